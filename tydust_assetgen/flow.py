@@ -1,0 +1,185 @@
+"""The papers of the walk, in walking order. What walks in and out of each room is one of these.
+
+    Recipe -> Take -> Master -> Encoded -> Verified -> Published
+
+A `Recipe` has three parts, one for each thing that may change on its own: the `Brief` decides the performance
+(and with it the take key), `Finish` the master (master key), each `Output` one encoded file (output key).
+All are frozen. Papers that are stored or sent between processes are msgspec structs; those that hold
+samples are dataclasses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from tydust_assetgen.audio import Audio, LoopPoints
+
+Codec: TypeAlias = Literal["ogg", "mp3", "flac", "wav", "opus", "m4a"]
+Scalar: TypeAlias = bool | int | float | str
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A stretch of a track, in time order."""
+
+    name: str
+    seconds: float
+    prompt: str = ""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A file that decides how a track sounds (a melody, a score): its path in the project and its SHA-256."""
+
+    path: str
+    digest: str
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generator is asked to perform. Everything here is part of the take key."""
+
+    generator: str
+    prompt: str
+    """The whole text, in the order of the prompt pattern."""
+    duration_s: float
+    seed: int
+    loop: bool = True
+    genre: str = ""
+    """Name of the genre, such as `synthwave`; empty when none is named or read from the text."""
+    key: str = ""
+    """Such as `D minor`, `F# major`; empty when the generator may choose."""
+    bpm: float = 0.0
+    """Beats per minute; 0 when the generator may choose."""
+    sections: tuple[Section, ...] = ()
+    instruments: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    parameters: dict[str, Scalar] = {}
+    """The generator's own parameters, with its defaults filled in."""
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    """How a performance becomes a master."""
+
+    loop: bool = True
+    target_lufs: float = -16.0
+    true_peak_dbtp: float = -2.0
+    sample_rate_hz: int = 44_100
+    channels: int = 2
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """One file to write: where (relative to the asset tree, with `/`), in which codec, how well."""
+
+    path: str
+    codec: Codec
+    quality: float = 6.0
+    """OGG Vorbis quality, -1 to 10."""
+    bitrate_kbps: int = 192
+    """MP3 (constant), Opus and M4A."""
+    bits: Literal["16", "24", "float"] = "24"
+    """Sample format of WAV and FLAC; FLAC has no float."""
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides how a slot sounds, and which files it becomes. The slot's own file comes first."""
+
+    slot: str
+    title: str
+    game: str
+    brief: Brief
+    finish: Finish
+    outputs: tuple[Output, ...]
+    strict: tuple[str, ...] = ()
+    """Checks that are errors for this slot although they are warnings by default (`key`, `tempo`)."""
+    place: str = ""
+    """Where the manifest asks for it, such as `assets.toml:14`. Not part of any key."""
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a performance came from. Goes into the lock file and the tags."""
+
+    generator: str
+    version: str
+    licence: str
+    model: str = ""
+    revision: str = ""
+    libraries: dict[str, str] = {}
+
+
+class SectionTime(msgspec.Struct, frozen=True):
+    """Where a section lies in the performance, in seconds from its beginning."""
+
+    name: str
+    start_s: float
+    length_s: float
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the generator knows about its performance. Zero and empty mean: not known."""
+
+    key: str = ""
+    bpm: float = 0.0
+    beats_per_bar: int = 4
+    bars: int = 0
+    loop_frames: int = 0
+    """Length of one exact pass, at the take's rate; what follows in the take is tail (release, delay, reverb)."""
+    sections: tuple[SectionTime, ...] = ()
+
+
+@dataclass(frozen=True)
+class Take:
+    """The raw performance, as generated, at the generator's own rate, tail included."""
+
+    audio: Audio
+    facts: Facts
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Master:
+    """The finished audio, float32, at the delivery rate."""
+
+    audio: Audio
+    loop: LoopPoints | None
+    facts: Facts
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+    """What a person should know, such as `1.5 dB of limiting`."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The bytes of one output."""
+
+    output: Output
+    data: bytes
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing measured on the decoded bytes, against what was asked."""
+
+    name: str
+    status: Literal["pass", "warn", "fail"]
+    measured: str
+    wanted: str
+    reason: str = ""
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """An encoded file that was decoded again and found right. Only this can be published."""
+
+    output: Output
+    digest: str
+    """SHA-256 of the bytes, hexadecimal."""
+    size: int
+    checks: tuple[Check, ...]
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that stands in the asset tree under its final name."""
+
+    path: str
+    digest: str
+    size: int
