@@ -1,0 +1,52 @@
+"""The keys: digests of everything that decides a performance, a master and an encoded file.
+
+In walks a `Recipe` and what its generator adds, out walk its `Keys`. They nest, so that whatever changes the
+performance changes the master, and whatever changes the master changes each file, but never the other way round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from tydust_assetgen.flow import Recipe, Scalar
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    """Versions of what works on a track: each goes up when its part would make other bytes of the same recipe."""
+
+    generator: str
+    finish: str
+    codec: str
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """SHA-256 digests, hexadecimal. `outputs` stands in the order of the recipe's outputs."""
+
+    take: str
+    master: str
+    outputs: tuple[str, ...]
+
+
+def keys_of(recipe: Recipe, versions: Versions, key_parameters: Mapping[str, Scalar]) -> Keys:
+    """The keys of one recipe. Equal recipes have equal keys on every machine."""
+    take = _digest("take", recipe.brief, versions.generator, dict(key_parameters))
+    master = _digest("master", take, recipe.finish, versions.finish)
+    outputs = tuple(
+        _digest(
+            "output",
+            master,
+            msgspec.structs.replace(output, path=""),
+            recipe.title,
+            recipe.game,
+            versions.codec,
+        )
+        for output in recipe.outputs
+    )
+    return Keys(take=take, master=master, outputs=outputs)
+
+
+def _digest(kind: str, *parts: object) -> str:
+    return hashlib.sha256(msgspec.json.encode([kind, *parts], order="deterministic")).hexdigest()

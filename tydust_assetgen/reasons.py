@@ -1,0 +1,114 @@
+"""Why a slot is stale: typed reasons, down to the field with its old and its new value."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.keys import Versions
+from tydust_assetgen.lockfile import LockEntry
+
+Kind: TypeAlias = Literal[
+    "never built",
+    "recipe changed",
+    "output missing",
+    "output damaged",
+    "older build",
+    "lock entry lost",
+    "generator upgraded",
+    "finishing upgraded",
+    "encoder upgraded",
+    "modified by hand",
+    "in the way",
+    "hand-made",
+    "forced",
+]
+_LONGEST_VALUE = 60
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason. `field`, `old` and `new` are filled where something changed."""
+
+    kind: Kind
+    path: str = ""
+    field: str = ""
+    old: str = ""
+    new: str = ""
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "recipe changed":
+                return f"{self.field}: {self.old} -> {self.new}"
+            case "generator upgraded" | "finishing upgraded" | "encoder upgraded":
+                return f"{self.kind}: {self.old} -> {self.new}"
+            case "output damaged":
+                return f"`{self.path}` is damaged: {self.new}"
+            case _:
+                return _SENTENCES[self.kind].format(path=self.path)
+
+
+_SENTENCES: dict[str, str] = {
+    "never built": "`{path}` was never built",
+    "output missing": "`{path}` is missing",
+    "older build": "`{path}` is an older build of ours",
+    "lock entry lost": "the lock file does not know `{path}`, but the store does",
+    "modified by hand": "`{path}` was modified by hand",
+    "in the way": "`{path}` is a file that assetgen did not make",
+    "hand-made": "`{path}` is hand-made, and its recipe has changed since",
+    "forced": "asked for by `--force`",
+}
+
+
+def changes(
+    entry: LockEntry | None, recipe: Recipe, old_output: Output, new_output: Output, versions: Versions
+) -> tuple[Reason, ...]:
+    """What differs between what was built and what is asked: every field, then the versions."""
+    if entry is None:
+        return ()
+    fields = [
+        *_differences(
+            "", {"title": entry.title, "game": entry.game}, {"title": recipe.title, "game": recipe.game}
+        ),
+        *_differences("", msgspec.to_builtins(entry.brief), msgspec.to_builtins(recipe.brief)),
+        *_differences("", msgspec.to_builtins(entry.finish), msgspec.to_builtins(recipe.finish)),
+        *_differences(
+            f"{new_output.codec}.", msgspec.to_builtins(old_output), msgspec.to_builtins(new_output)
+        ),
+    ]
+    upgrades = _upgrades(entry.versions, versions) if entry.brief.generator == recipe.brief.generator else ()
+    return (*dict.fromkeys(fields), *upgrades) or (
+        Reason(kind="generator upgraded", old="?", new=versions.generator),
+    )
+
+
+def _upgrades(old: Versions, new: Versions) -> tuple[Reason, ...]:
+    named: tuple[tuple[Kind, str, str], ...] = (
+        ("generator upgraded", old.generator, new.generator),
+        ("finishing upgraded", old.finish, new.finish),
+        ("encoder upgraded", old.codec, new.codec),
+    )
+    return tuple(Reason(kind=kind, old=before, new=after) for kind, before, after in named if before != after)
+
+
+def _differences(prefix: str, old: object, new: object) -> list[Reason]:
+    """Walk two plain values side by side and name each place where they part."""
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [*old, *(name for name in new if name not in old)]
+        pairs = [(name, old.get(name), new.get(name)) for name in names]
+        return [found for name, a, b in pairs for found in _differences(f"{prefix}{name}.", a, b)]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [(str(index + 1), a, b) for index, (a, b) in enumerate(zip(old, new, strict=True))]
+        return [found for name, a, b in pairs for found in _differences(f"{prefix}{name}.", a, b)]
+    return [Reason(kind="recipe changed", field=prefix.rstrip("."), old=_short(old), new=_short(new))]
+
+
+def _short(value: object) -> str:
+    """A value in a line: texts in quotes, long ones cut in the middle."""
+    if value is None or value in ("", []):
+        return "nothing"
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:36]} … {text[-20:]}"

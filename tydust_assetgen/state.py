@@ -1,0 +1,158 @@
+"""What the last build left behind, so that the next one can see at a glance that nothing is to do.
+
+In walks `.assetgen/NAME.state`, out walks a `State`: the digest of the manifest, the stat of every file that
+matters, and for every fresh slot the fingerprint of what it was made from. This module is what a build with nothing
+to do runs, so it imports almost nothing, parses nothing and asks the disk once for each file. The file is a cache:
+when it is lost, damaged or from another version, everything is looked at again.
+
+The layout is plain: lines of text, an empty line, then four 64-bit integers for each path. No pickle, no marshal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from os import stat
+
+from _blake2 import blake2b  # not hashlib: that loads OpenSSL, a tenth of the whole run
+
+from tydust_assetgen.version import VERSION
+
+MAGIC = f"assetgen state 1, version {VERSION}, {sys.byteorder} endian"
+NOTHING = (-1, -1, -1, -1)
+
+Stat = tuple[int, int, int, int]
+"""Size, modification and change time in ns, inode, as in git's index. `NOTHING` for a file that is not there."""
+
+
+class State:
+    """What was true when the state was written.
+
+    Attributes:
+        manifest: digest of the manifest's bytes.
+        complete: every slot of the manifest was fresh.
+        watched: stats by path of what else must not change: the lock file, files that the manifest names, toolchain.
+        outputs: stats by path, relative to the project; those of one slot stand together.
+        digests: SHA-256 by output path.
+        slots: for every fresh slot its fingerprint and its outputs.
+    """
+
+    def __init__(self, lines: list[str], numbers: list[int]) -> None:
+        self.manifest = lines[1]
+        self.complete = lines[2] == "complete"
+        self.slot_count = int(lines[3])
+        self._watched_count = int(lines[4])
+        self._output_count = int(lines[5])
+        self._paths = lines[6 : 6 + self._watched_count + self._output_count]
+        self._rest = lines[6 + self._watched_count + self._output_count :]
+        self._numbers = numbers
+        if len(numbers) != 4 * len(self._paths):
+            raise ValueError("a state whose parts don't fit together")
+
+    def watched_unchanged(self, root: str) -> bool:
+        """Whether all that is not an output is as it was."""
+        numbers = self._numbers
+        return all(
+            stat_of(os.path.join(root, self._paths[index])) == tuple(numbers[4 * index : 4 * index + 4])
+            for index in range(self._watched_count)
+        )
+
+    def outputs_unchanged(self, root: str) -> bool:
+        """Whether every output is as it was. The hot loop of a build with nothing to do, so it is written out."""
+        prefix = os.path.join(root, "")
+        numbers = self._numbers
+        at = 4 * self._watched_count
+        try:
+            for path in self._paths[self._watched_count :]:
+                found = stat(prefix + path)
+                if (
+                    found.st_mtime_ns != numbers[at + 1]
+                    or found.st_size != numbers[at]
+                    or found.st_ctime_ns != numbers[at + 2]
+                    or found.st_ino != numbers[at + 3]
+                ):
+                    return False
+                at += 4
+        except (OSError, ValueError):
+            return False
+        return True
+
+    @property
+    def outputs(self) -> dict[str, Stat]:
+        numbers = self._numbers[4 * self._watched_count :]
+        quads = zip(numbers[0::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)
+        return dict(zip(self._paths[self._watched_count :], quads, strict=True))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return dict(zip(self._paths[self._watched_count :], self._rest[: self._output_count], strict=True))
+
+    @property
+    def slots(self) -> dict[str, tuple[str, list[str]]]:
+        paths = iter(self._paths[self._watched_count :])
+        slots = {}
+        for line in self._rest[self._output_count :]:
+            fingerprint, count, slot = line.split(" ", 2)
+            slots[slot] = (fingerprint, [next(paths) for _ in range(int(count))])
+        return slots
+
+
+def stat_of(path: str) -> Stat:
+    """The stat of one file; `NOTHING` when it can't be had."""
+    try:
+        found = stat(path)
+    except (OSError, ValueError):
+        return NOTHING
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def digest_of_manifest(data: bytes) -> str:
+    """Digest of the manifest's bytes, to tell whether it changed since."""
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def toolchain() -> list[str]:
+    """Folders whose stat changes when a package, and so perhaps a generator, is installed, upgraded or removed."""
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+
+
+def read_state(path: str) -> State | None:
+    """The state at `path`, or `None` when there is none that this version can read."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        text, _, numbers = data.partition(b"\n\n")
+        lines = text.decode("utf-8", "surrogateescape").split("\n")
+        if lines[0] != MAGIC:
+            return None
+        return State(lines, memoryview(numbers).cast("q").tolist())
+    except (OSError, ValueError, IndexError, TypeError):
+        return None
+
+
+def encode_state(
+    manifest: str,
+    *,
+    slot_count: int,
+    watched: Mapping[str, Stat],
+    outputs: Mapping[str, tuple[Stat, str]],
+    slots: Mapping[str, tuple[str, list[str]]],
+) -> bytes:
+    """The bytes of a state. `outputs` holds stat and digest by path; `slots` fingerprint and paths of fresh slots."""
+    ordered = [path for _, paths in slots.values() for path in paths]
+    lines = [
+        MAGIC,
+        manifest,
+        "complete" if len(slots) == slot_count else "partial",
+        str(slot_count),
+        str(len(watched)),
+        str(len(ordered)),
+        *watched,
+        *ordered,
+        *(outputs[path][1] for path in ordered),
+        *(f"{fingerprint} {len(paths)} {slot}" for slot, (fingerprint, paths) in slots.items()),
+    ]
+    stats = [*watched.values(), *(outputs[path][0] for path in ordered)]
+    numbers = b"".join(number.to_bytes(8, sys.byteorder, signed=True) for found in stats for number in found)
+    return "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n\n" + numbers
