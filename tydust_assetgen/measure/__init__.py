@@ -1,0 +1,41 @@
+"""The ears: `Audio` walks in, numbers walk out. Pure functions, one module for each thing that is heard."""
+
+from tydust_assetgen.measure.faults import (
+    clipping_runs,
+    dc_offset,
+    has_non_finite,
+    leading_silence_s,
+    longest_silence_s,
+    trailing_silence_s,
+)
+from tydust_assetgen.measure.key import KeyEstimate, estimate_key, parse_key
+from tydust_assetgen.measure.key import relation as key_relation
+from tydust_assetgen.measure.loudness import integrated_lufs, loudness_range_lu, short_term_lufs
+from tydust_assetgen.measure.peak import sample_peak_dbfs, true_peak_dbtp, true_peak_envelope
+from tydust_assetgen.measure.seam import Seam, seam
+from tydust_assetgen.measure.tempo import TempoEstimate, estimate_tempo
+from tydust_assetgen.measure.tempo import relation as tempo_relation
+
+__all__ = [
+    "KeyEstimate",
+    "Seam",
+    "TempoEstimate",
+    "clipping_runs",
+    "dc_offset",
+    "estimate_key",
+    "estimate_tempo",
+    "has_non_finite",
+    "integrated_lufs",
+    "key_relation",
+    "leading_silence_s",
+    "longest_silence_s",
+    "loudness_range_lu",
+    "parse_key",
+    "sample_peak_dbfs",
+    "seam",
+    "short_term_lufs",
+    "tempo_relation",
+    "trailing_silence_s",
+    "true_peak_dbtp",
+    "true_peak_envelope",
+]
