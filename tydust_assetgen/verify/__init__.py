@@ -1,0 +1,92 @@
+"""Verifying: `Encoded` bytes walk in, a `Verified` file or the list of what is wrong with it walks out.
+
+The bytes are decoded again, as a player would, and everything that was asked for is measured on what
+comes out: the container (`container.py`), the signal (`signal.py`) and the music (`music.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from tydust_assetgen.codec import Decoded, damage, decode
+from tydust_assetgen.errors import AssetgenError, Problem, UnavailableError
+from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Verified
+from tydust_assetgen.verify.container import container_checks
+from tydust_assetgen.verify.judge import judged
+from tydust_assetgen.verify.music import music_checks
+from tydust_assetgen.verify.signal import finite_check, signal_checks
+
+__all__ = ["VERIFY_VERSION", "VerificationError", "inspect", "verify"]
+
+VERIFY_VERSION = "1"
+"""Goes up when a file that passed may fail, or the other way round."""
+
+
+class VerificationError(AssetgenError):
+    """A file was made, and it is not what was asked for. `checks` are all that were made, good and bad."""
+
+    def __init__(self, checks: tuple[Check, ...], output: Output, recipe: Recipe) -> None:
+        self.checks = checks
+        failed = [check for check in checks if check.status == "fail"]
+        super().__init__(f"`{output.path}` fails {', '.join(f'`{check.name}`' for check in failed)}")
+        self.problems = tuple(
+            Problem(f"`{output.path}` fails `{check.name}`: {check.reason}", recipe.place, recipe.slot)
+            for check in failed
+        )
+
+
+def verify(encoded: Encoded, recipe: Recipe, facts: Facts) -> Verified:
+    """Inspect the bytes of one output, and let them pass only if no check fails. Warnings pass.
+
+    Args:
+        encoded: the bytes as they will stand in the asset tree.
+        recipe: what was asked.
+        facts: what the generator knows about its performance, with `loop_frames` at the master's rate.
+
+    Raises:
+        VerificationError: a check fails; the error carries them all.
+    """
+    checks = inspect(encoded.data, encoded.output, recipe, facts)
+    if any(check.status == "fail" for check in checks):
+        raise VerificationError(checks, encoded.output, recipe)
+    digest = hashlib.sha256(encoded.data).hexdigest()
+    return Verified(output=encoded.output, digest=digest, size=len(encoded.data), checks=checks)
+
+
+def inspect(data: bytes, output: Output, recipe: Recipe, facts: Facts) -> tuple[Check, ...]:
+    """Every check on the bytes of one output, always in the same order. Never raises for what is in the bytes.
+
+    Where they don't decode, that is the only check; where samples are not finite, the signal and the
+    music are not measured.
+
+    Raises:
+        UnavailableError: the decoder for this codec is not installed here.
+    """
+    whole, decoded = _decoded(data, output)
+    if decoded is None:
+        return (whole,)
+    container = (whole, *container_checks(decoded, output, recipe, facts))
+    finite = finite_check(decoded.audio)
+    if finite.status == "fail":
+        return (*container, finite)
+    return (
+        *container,
+        finite,
+        *signal_checks(decoded, output, recipe, facts),
+        *music_checks(decoded.audio, recipe, facts),
+    )
+
+
+def _decoded(data: bytes, output: Output) -> tuple[Check, Decoded | None]:
+    """The `decodes` check, and what came out where anything did."""
+    broken = damage(data, output.codec)
+    try:
+        decoded = None if broken else decode(data, output.codec)
+    except UnavailableError:
+        raise
+    except AssetgenError as error:
+        broken, decoded = error.problems[0].message, None
+    if decoded is not None and decoded.audio.frames == 0:
+        broken, decoded = "there is no sound in it", None
+    measured = "damaged" if broken else "whole"
+    return judged("decodes", not broken, measured, "whole", broken), decoded
