@@ -1,0 +1,101 @@
+"""The embedded composer: briefs walk in, takes walk out, with no GPU, no weights and no system package.
+
+`compose` writes a score (music theory, no sound), `synth.render` plays it. Importing this package loads
+neither numpy nor the score writer; `generate` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tydust_assetgen.errors import GenerationError, Problem
+from tydust_assetgen.flow import Brief, Facts, Provenance, Scalar, SectionTime, Take
+from tydust_assetgen.generate.composer.parameters import ComposerParameters
+from tydust_assetgen.generate.composer.score import Score
+from tydust_assetgen.generate.protocol import Progress, Resources
+
+MAX_DURATION_S = 600.0
+
+
+class Composer:
+    """The default generator. Satisfies `generate.protocol.Generator`."""
+
+    name = "composer"
+    version = "1"
+    licence = "CC0-1.0"
+    """What it makes is free for any use."""
+    resources = Resources(gpu=False, batch=1, memory_mb=600)
+    parameters: type[msgspec.Struct] = ComposerParameters
+
+    def available(self) -> str:
+        """Always empty: it works everywhere."""
+        return ""
+
+    def check(self, brief: Brief) -> tuple[Problem, ...]:
+        """What it can't do of a brief, in words for a person."""
+        from tydust_assetgen.generate.composer.check import problems
+
+        return problems(brief, MAX_DURATION_S)
+
+    def key_parameters(self, brief: Brief) -> dict[str, Scalar]:  # noqa: ARG002 (the protocol asks for it)
+        """Nothing: the brief and the version decide everything."""
+        return {}
+
+    def estimate_s(self, brief: Brief) -> float:
+        """About a fortieth of the duration, and a moment to load."""
+        return 0.4 + brief.duration_s / 40.0
+
+    def score(self, brief: Brief) -> Score:
+        """The piece on paper, for MIDI and for those who like to read.
+
+        Raises:
+            GenerationError: the brief can't be composed.
+        """
+        wrong = self.check(brief)
+        if wrong:
+            error = GenerationError(wrong[0].message, hint=wrong[0].hint)
+            error.problems = wrong
+            raise error
+        from tydust_assetgen.generate.composer.compose import compose
+
+        return compose(brief)
+
+    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+        """One take for each brief, in their order.
+
+        Raises:
+            GenerationError: a brief can't be composed.
+        """
+        return [self._take(index, brief, progress) for index, brief in enumerate(briefs)]
+
+    def _take(self, index: int, brief: Brief, progress: Progress) -> Take:
+        from tydust_assetgen.audio import Audio
+        from tydust_assetgen.generate.composer.synth import render
+
+        score = self.score(brief)
+        progress(index, 0.05)
+        samples, loop_frames, rate_hz = render(score)
+        progress(index, 1.0)
+        return Take(Audio(samples, rate_hz), facts(score, loop_frames), self._provenance())
+
+    def _provenance(self) -> Provenance:
+        import numpy as np
+        import scipy
+
+        libraries = {"numpy": np.__version__, "scipy": scipy.__version__}
+        return Provenance(generator=self.name, version=self.version, licence=self.licence, libraries=libraries)
+
+
+def facts(score: Score, loop_frames: int) -> Facts:
+    """What is known of a score's performance."""
+    bar_s = score.beats_per_bar * 60.0 / score.bpm
+    return Facts(
+        key=score.key,
+        bpm=score.bpm,
+        beats_per_bar=score.beats_per_bar,
+        bars=score.bars,
+        loop_frames=loop_frames,
+        sections=tuple(SectionTime(p.name, p.start_bar * bar_s, p.bars * bar_s) for p in score.passages),
+    )

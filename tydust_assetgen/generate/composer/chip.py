@@ -1,0 +1,26 @@
+"""The discipline of an old console: notes walk in, one voice at a time walks out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tydust_assetgen.generate.composer.score import Note
+
+# Which drum sounds when several want the one noise channel.
+_RANK = {49: 5, 38: 4, 39: 4, 36: 3, 46: 2, 42: 1}
+
+
+def one_voice(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Every note ends where the next begins; of several that begin together the highest sounds."""
+    by_start: dict[int, Note] = {}
+    for note in sorted(notes):
+        by_start[note.start] = note
+    line = [by_start[start] for start in sorted(by_start)]
+    ends = [note.start for note in line[1:]] + [1 << 30]
+    return tuple(note._replace(length=min(note.length, end - note.start)) for note, end in zip(line, ends, strict=True))
+
+
+def one_drum(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Of several drums that begin together the most important one sounds, for at most a sixteenth."""
+    ranked = sorted(notes, key=lambda note: (note.start, _RANK.get(note.pitch, 0), note.pitch))
+    return one_voice({note.start: note._replace(pitch=note.pitch) for note in ranked}.values())

@@ -1,0 +1,195 @@
+"""The design of a piece: a `Brief` walks in, a `Design` walks out. All that is decided before a note is written:
+style, key, tempo, bars, sections with their energy, which roles play where, and on which patches.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from tydust_assetgen.flow import Brief
+from tydust_assetgen.generate.composer.dice import Dice
+from tydust_assetgen.generate.composer.form import NAMED_ENERGY, Stretch, exact_bars, stretches, whole_bars
+from tydust_assetgen.generate.composer.parameters import ComposerParameters
+from tydust_assetgen.generate.composer.score import Passage, Role
+from tydust_assetgen.generate.composer.styles import STYLES
+from tydust_assetgen.generate.composer.styles.style import Style
+from tydust_assetgen.generate.composer.theory import Key, parse_key
+from tydust_assetgen.generate.composer.words import Wishes, genre_in, wishes
+
+ROLES: tuple[Role, ...] = ("pad", "bass", "arp", "lead", "counter", "drums", "fx")
+_SWITCHES: dict[Role, str] = {
+    "pad": "pads", "bass": "bass", "arp": "arpeggio", "lead": "lead", "counter": "counter", "drums": "drums",
+    "fx": "effects",
+}  # fmt: skip
+# Key and tempo stay out of the dice: another key is the same piece transposed, another tempo the same piece faster.
+_KEY_AND_TEMPO = re.compile(r"\b[A-G][#b♯♭]?[ -](major|minor)\b( key)?|\b[\d.]+\s*bpm\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SectionDesign:
+    """One section: its bars, its energy, who plays."""
+
+    stretch: Stretch
+    energy: float
+    """At its middle."""
+    ramp: float
+    """Change of energy from beginning to end."""
+    brightness: float
+    roles: frozenset[Role]
+    tense: bool
+
+    @property
+    def passage(self) -> Passage:
+        return Passage(
+            self.stretch.name,
+            self.stretch.start_bar,
+            self.stretch.bars,
+            round(self.energy, 3),
+            round(self.brightness, 3),
+        )
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything that the players need to know besides the chords."""
+
+    style: Style
+    key: Key
+    bpm: float
+    beats_per_bar: int
+    bars: int
+    sections: tuple[SectionDesign, ...]
+    patches: dict[Role, str]
+    parameters: ComposerParameters
+    loops: bool
+    sparse_drums: bool
+    jingle: str
+    """`victory`, `defeat` or empty."""
+    dice: Dice
+
+
+def read_parameters(brief: Brief) -> ComposerParameters:
+    """The composer's table of a brief.
+
+    Raises:
+        msgspec.ValidationError: an unknown name, a wrong type or a value out of range.
+    """
+    return msgspec.convert(brief.parameters, ComposerParameters)
+
+
+def design(brief: Brief) -> Design:
+    """Decide everything about a piece but its notes."""
+    parameters = read_parameters(brief)
+    style = STYLES[_genre(brief)]
+    dice = Dice(*_seed_words(brief, style))
+    key = parse_key(brief.key) if brief.key else _choose_key(style, brief, dice)
+    bpm = brief.bpm or _choose_bpm(style, brief, parameters, dice)
+    bars = whole_bars(brief.duration_s, bpm, parameters.beats_per_bar)
+    whole = wishes(", ".join((brief.prompt, *brief.instruments, *brief.moods)))
+    return Design(
+        style=style,
+        key=key,
+        bpm=bpm,
+        beats_per_bar=parameters.beats_per_bar,
+        bars=bars,
+        sections=_sections(brief, bars, style, parameters, whole),
+        patches=_patches(style, whole, dice),
+        parameters=parameters,
+        loops=brief.loop,
+        sparse_drums=whole.sparse_drums,
+        jingle="" if brief.loop else _jingle(brief.prompt),
+        dice=dice,
+    )
+
+
+def _genre(brief: Brief) -> str:
+    if brief.genre in STYLES:
+        return brief.genre
+    return genre_in(brief.genre) or genre_in(brief.prompt) or "synthwave"
+
+
+def _seed_words(brief: Brief, style: Style) -> tuple[object, ...]:
+    prompt = " ".join(_KEY_AND_TEMPO.sub("", brief.prompt).split())
+    sections = [f"{section.name}:{section.prompt}" for section in brief.sections]
+    return (brief.seed, style.name, prompt, *brief.instruments, *brief.moods, *sections)
+
+
+def _choose_key(style: Style, brief: Brief, dice: Dice) -> Key:
+    text = " ".join((brief.prompt, *brief.moods)).lower()
+    mode = style.mode
+    if re.search(r"\b(sad|game over|defeat|death|lost|dark|tense|mournful|tragic)\b", text):
+        mode = "minor"
+    elif re.search(r"\b(happy|joyful|victory|triumphant|playful|cheerful|uplifting)\b", text):
+        mode = "major"
+    return Key(dice.fork("key").pick(style.tonics), mode)
+
+
+def _choose_bpm(style: Style, brief: Brief, parameters: ComposerParameters, dice: Dice) -> float:
+    """A tempo of the style, near what the mood wants, such that the duration is nearly whole bars."""
+    low, high = style.bpm
+    mood = wishes(", ".join((brief.prompt, *brief.moods))).energy
+    wanted = low + (high - low) * max(0.0, min(1.0, 0.4 + mood + 0.3 * dice.fork("tempo").roll()))
+
+    def off(bpm: int) -> tuple[float, int]:
+        bars = exact_bars(brief.duration_s, bpm, parameters.beats_per_bar)
+        return abs(bars - round(bars)) * 240.0 / bpm + 0.06 * abs(bpm - wanted), bpm
+
+    return float(min(range(low, high + 1), key=off))
+
+
+def _jingle(prompt: str) -> str:
+    if re.search(r"\b(victory|win|won|fanfare|triumph\w*|level (clear|complete|up)|success)\b", prompt, re.IGNORECASE):
+        return "victory"
+    defeat = re.search(r"\b(game[ -]?over|defeat|lose|lost|death|fail\w*|died)\b", prompt, re.IGNORECASE)
+    return "defeat" if defeat else ""
+
+
+def _sections(
+    brief: Brief, bars: int, style: Style, parameters: ComposerParameters, whole: Wishes
+) -> tuple[SectionDesign, ...]:
+    parts = stretches(brief.sections, bars, brief.loop)
+    return tuple(_section(part, style, parameters, whole, bool(brief.sections)) for part in parts)
+
+
+def _section(part: Stretch, style: Style, parameters: ComposerParameters, whole: Wishes, asked: bool) -> SectionDesign:
+    local = wishes(part.prompt)
+    by_name = next((energy for name, energy in NAMED_ENERGY.items() if name in part.name.lower()), 0.55)
+    general = (0.35 if asked else 0.7) * whole.energy
+    energy = _clamp(by_name + style.energy + general + local.energy + parameters.energy, 0.05, 1.0)
+    brightness = _clamp(
+        0.5 * (style.brightness + energy) + 0.6 * whole.brightness + local.brightness + parameters.brightness, 0.0, 1.0
+    )
+    ramp = local.ramp or (0.2 if part.name in ("build", "opening", "intro") else 0.0)
+    roles = _roles(style, parameters, whole, local, energy + max(0.0, ramp) / 2)
+    return SectionDesign(part, energy, ramp, brightness, roles, local.tense or (whole.tense and not asked))
+
+
+def _roles(
+    style: Style, parameters: ComposerParameters, whole: Wishes, local: Wishes, energy: float
+) -> frozenset[Role]:
+    """Who plays: those the section names, and those whose threshold the energy passes."""
+    raised = 0.08 if local.roles else 0.0
+    playing = {
+        role for role in ROLES if role in local.roles or energy >= style.thresholds[role] + raised * (role != "pad")
+    }
+    playing |= {"pad"} if style.thresholds["pad"] < 1 else set()
+    banned = {role for role in whole.banned | local.banned if role not in local.roles}
+    allowed = {role for role in ROLES if getattr(parameters, _SWITCHES[role]) and style.thresholds[role] < 2}
+    return frozenset((playing - banned) & allowed) or frozenset({"bass"})
+
+
+def _patches(style: Style, whole: Wishes, dice: Dice) -> dict[Role, str]:
+    """The patch of each role: what the text asks for, else mostly the style's first."""
+    chosen: dict[Role, str] = {}
+    for role, usual in style.patches.items():
+        fork = dice.fork("patch", role)
+        own = usual[0] if fork.chance(0.6) else fork.pick(usual)
+        chosen[role] = whole.patches.get(role, own) if style.name != "chiptune" else own
+    return chosen
+
+
+def _clamp(value: float, low: float, high: float) -> float:
+    return max(low, min(high, value))

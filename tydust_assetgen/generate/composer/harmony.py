@@ -1,0 +1,88 @@
+"""Harmony: a `Design` walks in, the chords of every bar walk out.
+
+A piece has three progressions of four bars: one for calm sections and theme A, one for theme B, one for tense
+sections. Sections end on a half cadence that leads into the next; a loop's last bar leads into its first, and
+a piece that ends does so with dominant and tonic. The tonic opens every section, which keeps the key clear.
+"""
+
+from __future__ import annotations
+
+from tydust_assetgen.generate.composer.design import Design, SectionDesign
+from tydust_assetgen.generate.composer.form import phrases
+from tydust_assetgen.generate.composer.styles.style import Colour
+from tydust_assetgen.generate.composer.theory import Chord, parse_numeral, parse_progression
+
+Bars = list[tuple[Chord, ...]]
+
+
+def chords_of(design: Design) -> Bars:
+    """One tuple of chords (one or two) for every bar."""
+    if design.parameters.progression:
+        return _by_hand(design)
+    bars: Bars = []
+    for number, section in enumerate(design.sections):
+        bars += _section(design, section, last=number == len(design.sections) - 1)
+    return bars if design.loops else _closed(design, bars)
+
+
+def _by_hand(design: Design) -> Bars:
+    """The musician's own progression, as it is, over and over; only a piece that ends gets its tonic."""
+    cycle = parse_progression(design.parameters.progression, design.key.mode)
+    bars = [cycle[index % len(cycle)] for index in range(design.bars)]
+    if not design.loops:
+        bars[-1] = (_tonic(design),)
+    return bars
+
+
+def _section(design: Design, section: SectionDesign, *, last: bool) -> Bars:
+    bars: Bars = []
+    lengths = phrases(section.stretch.bars)
+    for order, length in enumerate(lengths):
+        bars += _phrase(design, _colour(section, order, len(lengths)), length)
+    if last or section.stretch.bars >= 6:
+        bars = _with_cadence(design, bars, last and design.loops)
+    return bars
+
+
+def _colour(section: SectionDesign, order: int, count: int) -> Colour:
+    """Which progression a phrase plays: the third of four turns to the other one."""
+    if section.tense and order % 2 == 0:
+        return "tense"
+    home: Colour = "calm" if section.energy < 0.45 else "main"
+    other: Colour = "main" if home == "calm" else "calm"
+    return other if count >= 3 and order % 4 == 2 else home
+
+
+def _phrase(design: Design, colour: Colour, length: int) -> Bars:
+    choices = design.style.progressions[design.key.mode][colour]
+    progression = parse_progression(design.dice.fork("progression", colour).pick(choices), design.key.mode)
+    if length <= 4:
+        return [*progression[: length - 1], progression[-1] if length > 1 else progression[0]]
+    return [*progression, progression[-1]]
+
+
+def _with_cadence(design: Design, bars: Bars, turnaround: bool) -> Bars:
+    """The last two bars lead on; a single bar stays as it is unless the loop needs its turn."""
+    cadence = parse_progression(
+        design.dice.fork("cadence", len(bars)).pick(design.style.cadences[design.key.mode]), design.key.mode
+    )
+    if len(bars) >= 3:
+        return [*bars[:-2], *cadence]
+    if turnaround and len(bars) == 2:
+        return [bars[0], cadence[-1]]
+    return bars
+
+
+def _closed(design: Design, bars: Bars) -> Bars:
+    """A real cadence: dominant, then the tonic for a whole bar."""
+    dominant = parse_numeral("V", design.key.mode)
+    if len(bars) == 1:
+        return [(_tonic(design),)]
+    before = parse_numeral("iv" if design.key.mode == "minor" else "IV", design.key.mode)
+    if len(bars) == 2:
+        return [(bars[0][0], dominant), (_tonic(design),)]
+    return [*bars[:-2], (before, dominant), (_tonic(design),)]
+
+
+def _tonic(design: Design) -> Chord:
+    return parse_numeral("I" if design.key.mode == "major" else "i", design.key.mode)

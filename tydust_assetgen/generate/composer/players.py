@@ -1,0 +1,141 @@
+"""Pads, bass and arpeggios: the lead sheet walks in, notes walk out. All pitches stand in C, see `theory`."""
+
+from __future__ import annotations
+
+from tydust_assetgen.generate.composer.design import Design
+from tydust_assetgen.generate.composer.dice import Dice
+from tydust_assetgen.generate.composer.patterns import STEP, Step, steps
+from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
+from tydust_assetgen.generate.composer.sheet import Bar, scale_at
+from tydust_assetgen.generate.composer.theory import Chord, ladder, nearest, step
+from tydust_assetgen.generate.composer.voicing import voice_lead
+
+PAD_RANGE = (48, 70)
+BASS_RANGE = (32, 55)
+ARP_RANGE = (60, 86)
+
+
+def velocity(base: float, dice: Dice, design: Design, spread: float = 10.0) -> int:
+    """A velocity with a human touch, in steps of 4 so that equal notes are rendered once."""
+    human = (dice.roll() - 0.5) * 2 * spread * design.parameters.humanize
+    return max(4, min(124, 4 * round((base + human) / 4)))
+
+
+def pads(design: Design, sheet: tuple[Bar, ...], low: int = PAD_RANGE[0], high: int = PAD_RANGE[1]) -> tuple[Note, ...]:
+    """Four-part chords, voice-led; a tone that stays is held, for two bars at most."""
+    dice = design.dice.fork("pad", low)
+    spans = [(bar, bar.start + start, length, chord) for bar in sheet for start, length, chord in bar.spans()]
+    voicings = voice_lead([chord for *_, chord in spans], low, high)
+    notes: list[Note] = []
+    held: dict[int, int] = {}  # pitch -> index of its note
+    for (bar, start, length, _), voicing in zip(spans, voicings, strict=True):
+        now: dict[int, int] = {}
+        for pitch in voicing if "pad" in bar.roles else ():
+            index = held.get(pitch, -1)
+            if index >= 0 and notes[index].length < 2 * bar.ticks and not bar.opens_section:
+                notes[index] = notes[index]._replace(length=notes[index].length + length)
+            else:
+                index = len(notes)
+                notes.append(Note(start, length, pitch, velocity(58 + 30 * bar.energy, dice, design, 6)))
+            now[pitch] = index
+        held = now
+    return tuple(sorted(notes))
+
+
+def bass(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """The style's pattern on the chord's bass note; calm bars of some styles stay on the tonic."""
+    notes: list[Note] = []
+    for bar in sheet:
+        if "bass" in bar.roles:
+            notes += _bass_bar(design, bar)
+    return tuple(sorted(notes))
+
+
+def _bass_bar(design: Design, bar: Bar) -> list[Note]:
+    dice = design.dice.fork("bass", bar.index)
+    if bar.closing:
+        return [Note(bar.start, bar.ticks, _bass_root(bar.chords[0].bass), 100)]
+    choices = design.style.bass[bar.level]
+    pattern = design.dice.fork("bass pattern", bar.level, bar.theme, bar.section).pick(choices)
+    notes = []
+    for event in steps(pattern, bar.beats):
+        pitch = _bass_pitch(design, bar, event)
+        accent = 12 if event.start % TICKS_PER_BEAT == 0 else 0
+        length = max(STEP - 20, event.length - 20)
+        notes.append(
+            Note(bar.start + event.start, length, pitch, velocity(78 + accent + 14 * bar.energy, dice, design, 5))
+        )
+    return notes
+
+
+def _bass_pitch(design: Design, bar: Bar, event: Step) -> int:
+    chord = bar.chord_at(event.start)
+    root = _bass_root(chord.bass)
+    if event.letter == "n":
+        return _approach(design, bar, event, root)
+    tone = {"1": 0, "8": 12, "5": _tone(chord, 6, 8, 0), "3": _tone(chord, 3, 4, 0), "7": _tone(chord, 9, 11, 12)}
+    over_root = chord.bass == chord.root
+    pitch = root + (tone[event.letter] if over_root or event.letter in "18" else 0)
+    return pitch if pitch <= BASS_RANGE[1] else pitch - 12
+
+
+def _tone(chord: Chord, low: int, high: int, otherwise: int) -> int:
+    """The chord's tone between two intervals above its root, else another interval."""
+    return next((tone for tone in chord.tones if low <= tone <= high), otherwise)
+
+
+def _bass_root(pc: int) -> int:
+    """From the E below the tonic to the E flat above it."""
+    return next(pitch for pitch in range(BASS_RANGE[0], BASS_RANGE[0] + 12) if pitch % 12 == pc)
+
+
+def _approach(design: Design, bar: Bar, event: Step, root: int) -> int:
+    """One scale step away from the next root, on the side from which we come."""
+    target = _bass_root(bar.next_chord.bass)
+    if target == root:
+        return root + 12 if root + 12 <= BASS_RANGE[1] else root
+    pitch = step(target, -1 if target > root else 1, scale_at(bar, event.start, design))
+    return pitch if pitch != target else root
+
+
+def arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """Broken chords on the grid; the pattern stays for a section, its ladder follows the chord."""
+    notes: list[Note] = []
+    low = ARP_RANGE[0]
+    for bar in sheet:
+        if "arp" not in bar.roles:
+            continue
+        if bar.closing:
+            notes += _last_chord(bar, low)
+            continue
+        notes += _arp_bar(design, bar, low)
+    return tuple(sorted(notes))
+
+
+def _arp_bar(design: Design, bar: Bar, low: int) -> list[Note]:
+    dice = design.dice.fork("arp", bar.index)
+    busy = bar.energy + (design.parameters.density - 0.5) >= 0.5
+    pattern = design.dice.fork("arp pattern", busy, bar.section, bar.theme).pick(design.style.arps[int(busy)])
+    notes = []
+    for event in steps(pattern, bar.beats):
+        rungs = ladder(_colour_tones(bar.chord_at(event.start)), low, 8)
+        pitch = rungs[int(event.letter)]
+        accent = 14 if event.start % TICKS_PER_BEAT == 0 else 0
+        notes.append(
+            Note(bar.start + event.start, max(60, event.length - 20), min(pitch, ARP_RANGE[1]),
+                 velocity(56 + accent + 22 * bar.energy, dice, design, 8))
+        )  # fmt: skip
+    return notes
+
+
+def _colour_tones(chord: Chord) -> tuple[int, ...]:
+    return tuple(sorted(set(chord.pcs)))
+
+
+def _last_chord(bar: Bar, low: int) -> list[Note]:
+    """The tonic chord, rolled upwards once and held."""
+    rungs = ladder(_colour_tones(bar.chords[0]), nearest(low, (bar.chords[0].root,)), 4)
+    return [
+        Note(bar.start + index * STEP // 2, bar.ticks - index * STEP // 2, pitch, 88 - 4 * index)
+        for index, pitch in enumerate(rungs)
+    ]

@@ -1,0 +1,68 @@
+"""What a genre is to the composer: data alone. One module per genre fills in a `Style`.
+
+Patterns are strings of sixteenths, one bar of 4/4 (16) or two (32); `patterns.fit` cuts them for 3/4.
+- drums: `X` accent, `x` normal, `o` ghost, `.` nothing
+- bass: `1` root, `8` octave, `5` fifth, `3` third, `7` seventh, `n` step towards the next root, `-` held, `.` rest
+- arpeggio: a digit is a rung on the ladder of chord tones, `-` held, `.` rest
+- lead rhythm: `x` a note begins, `-` held, `.` rest
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from tydust_assetgen.generate.composer.score import Role
+from tydust_assetgen.generate.composer.theory import Mode
+
+Colour: TypeAlias = Literal["calm", "main", "tense"]
+Groove: TypeAlias = dict[str, str]
+
+DRUM_KEYS = {
+    "kick": 36, "rim": 37, "snare": 38, "clap": 39, "low_tom": 41, "hat": 42, "mid_tom": 45, "open_hat": 46,
+    "high_tom": 48, "crash": 49, "ride": 51, "tambourine": 54, "metal": 56, "shaker": 70,
+}  # fmt: skip
+
+
+class Mix(NamedTuple):
+    """Where a part sits: level, place and sends."""
+
+    gain_db: float
+    pan: float = 0.0
+    reverb: float = 0.2
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Style:
+    """Everything that tells one genre from another."""
+
+    name: str
+    bpm: tuple[int, int]
+    tonics: tuple[int, ...]
+    """Pitch classes that a piece may choose when no key is asked for."""
+    mode: Mode
+    energy: float
+    """Added to the energy of every section."""
+    brightness: float
+    progressions: dict[Mode, dict[Colour, tuple[str, ...]]]
+    cadences: dict[Mode, tuple[str, ...]]
+    """Two bars that end a section and lead on."""
+    patches: dict[Role, tuple[str, ...]]
+    """By role; the first is the usual one."""
+    thresholds: dict[Role, float]
+    """A role plays from this energy on."""
+    bass: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    """Patterns for calm, middle and full energy."""
+    arps: tuple[tuple[str, ...], tuple[str, ...]]
+    """Patterns for calm and full energy."""
+    rhythms: tuple[tuple[str, str], ...]
+    """Two bars of lead rhythm: the motif."""
+    drums: tuple[tuple[Groove, ...], tuple[Groove, ...], tuple[Groove, ...]]
+    fills: tuple[Groove, ...]
+    mix: dict[Role, Mix]
+    reverb_size: float
+    delay_beats: float
+    drive: float
+    pedal: float = 0.0
+    """How often the bass stays on the tonic in calm music, 0 to 1."""
