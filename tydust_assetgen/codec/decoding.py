@@ -1,0 +1,144 @@
+"""From bytes to `Decoded`; `codec.decode` is the door. The bytes may come from anywhere, so nothing is believed.
+
+First the structure is walked (`damage`), then the claimed length is held against the limit, then it is decoded in
+blocks up to what was claimed. FLAC's MD5 over the samples is checked here, where there are samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from tydust_assetgen import codec
+from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.codec import ffmpeg, flac, mp3, tagging
+from tydust_assetgen.errors import CodecError
+
+if TYPE_CHECKING:
+    from tydust_assetgen.flow import Codec
+
+_BLOCK_FRAMES = 65_536
+_MAX_CHANNELS = 8
+_RATES_HZ = range(4_000, 384_001)
+_CONTENT = {
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "flac": ("FLAC", ""),
+    "wav": ("WAV", ""),
+}
+_BITS = {
+    "PCM_U8": "8",
+    "PCM_S8": "8",
+    "PCM_16": "16",
+    "PCM_24": "24",
+    "PCM_32": "32",
+    "FLOAT": "float",
+    "DOUBLE": "float",
+}
+
+
+def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
+    """See `codec.decode`."""
+    if len(data) > codec.MAX_BYTES:
+        raise CodecError(f"the file is larger than {codec.MAX_BYTES // 2**20} MB")
+    if broken := codec.damage(data, kind):
+        raise CodecError(f"the {kind} file is damaged: {broken}")
+    try:
+        audio, bits = _m4a(data, max_duration_s) if kind == "m4a" else _sndfile(data, kind, max_duration_s)
+        tags, loop = tagging.read(data, kind)
+    except soundfile.SoundFileError as error:
+        raise CodecError(f"the {kind} file does not decode: {error}") from error
+    except (_mutagen_error(), ValueError, EOFError) as error:
+        raise CodecError(f"the tags of the {kind} file can't be read: {error}") from error
+    return codec.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
+
+
+def _sndfile(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, str]:
+    container, subtype = _CONTENT[kind]
+    with soundfile.SoundFile(io.BytesIO(data)) as source:
+        if source.format not in (container, container + "EX") or subtype not in ("", source.subtype):
+            raise CodecError(f"the file is no {kind}, it is {source.format} {source.subtype}")
+        _refuse(source.frames, source.samplerate, source.channels, max_duration_s)
+        if kind == "flac":
+            return _flac(source, data)
+        bits = _BITS.get(source.subtype, "")
+        return Audio(_join(_blocks(source, "float32"), source), source.samplerate), bits if kind == "wav" else ""
+
+
+def _refuse(frames: int, rate_hz: int, channels: int, max_duration_s: float) -> None:
+    if rate_hz not in _RATES_HZ or not 1 <= channels <= _MAX_CHANNELS:
+        raise CodecError(f"{channels} channels at {rate_hz} Hz are not taken")
+    if frames > max_duration_s * rate_hz:
+        raise CodecError(f"the file is longer than {max_duration_s:g} seconds")
+    if frames == 0:
+        raise CodecError("there is no audio in the file")
+
+
+def _blocks(source: Any, dtype: str) -> Iterator[NDArray[Any]]:
+    """Blocks `[frames, channels]`, no more of them than the header claims."""
+    left = source.frames
+    while left > 0 and len(block := source.read(min(left, _BLOCK_FRAMES), dtype=dtype, always_2d=True)):
+        left -= len(block)
+        yield block
+    if left:
+        raise CodecError(f"{source.frames - left} samples of {source.frames} are there")
+
+
+def _join(blocks: Iterator[NDArray[Any]], source: Any) -> NDArray[np.float32]:
+    samples = np.empty((source.channels, source.frames), np.float32)
+    start = 0
+    for block in blocks:
+        samples[:, start : start + len(block)] = block.T
+        start += len(block)
+    return samples
+
+
+def _flac(source: Any, data: bytes) -> tuple[Audio, str]:
+    """Decode as integers, so that the MD5 in the header (RFC 9639, section 8.2) can be checked on the way."""
+    facts = flac.stream_info(data)
+    digest = hashlib.md5(usedforsecurity=False)
+
+    def blocks() -> Iterator[NDArray[Any]]:
+        for block in _blocks(source, "int32"):
+            digest.update(_packed(block >> (32 - facts.bits), facts.bits))
+            yield block * np.float32(2.0**-31)
+
+    samples = _join(blocks(), source)
+    if any(facts.md5) and digest.digest() != facts.md5:
+        raise CodecError("the flac file is damaged: its samples are not those that its checksum was made of")
+    return Audio(samples, source.samplerate), str(facts.bits)
+
+
+def _packed(block: NDArray[np.int32], bits: int) -> bytes:
+    """Little-endian, in as few whole bytes as the sample takes."""
+    width = (bits + 7) // 8
+    return np.ascontiguousarray(block.astype("<i4")).view(np.uint8).reshape(-1, 4)[:, :width].tobytes()
+
+
+def _m4a(data: bytes, max_duration_s: float) -> tuple[Audio, str]:
+    facts = tagging.mutagen("mp4").MP4(io.BytesIO(data)).info
+    _refuse(round(facts.length * facts.sample_rate), facts.sample_rate, facts.channels, max_duration_s)
+    raw = ffmpeg.decode_m4a(data, facts.sample_rate, facts.channels, max_duration_s)
+    samples = np.frombuffer(raw, "<f4").reshape(-1, facts.channels).T
+    return Audio(np.ascontiguousarray(samples), facts.sample_rate), ""
+
+
+def _kbps(data: bytes, kind: Codec, audio: Audio) -> float:
+    return mp3.walk(data).kbps if kind == "mp3" else len(data) * 8 / 1000 / audio.duration_s
+
+
+def _within(loop: LoopPoints | None, frames: int) -> LoopPoints | None:
+    return loop if loop and 0 <= loop.start_frames < loop.end_frames <= frames else None
+
+
+def _mutagen_error() -> type[Exception]:
+    error: type[Exception] = import_module("mutagen").MutagenError
+    return error

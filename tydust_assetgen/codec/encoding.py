@@ -1,0 +1,129 @@
+"""From a `Master` to bytes, through soundfile (libsndfile), or pydub and ffmpeg for M4A. `codec.encode` is the door.
+
+Nothing random and no clock gets into the bytes: dither is seeded from the samples, and Ogg serial numbers are taken
+from the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from tydust_assetgen import codec
+from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.codec import ffmpeg, ogg, tagging
+from tydust_assetgen.errors import CodecError, UnavailableError
+from tydust_assetgen.resample import resample
+
+if TYPE_CHECKING:
+    from tydust_assetgen.flow import Codec, Master, Output
+
+_CHUNK_FRAMES = 16_384
+"""libsndfile crashes on one huge Vorbis write (libsndfile issue 424)."""
+_FORMATS = {
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "flac": ("FLAC", "PCM_"),
+    "wav": ("WAV", "PCM_"),
+}
+
+
+def encode(master: Master, output: Output, tags: codec.Tags) -> bytes:
+    """See `codec.encode`."""
+    _refuse(master, output)
+    audio, loop = _delivered(master, output.codec)
+    if output.codec == "m4a":
+        data = ffmpeg.encode_m4a(_integers(audio.samples, 32).T.copy(), audio.rate_hz, output.bitrate_kbps)
+    else:
+        data = _sndfile(audio, output)
+    tagged = tagging.write(data, output.codec, tags, loop, audio.rate_hz)
+    return ogg.with_serial_from_content(tagged) if output.codec in ogg.MAGIC else tagged
+
+
+def _refuse(master: Master, output: Output) -> None:
+    if reason := codec.objection(output, master.audio.rate_hz):
+        raise CodecError(reason, slot=output.path)
+    if codec.available(output.codec):
+        raise UnavailableError("m4a needs ffmpeg, and there is none on the path", slot=output.path, hint=ffmpeg.HINT)
+    if master.audio.frames == 0 or not np.isfinite(master.audio.samples).all():
+        raise CodecError("the master is empty or holds values that are no numbers", slot=output.path)
+
+
+def _delivered(master: Master, kind: Codec) -> tuple[Audio, LoopPoints | None]:
+    """The master at the rate of the file; a loop over the whole of it is resampled as a circle."""
+    audio, loop = master.audio, master.loop
+    rate_hz, frames = codec.delivered(kind, audio.rate_hz, audio.frames)
+    if rate_hz == audio.rate_hz:
+        return audio, loop
+    whole = loop is not None and loop.length_frames == audio.frames
+    moved = Audio(resample(audio.samples, audio.rate_hz, rate_hz, circular=whole), rate_hz)
+    ratio = frames / audio.frames
+    return moved, loop and LoopPoints(round(loop.start_frames * ratio), round(loop.end_frames * ratio))
+
+
+def _sndfile(audio: Audio, output: Output) -> bytes:
+    container, subtype = _FORMATS[output.codec]
+    samples: NDArray[Any] = audio.samples
+    if subtype == "PCM_":
+        samples, subtype = _linear(audio.samples, output.bits)
+    file = io.BytesIO()
+    try:
+        with soundfile.SoundFile(
+            file, "w", audio.rate_hz, audio.channels, subtype, format=container, **_settings(audio, output)
+        ) as sink:
+            for start in range(0, audio.frames, _CHUNK_FRAMES):
+                sink.write(np.ascontiguousarray(samples[:, start : start + _CHUNK_FRAMES].T))
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise CodecError(f"{output.codec} could not be encoded: {error}", slot=output.path) from error
+    return file.getvalue()
+
+
+def _settings(audio: Audio, output: Output) -> dict[str, Any]:
+    """libsndfile's `compression_level` is 0 to 1 for every codec; these are its own formulas, turned around."""
+    if output.codec == "ogg":  # quality = 1 - level, in tenths
+        return {"compression_level": 1.0 - output.quality / 10.0}
+    if output.codec == "opus":  # per channel: 6 + 250 (1 - level) kb/s
+        level = 1.0 - (output.bitrate_kbps / audio.channels - 6.0) / 250.0
+        return {"compression_level": min(max(level, 0.0), 1.0)}
+    if output.codec == "mp3":
+        return {"compression_level": _mp3_level(output.bitrate_kbps, audio.rate_hz), "bitrate_mode": "CONSTANT"}
+    return {}
+
+
+def _mp3_level(kbps: int, rate_hz: int) -> float:
+    """The lowest and highest bit rate stand for 1 and 0; but 1 itself is refused (it is set while the mode is VBR)."""
+    lowest, highest = (32, 320) if rate_hz >= 32_000 else (8, 160) if rate_hz >= 16_000 else (8, 64)
+    return min((highest - kbps) / (highest - lowest), 0.9999)
+
+
+def _linear(samples: NDArray[np.float32], bits: str) -> tuple[NDArray[Any], str]:
+    if bits == "float":
+        return samples, "FLOAT"
+    if bits == "24":
+        return _integers(samples, 24) << 8, "PCM_24"
+    return _integers(samples, 16, dither=_dither(samples)).astype(np.int16), "PCM_16"
+
+
+def _integers(samples: NDArray[np.float32], bits: int, dither: NDArray[np.float32] | None = None) -> NDArray[np.int32]:
+    """Full scale is 2^(bits-1), as every decoder reads it; what is beyond is clipped."""
+    full = 2.0 ** (bits - 1)
+    scaled = samples.astype(np.float64) * full
+    if dither is not None:
+        scaled += dither
+    return np.clip(np.rint(scaled), -full, full - 1).astype(np.int32)
+
+
+def _dither(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Triangular noise, two steps from peak to peak, from a seed in the sound.
+
+    S. Lipshitz, R. Wannamaker, J. Vanderkooy, "Quantization and Dither" (JAES 40(5), 1992).
+    """
+    seed = hashlib.sha256(np.ascontiguousarray(samples).data).digest()
+    noise = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
+    return noise.random(samples.shape, np.float32) - noise.random(samples.shape, np.float32)

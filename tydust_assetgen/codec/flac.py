@@ -1,0 +1,144 @@
+"""FLAC frames (RFC 9639), without decoding. The bytes of a FLAC file walk in; what is damaged walks out.
+
+Every frame carries a CRC-16 over all its bytes, and its number; the header says how many samples there are. A frame
+does not say how long it is: it ends where the next header with the next number begins and the checksum fits.
+The tags before the frames carry no checksum: a flipped bit in a title stays unseen here, as in every FLAC tool.
+The MD5 of the samples is checked where they are decoded, in `decoding.py`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tydust_assetgen.codec.crc import crc8, crc16
+
+_MOST_FALSE_STARTS = 64
+"""How many places inside one frame may look like the next header, before we call it hostile."""
+
+
+class StreamInfo(NamedTuple):
+    """What the first metadata block says (RFC 9639, section 8.2)."""
+
+    rate_hz: int
+    channels: int
+    bits: int
+    frames: int
+    """Samples per channel; 0 when the encoder did not know."""
+    md5: bytes
+    audio: int
+    """Where the first frame begins, in the file."""
+
+
+class _Frame(NamedTuple):
+    blocks: int
+    number: int
+    length: int
+    """Of the header."""
+
+
+class _DamageError(Exception):
+    """What is wrong, in words."""
+
+
+def damage(data: bytes) -> str:
+    """What is broken in a FLAC file; empty when it is whole."""
+    try:
+        facts = stream_info(data)
+        found = sum(_walk(data, facts.audio))
+    except _DamageError as broken:
+        return str(broken)
+    if facts.frames and facts.frames != found:
+        return f"truncated: {found} samples of {facts.frames} are there"
+    return ""
+
+
+def stream_info(data: bytes) -> StreamInfo:
+    """The facts of a FLAC file's header, and where its audio begins."""
+    position = _after_id3(data)
+    if data[position : position + 4] != b"fLaC" or data[position + 4 : position + 5] not in (b"\0", b"\x80"):
+        raise _DamageError("this is no FLAC file")
+    packed = int.from_bytes(data[position + 18 : position + 26], "big")
+    md5 = data[position + 26 : position + 42]
+    shape = (packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1, packed & 0xFFFFFFFFF)
+    return StreamInfo(*shape, md5, _audio_start(data, position + 4))
+
+
+def _after_id3(data: bytes) -> int:
+    if data[:3] != b"ID3" or len(data) < 10:
+        return 0
+    size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
+    return size + 10
+
+
+def _audio_start(data: bytes, position: int) -> int:
+    last = False
+    while not last:
+        if position + 4 > len(data):
+            raise _DamageError(f"truncated at byte {len(data)}, before the audio")
+        last = data[position] >= 0x80
+        position += 4 + int.from_bytes(data[position + 1 : position + 4], "big")
+    return position
+
+
+def _walk(data: bytes, position: int) -> Iterator[int]:
+    """The samples per channel of each frame, in order."""
+    frame = _header(data, position)
+    if frame is None or frame.number != 0:
+        raise _DamageError(f"no frame begins at byte {position}")
+    while position < len(data):
+        step = 1 if data[position + 1] == 0xF8 else frame.blocks
+        end, after = _next(data, position, frame, frame.number + step)
+        if crc16(data[position:end]) != 0:
+            raise _DamageError(f"the checksum of frame {frame.number}, at byte {position}, is wrong")
+        yield frame.blocks
+        position, frame = end, after or frame
+
+
+def _next(data: bytes, position: int, frame: _Frame, number: int) -> tuple[int, _Frame | None]:
+    """Where this frame ends, and the header of the one after it, if there is one."""
+    start = position + frame.length
+    for _ in range(_MOST_FALSE_STARTS):
+        start = data.find(data[position : position + 2], start + 1)
+        if start < 0:
+            return len(data), None
+        after = _header(data, start)
+        if after is not None and after.number == number and crc16(data[position:start]) == 0:
+            return start, after
+    raise _DamageError(f"frame {frame.number}, at byte {position}, has no end")
+
+
+def _header(data: bytes, start: int) -> _Frame | None:
+    """The header of a frame (RFC 9639, section 9.1), if a sound one stands at `start`."""
+    if len(data) < start + 16 or data[start] != 0xFF or data[start + 1] & 0xFE != 0xF8:
+        return None
+    blocks, rate = data[start + 2] >> 4, data[start + 2] & 15
+    coded = _number(data, start + 4)
+    if coded is None or blocks == 0 or rate == 15:
+        return None
+    number, position = coded
+    extra = {6: 1, 7: 2}.get(blocks, 0)
+    size = int.from_bytes(data[position : position + extra], "big") + 1 if extra else _block_size(blocks)
+    position += extra + {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    if crc8(data[start:position]) != data[position]:
+        return None
+    return _Frame(size, number, position + 1 - start)
+
+
+def _block_size(code: int) -> int:
+    return 192 if code == 1 else 576 << (code - 2) if code <= 5 else 256 << (code - 8)
+
+
+def _number(data: bytes, position: int) -> tuple[int, int] | None:
+    """The frame's or first sample's number, coded as UTF-8 stretched to 36 bits, and what follows it."""
+    first = data[position]
+    if first < 0x80:
+        return first, position + 1
+    more = 7 - (first ^ 0xFF).bit_length()
+    if not 1 <= more <= 6:
+        return None
+    value = first & (0x3F >> more)
+    for byte in struct.unpack_from(f"{more}B", data, position + 1):
+        value = value << 6 | byte & 0x3F
+    return value, position + 1 + more
