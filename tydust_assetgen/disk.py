@@ -104,15 +104,13 @@ def inside(tree: Path, relative: str) -> Path:
     real_parent = Path(os.path.realpath(path.parent))
     real_tree = Path(os.path.realpath(tree))
     if real_parent != real_tree and real_tree not in real_parent.parents:
-        raise AssetgenError(
-            f"`{relative}` leads out of the asset tree", hint="remove the symbolic link on its way"
-        )
+        raise AssetgenError(f"`{relative}` leads out of the asset tree", hint="remove the symbolic link on its way")
     return path
 
 
 @contextlib.contextmanager
 def build_lock(directory: Path, *, wait: bool, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of one project. The system frees it when its holder dies, so it never needs a hand.
+    """Hold the lock of one project. The system frees the lock when its holder dies, so it never needs a hand.
 
     Raises:
         BusyError: another build holds it and `wait` is false.
@@ -127,9 +125,7 @@ def build_lock(directory: Path, *, wait: bool, on_wait: Callable[[], None]) -> I
             lock.acquire(timeout=0)
         except Timeout:
             if not wait:
-                raise BusyError(
-                    "another build is at work here", hint="leave out `--no-wait` to wait for it"
-                ) from None
+                raise BusyError("another build is at work here", hint="leave out `--no-wait` to wait for it") from None
             on_wait()
             lock.acquire(poll_interval=0.05)
     except OSError as error:

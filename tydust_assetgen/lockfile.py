@@ -81,9 +81,7 @@ class LockFile:
         """A new lock file in which `entries` stand instead of the old ones of their slots."""
         blocks = dict(self.blocks)
         for entry in entries:
-            blocks[entry.slot] = msgspec.json.format(
-                msgspec.json.encode(entry, order="deterministic"), indent=2
-            )
+            blocks[entry.slot] = msgspec.json.format(msgspec.json.encode(entry, order="deterministic"), indent=2)
         for slot in without:
             blocks.pop(slot, None)
         return LockFile(blocks)
@@ -101,9 +99,7 @@ def read_lock(path: Path) -> LockFile:
     """The lock file at `path`; an empty one when there is none. Never fails: damage is reported in `problems`."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            return LockFile(
-                problems=(f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB and was not read",)
-            )
+            return LockFile(problems=(f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB and was not read",))
         return parse_lock(path.read_bytes(), path.name)
     except FileNotFoundError:
         return LockFile()

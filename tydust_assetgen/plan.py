@@ -26,6 +26,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256; empty when there is no file."""
     damage: str = ""
     """Why it does not decode whole; empty when it does, or when nobody needed to look."""
+    size: int = 0
     ours: bool = False
     """The store has these very bytes, so a person loses nothing when they are written over."""
 
@@ -59,6 +60,8 @@ class OutputStep(msgspec.Struct, frozen=True, kw_only=True):
     action: Literal["fresh", "relock", "restore", "make", "blocked"]
     digest: str = ""
     """For `fresh` and `relock` what is there, for `restore` what the store has."""
+    size: int = 0
+    """Of the file that is there."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +152,7 @@ def _judge(situation: Situation, index: int) -> tuple[OutputStep, tuple[Reason, 
     ) -> tuple[OutputStep, tuple[Reason, ...]]:
         if action == "make" and stored and not situation.forced:
             return OutputStep(output=output, key=key, action="restore", digest=stored), reasons
-        return OutputStep(output=output, key=key, action=action, digest=seen.digest), reasons
+        return OutputStep(output=output, key=key, action=action, digest=seen.digest, size=seen.size), reasons
 
     if situation.forced:
         return step("make", Reason(kind="forced", path=path))

@@ -68,19 +68,13 @@ def changes(
     if entry is None:
         return ()
     fields = [
-        *_differences(
-            "", {"title": entry.title, "game": entry.game}, {"title": recipe.title, "game": recipe.game}
-        ),
+        *_differences("", {"title": entry.title, "game": entry.game}, {"title": recipe.title, "game": recipe.game}),
         *_differences("", msgspec.to_builtins(entry.brief), msgspec.to_builtins(recipe.brief)),
         *_differences("", msgspec.to_builtins(entry.finish), msgspec.to_builtins(recipe.finish)),
-        *_differences(
-            f"{new_output.codec}.", msgspec.to_builtins(old_output), msgspec.to_builtins(new_output)
-        ),
+        *_differences(f"{new_output.codec}.", msgspec.to_builtins(old_output), msgspec.to_builtins(new_output)),
     ]
     upgrades = _upgrades(entry.versions, versions) if entry.brief.generator == recipe.brief.generator else ()
-    return (*dict.fromkeys(fields), *upgrades) or (
-        Reason(kind="generator upgraded", old="?", new=versions.generator),
-    )
+    return (*dict.fromkeys(fields), *upgrades) or (Reason(kind="generator upgraded", old="?", new=versions.generator),)
 
 
 def _upgrades(old: Versions, new: Versions) -> tuple[Reason, ...]:

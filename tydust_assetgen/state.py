@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import os
 import sys
+from _blake2 import blake2b  # not hashlib: that loads OpenSSL, a tenth of the whole run
 from collections.abc import Mapping
 from os import stat
-
-from _blake2 import blake2b  # not hashlib: that loads OpenSSL, a tenth of the whole run
 
 from tydust_assetgen.version import VERSION
 

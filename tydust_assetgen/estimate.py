@@ -1,0 +1,62 @@
+"""How long work will take. In walk steps, out walk seconds, from how fast each generator was on this machine before."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from tydust_assetgen.disk import write_atomic
+from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.plan import Step
+
+_FINISHING_S_PER_S = 0.03
+"""Finishing, encoding and verifying one second of stereo, measured on a 2-core machine; see docs/performance.md."""
+_MEMORY = 0.7
+"""Weight of what was known before against the newest measurement."""
+
+
+class Rates:
+    """Seconds of work per second of audio, by generator. A lost or damaged file means that nothing is known yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rates: dict[str, float] = {}
+        self._changed = False
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            self._rates = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+
+    def learn(self, name: str, audio_s: float, seconds: float) -> None:
+        """Remember how long a performance took."""
+        if audio_s <= 0 or seconds <= 0:
+            return
+        rate = seconds / audio_s
+        self._rates[name] = _MEMORY * self._rates.get(name, rate) + (1 - _MEMORY) * rate
+        self._changed = True
+
+    def save(self) -> None:
+        """Write what was learned; not being able to is no reason to fail a build."""
+        if self._changed:
+            with contextlib.suppress(OSError):
+                write_atomic(self._path, msgspec.json.encode(self._rates, order="sorted"), durable=False)
+
+    def step_s(self, step: Step) -> float:
+        """How long one step will take on one core."""
+        brief = step.recipe.brief
+        finishing = _FINISHING_S_PER_S * brief.duration_s
+        match step.action:
+            case "generate":
+                known = self._rates.get(brief.generator)
+                own = known * brief.duration_s if known else generator(brief.generator).estimate_s(brief)
+                return own + finishing
+            case "finish" | "encode":
+                return finishing
+            case _:
+                return 0.0
+
+    def total_s(self, steps: Iterable[Step], jobs: int) -> float:
+        """How long these steps will take together: all cores busy, but never less than the longest one."""
+        times = [self.step_s(step) for step in steps]
+        return max(sum(times) / jobs, max(times, default=0.0))

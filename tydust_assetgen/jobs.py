@@ -1,0 +1,91 @@
+"""The papers between a build and its workers: jobs go in, answers come out. A frame is a 4-byte length and msgpack."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, TypeAlias
+
+import msgspec
+
+from tydust_assetgen.events import Stage
+from tydust_assetgen.flow import Brief, Facts, Provenance, Recipe, Verified
+from tydust_assetgen.keys import Keys
+
+
+class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
+    """Make some outputs of one slot."""
+
+    recipe: Recipe
+    keys: Keys
+    outputs: tuple[int, ...]
+    """Which of the recipe's outputs."""
+    afresh: bool = False
+    """Don't take anything from the store (`--force`)."""
+
+
+class PerformJob(msgspec.Struct, frozen=True, kw_only=True, tag="perform"):
+    """Make only the takes of several slots, together: for generators that like batches or own a GPU."""
+
+    slots: tuple[str, ...]
+    briefs: tuple[Brief, ...]
+    take_keys: tuple[str, ...]
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True, tag="made"):
+    """What became of a `TrackJob`. The bytes lie in the store, under the digests in `verified`."""
+
+    slot: str
+    verified: tuple[Verified, ...]
+    facts: Facts
+    provenance: Provenance
+    generated: bool
+    finished: bool
+    generate_s: float
+    notes: tuple[str, ...]
+
+
+Job: TypeAlias = TrackJob | PerformJob
+
+
+class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag="progressed"):
+    """How far a slot is."""
+
+    slot: str
+    stage: Stage
+    share: float
+
+
+class Performed(msgspec.Struct, frozen=True, kw_only=True, tag="performed"):
+    """A batch of takes is in the store."""
+
+    seconds: float
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
+    """A job failed: a person's mistake with its hint, or our own bug with its traceback."""
+
+    message: str
+    hint: str = ""
+    place: str = ""
+    traceback: str = ""
+
+
+Answer: TypeAlias = Progressed | Made | Performed | Trouble
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+
+def write_frame(pipe: BinaryIO, paper: Job | Answer) -> None:
+    data = msgspec.msgpack.encode(paper)
+    pipe.write(struct.pack("<I", len(data)) + data)
+    pipe.flush()
+
+
+def read_frame(pipe: BinaryIO) -> bytes | None:
+    """The next frame, or `None` at the end."""
+    head = pipe.read(4)
+    if len(head) < 4:
+        return None
+    (length,) = struct.unpack("<I", head)
+    data = pipe.read(length) if length <= MAX_FRAME_BYTES else b""
+    return data if len(data) == length else None

@@ -1,0 +1,53 @@
+"""Where a project's files lie. In walks the path of a manifest, out walk the places that belong to it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tydust_assetgen.store import Store
+
+MANIFEST_NAME = "assets.toml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """One manifest and what stands beside it. All paths are absolute."""
+
+    manifest: Path
+
+    @classmethod
+    def at(cls, folder: Path | str = ".", manifest: Path | str = MANIFEST_NAME) -> Project:
+        """The project whose manifest is `folder / manifest`."""
+        return cls(Path(os.path.abspath(Path(folder) / manifest)))
+
+    @property
+    def root(self) -> Path:
+        return self.manifest.parent
+
+    @property
+    def lock_file(self) -> Path:
+        return self.manifest.with_suffix(".lock")
+
+    @property
+    def private(self) -> Path:
+        """What git ignores: store, state, logs."""
+        return self.root / ".assetgen"
+
+    @property
+    def state(self) -> Path:
+        return self.private / f"{self.manifest.stem}.state"
+
+    @property
+    def logs(self) -> Path:
+        return self.private / "logs"
+
+    @property
+    def rates(self) -> Path:
+        """How fast each generator was here, for estimates."""
+        return self.private / "rates.json"
+
+    @property
+    def store(self) -> Store:
+        return Store(self.private / "store")

@@ -1,0 +1,273 @@
+"""The store: takes, masters and encoded files that were made once and need not be made again.
+
+In walks a key, out walks what was made for it, verified against its digest, or `None`. Content lies under its own
+SHA-256 (`objects/`), small records say which content answers to which key (`records/KIND/`). Everything is written
+under a temporary name and renamed, so several processes can use one store. A damaged entry is set aside and counts
+as absent. Records are touched when they are used: `gc` drops what was not used for longest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.disk import TEMPORARY_PREFIX, digest_bytes, remove, write_atomic
+from tydust_assetgen.errors import StoreError
+from tydust_assetgen.flow import Facts, Master, Provenance, Take, Verified
+
+Kind: TypeAlias = Literal["takes", "masters", "outputs"]
+_KINDS: tuple[Kind, ...] = ("takes", "masters", "outputs")
+
+
+class StoredAudio(msgspec.Struct, frozen=True, kw_only=True):
+    """Where samples lie: an object of little-endian float32, one channel after the other."""
+
+    digest: str
+    channels: int
+    frames: int
+    rate_hz: int
+
+
+class TakeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    audio: StoredAudio
+    facts: Facts
+    provenance: Provenance
+
+
+class MasterRecord(msgspec.Struct, frozen=True, kw_only=True):
+    audio: StoredAudio
+    loop: LoopPoints | None
+    facts: Facts
+    provenance: Provenance
+    notes: tuple[str, ...]
+
+
+class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
+    verified: Verified
+    facts: Facts
+    provenance: Provenance
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What `gc` did, in bytes and counts."""
+
+    removed: int
+    freed_bytes: int
+    kept: int
+    kept_bytes: int
+
+
+_R = TypeVar("_R", TakeRecord, MasterRecord, OutputRecord)
+
+
+class Store:
+    """One store in one folder. Making it touches nothing; the folder comes with the first write."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # what is there
+
+    def has(self, kind: Kind, key: str) -> bool:
+        """Whether there is a record with its content; the content itself is verified when it is read."""
+        record = self._any_record(kind, key)
+        return record is not None and self.has_object(_digest_in(record))
+
+    def has_object(self, digest: str) -> bool:
+        return _is_digest(digest) and self._object_path(digest).is_file()
+
+    def output(self, key: str) -> OutputRecord | None:
+        """What is known of an encoded file, or `None`."""
+        record = self._record("outputs", key, OutputRecord)
+        return record if record is not None and self.has_object(record.verified.digest) else None
+
+    # reading
+
+    def read_object(self, digest: str) -> bytes | None:
+        """Content by its digest, verified; damaged content is set aside."""
+        if not _is_digest(digest):
+            return None
+        path = self._object_path(digest)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        if digest_bytes(data) == digest:
+            return data
+        self._set_aside(path)
+        return None
+
+    def take(self, key: str) -> Take | None:
+        record = self._record("takes", key, TakeRecord)
+        audio = self._audio(record.audio) if record else None
+        return Take(audio, record.facts, record.provenance) if record and audio else None
+
+    def master(self, key: str) -> Master | None:
+        record = self._record("masters", key, MasterRecord)
+        audio = self._audio(record.audio) if record else None
+        if record is None or audio is None:
+            return None
+        return Master(audio, record.loop, record.facts, record.provenance, record.notes)
+
+    # writing
+
+    def put_take(self, key: str, take: Take) -> None:
+        audio = self._put_audio(take.audio)
+        self._put_record("takes", key, TakeRecord(audio=audio, facts=take.facts, provenance=take.provenance))
+
+    def put_master(self, key: str, master: Master) -> None:
+        record = MasterRecord(
+            audio=self._put_audio(master.audio),
+            loop=master.loop,
+            facts=master.facts,
+            provenance=master.provenance,
+            notes=master.notes,
+        )
+        self._put_record("masters", key, record)
+
+    def put_output(self, key: str, data: bytes, record: OutputRecord) -> None:
+        self.put_object(data)
+        self._put_record("outputs", key, record)
+
+    def put_object(self, data: bytes) -> str:
+        """Keep content under its digest, which is returned.
+
+        Raises:
+            StoreError: the disk is full or read-only.
+        """
+        digest = digest_bytes(data)
+        if not self.has_object(digest) or self._object_path(digest).stat().st_size != len(data):
+            self._write(self._object_path(digest), data)
+        return digest
+
+    # keeping it small
+
+    def gc(self, *, max_bytes: int | None = None, max_age_s: float | None = None) -> Collected:
+        """Drop records not used for `max_age_s`, then the longest unused until at most `max_bytes` of content is left.
+
+        Content without a record, and what a killed process left behind, goes as well.
+        """
+        records = sorted(self._all_records(), key=lambda found: found[0])
+        oldest_kept_s = time.time() - max_age_s if max_age_s is not None else 0.0
+        kept = [found for found in records if found[0] >= oldest_kept_s]
+        sizes = {digest: self._size(digest) for _, _, digest in kept}
+        newest_first: list[tuple[float, Path, str]] = []
+        total, seen = 0, set[str]()
+        for found in reversed(kept):
+            added = 0 if found[2] in seen else sizes[found[2]]
+            if max_bytes is not None and total + added > max_bytes:
+                break
+            total += added
+            seen.add(found[2])
+            newest_first.append(found)
+        keep_paths = {path for _, path, _ in newest_first}
+        for _, path, _ in records:
+            if path not in keep_paths:
+                remove(path)
+        freed = self._drop_unreferenced(seen)
+        removed = len(records) - len(newest_first)
+        return Collected(removed=removed, freed_bytes=freed, kept=len(newest_first), kept_bytes=total)
+
+    def _drop_unreferenced(self, wanted: set[str]) -> int:
+        freed = 0
+        for folder in ("objects", "damaged", "records"):
+            for path in _files(self.root / folder):
+                stale = path.name.startswith(TEMPORARY_PREFIX) or folder == "damaged"
+                if stale or (folder == "objects" and path.name not in wanted):
+                    freed += path.stat().st_size
+                    remove(path)
+        return freed
+
+    def _all_records(self) -> Iterator[tuple[float, Path, str]]:
+        """Time of last use, place and content of every record that can be read."""
+        for kind in _KINDS:
+            for path in _files(self.root / "records" / kind):
+                record = self._any_record(kind, path.stem, use=False)
+                if record is not None:
+                    yield path.stat().st_mtime, path, _digest_in(record)
+
+    # how it lies on the disk
+
+    def _size(self, digest: str) -> int:
+        with contextlib.suppress(OSError):
+            return self._object_path(digest).stat().st_size
+        return 0
+
+    def _object_path(self, digest: str) -> Path:
+        return self.root / "objects" / digest[:2] / digest
+
+    def _record_path(self, kind: Kind, key: str) -> Path:
+        return self.root / "records" / kind / key[:2] / f"{key}.json"
+
+    def _record(self, kind: Kind, key: str, type_: type[_R], *, use: bool = True) -> _R | None:
+        path = self._record_path(kind, key)
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=type_)
+            if not _is_digest(_digest_in(record)):
+                return None
+            if use:
+                os.utime(path)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return record
+
+    def _any_record(self, kind: Kind, key: str, *, use: bool = True) -> TakeRecord | MasterRecord | OutputRecord | None:
+        match kind:
+            case "takes":
+                return self._record(kind, key, TakeRecord, use=use)
+            case "masters":
+                return self._record(kind, key, MasterRecord, use=use)
+            case "outputs":
+                return self._record(kind, key, OutputRecord, use=use)
+
+    def _put_record(self, kind: Kind, key: str, record: TakeRecord | MasterRecord | OutputRecord) -> None:
+        self._write(self._record_path(kind, key), msgspec.json.encode(record, order="deterministic"))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            write_atomic(path, data, durable=False)
+        except OSError as error:
+            hint = "free some disk space, or run `assetgen gc --max-size 1GB`"
+            raise StoreError(f"can't write to the store: {error.strerror or error}", hint=hint) from error
+
+    def _set_aside(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            aside = self.root / "damaged" / path.name
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(aside)
+
+    def _put_audio(self, audio: Audio) -> StoredAudio:
+        import numpy as np
+
+        data = np.ascontiguousarray(audio.samples, dtype="<f4").tobytes()
+        digest = self.put_object(data)
+        return StoredAudio(digest=digest, channels=audio.channels, frames=audio.frames, rate_hz=audio.rate_hz)
+
+    def _audio(self, stored: StoredAudio) -> Audio | None:
+        import numpy as np
+
+        data = self.read_object(stored.digest)
+        if data is None or len(data) != 4 * stored.channels * stored.frames:
+            return None
+        samples = np.frombuffer(data, dtype="<f4").reshape(stored.channels, stored.frames)
+        return Audio(samples, stored.rate_hz)
+
+
+def _digest_in(record: TakeRecord | MasterRecord | OutputRecord) -> str:
+    return record.verified.digest if isinstance(record, OutputRecord) else record.audio.digest
+
+
+def _is_digest(text: str) -> bool:
+    """Records and lock files may come from elsewhere, and digests become paths."""
+    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []

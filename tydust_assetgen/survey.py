@@ -1,0 +1,255 @@
+"""Looking before deciding. In walks a `Project`, out walks a `Survey`: the plan, and all that it was made from.
+
+This is the one way to a plan: `build`, `--dry-run`, `status`, `check` and `explain` all come through here. Nothing is
+written. Slots whose recipe, lock entry and files are as the last build left them are settled by their stat alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tydust_assetgen.codec import CODEC_VERSION, damage
+from tydust_assetgen.disk import digest_file, inside
+from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
+from tydust_assetgen.finish import FINISH_VERSION
+from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.generate.registry import generator, parameter_types
+from tydust_assetgen.keys import Keys, Versions, keys_of
+from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile, read_lock
+from tydust_assetgen.manifest import Manifest, read_manifest
+from tydust_assetgen.plan import Held, Orphan, Plan, Seen, Situation, plan
+from tydust_assetgen.project import Project
+from tydust_assetgen.state import NOTHING, Stat, State, digest_of_manifest, read_state, stat_of
+from tydust_assetgen.store import Store
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen, and the plan that follows from it."""
+
+    project: Project
+    manifest: Manifest
+    manifest_digest: str
+    lock: LockFile
+    plan: Plan
+    fingerprints: dict[str, str]
+    settled: dict[str, list[str]]
+    """Slots that needed no closer look, with the paths of their outputs (relative to the project)."""
+    stats: dict[str, tuple[Stat, str]]
+    """Stat and digest of every output that was looked at, by path (relative to the project)."""
+
+    @property
+    def tree(self) -> Path:
+        return self.manifest.assets
+
+    def project_path(self, output_path: str) -> str:
+        """An output's path relative to the project, as the state has it."""
+        return _tree_prefix(self.manifest) + output_path
+
+
+@dataclass
+class _Look:
+    """One look at a project: what is known beforehand, and what is found on the way."""
+
+    project: Project
+    manifest: Manifest
+    lock: LockFile
+    known: dict[str, tuple[Stat, str]]
+    store: Store
+    forced: frozenset[str]
+    prefix: str
+    """What turns an output's path into a path of the project."""
+    stats: dict[str, tuple[Stat, str]] = field(default_factory=dict)
+
+    def situation(self, recipe: Recipe, keys: Keys, versions: Versions) -> Situation:
+        entry = self.lock.entry(recipe.slot)
+        pairs = list(zip(recipe.outputs, keys.outputs, strict=True))
+        digests = [self.digest(output) for output in recipe.outputs]
+        locked = [entry.output_at(output.path) if entry else None for output in recipe.outputs]
+        fresh = [
+            bool(lock and lock.key == key and lock.digest == digest)
+            for lock, (_, key), digest in zip(locked, pairs, digests, strict=True)
+        ]
+        if all(fresh):
+            held = Held(outputs=("",) * len(pairs))
+            seen = tuple(map(self.plainly, recipe.outputs, digests))
+        else:
+            held = self.held(keys, locked)
+            seen = tuple(
+                self.seen(output, digest, lock, stored)
+                for output, digest, lock, stored in zip(recipe.outputs, digests, locked, held.outputs, strict=True)
+            )
+        return Situation(
+            recipe=recipe,
+            keys=keys,
+            versions=versions,
+            entry=entry,
+            seen=seen,
+            held=held,
+            forced=recipe.slot in self.forced,
+        )
+
+    def digest(self, output: Output) -> str:
+        """SHA-256 of what stands there; the file is read only when its stat is not the one known."""
+        path = self.prefix + output.path
+        absolute = os.path.join(self.project.root, path)
+        found = stat_of(absolute)
+        before = self.known.get(path)
+        digest = before[1] if before and before[0] == found else digest_file(Path(absolute))
+        self.stats[path] = (found if digest else NOTHING, digest)
+        return digest
+
+    def held(self, keys: Keys, locked: list[LockedOutput | None]) -> Held:
+        return Held(
+            outputs=tuple(self.stored(key, lock) for key, lock in zip(keys.outputs, locked, strict=True)),
+            master=self.store.has("masters", keys.master),
+            take=self.store.has("takes", keys.take),
+        )
+
+    def stored(self, key: str, lock: LockedOutput | None) -> str:
+        """Digest of the bytes that the store has for a key, by its own record or by the lock's word."""
+        if lock and lock.key == key and self.store.has_object(lock.digest):
+            return lock.digest
+        record = self.store.output(key)
+        return record.verified.digest if record else ""
+
+    def plainly(self, output: Output, digest: str) -> Seen:
+        found, _ = self.stats[self.prefix + output.path]
+        return Seen(digest=digest, size=max(found[0], 0))
+
+    def seen(self, output: Output, digest: str, lock: LockedOutput | None, stored: str) -> Seen:
+        """A closer look, only at files that are neither the lock's nor the store's for this key."""
+        if not digest or digest == stored or (lock and digest == lock.digest):
+            return self.plainly(output, digest)
+        if self.store.has_object(digest):
+            return Seen(digest=digest, ours=True)
+        data = (self.manifest.assets / output.path).read_bytes()
+        return Seen(digest=digest, damage=damage(data, output.codec))
+
+
+def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, thorough: bool = False) -> Survey:
+    """Look at a project and plan.
+
+    Args:
+        slots: only these; all when empty.
+        force: make these slots again, whatever is there. Needs `slots`.
+        thorough: settle nothing by the last build's word, and look for orphans in every lock entry.
+
+    Raises:
+        ManifestError: the manifest is not right; all its problems at once.
+        UsageError: a slot that the manifest does not have.
+    """
+    manifest = read_manifest(project.manifest, parameter_types())
+    wanted = _wanted(manifest, tuple(slots))
+    lock = read_lock(project.lock_file)
+    state = read_state(str(project.state))
+    fingerprints = {slot: manifest.fingerprint(slot).hex() for slot in manifest.slots}
+    known = _known(state)
+    settled = {} if thorough else _settled(project, state, known, fingerprints)
+    if force:
+        settled = {slot: paths for slot, paths in settled.items() if slot not in set(wanted)}
+    unsure = [slot for slot in wanted if slot not in settled]
+    recipes = manifest.resolve(unsure)
+    look = _Look(
+        project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
+    )
+    situations = [look.situation(recipe, *_keys(recipe)) for recipe in recipes]
+    _check_generators(situations)
+    orphans = _orphans(manifest, lock, recipes, thorough)
+    for paths in settled.values():
+        look.stats.update({path: known[path] for path in paths})
+    return Survey(
+        project=project,
+        manifest=manifest,
+        manifest_digest=digest_of_manifest(project.manifest.read_bytes()),
+        lock=lock,
+        plan=plan(situations, settled=len(settled.keys() & set(wanted)), orphans=orphans),
+        fingerprints=fingerprints,
+        settled=settled,
+        stats=look.stats,
+    )
+
+
+def _wanted(manifest: Manifest, slots: tuple[str, ...]) -> tuple[str, ...]:
+    import difflib
+
+    there = set(manifest.slots)
+    for slot in slots:
+        if slot not in there:
+            near = difflib.get_close_matches(slot, manifest.slots, n=1, cutoff=0.4)
+            hint = f"did you mean `{near[0]}`?" if near else "`assetgen status` lists the slots"
+            raise UsageError(f"the manifest has no slot `{slot}`", hint=hint)
+    chosen = set(slots)
+    return tuple(slot for slot in manifest.slots if not chosen or slot in chosen)
+
+
+def _known(state: State | None) -> dict[str, tuple[Stat, str]]:
+    if state is None:
+        return {}
+    digests = state.digests
+    return {path: (found, digests[path]) for path, found in state.outputs.items()}
+
+
+def _settled(
+    project: Project, state: State | None, known: dict[str, tuple[Stat, str]], fingerprints: dict[str, str]
+) -> dict[str, list[str]]:
+    """Slots that are as the last build left them: same recipe, same files, under the same lock file and toolchain."""
+    if state is None or not state.watched_unchanged(str(project.root)):
+        return {}
+    prefix = os.path.join(project.root, "")
+    return {
+        slot: paths
+        for slot, (fingerprint, paths) in state.slots.items()
+        if fingerprints.get(slot) == fingerprint and all(stat_of(prefix + path) == known[path][0] for path in paths)
+    }
+
+
+def _keys(recipe: Recipe) -> tuple[Keys, Versions]:
+    made_by = generator(recipe.brief.generator)
+    versions = Versions(generator=made_by.version, finish=FINISH_VERSION, codec=CODEC_VERSION)
+    return keys_of(recipe, versions, made_by.key_parameters(recipe.brief)), versions
+
+
+def _check_generators(situations: list[Situation]) -> None:
+    problems = [
+        Problem(found.message, found.place or situation.recipe.place, situation.recipe.slot, found.hint)
+        for situation in situations
+        for found in generator(situation.recipe.brief.generator).check(situation.recipe.brief)
+    ]
+    if problems:
+        raise ManifestError.all(problems)
+
+
+def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], thorough: bool) -> tuple[Orphan, ...]:
+    """Files that the lock file knows and no slot asks for: of slots that are gone, and of formats no longer wanted."""
+    slots = set(manifest.slots)
+    looked_at = {recipe.slot: recipe for recipe in recipes}
+    names = [slot for slot in lock.blocks if slot not in slots or slot in looked_at]
+    entries = [entry for slot in names if (entry := lock.entry(slot)) is not None]
+    asked = {output.path for recipe in looked_at.values() for output in recipe.outputs} | (
+        slots if not thorough else set()
+    )
+    return tuple(
+        orphan
+        for entry in entries
+        for locked in entry.outputs
+        if locked.output.path not in asked and (orphan := _orphan(manifest.assets, entry, locked)) is not None
+    )
+
+
+def _orphan(tree: Path, entry: LockEntry, locked: LockedOutput) -> Orphan | None:
+    try:
+        digest = digest_file(inside(tree, locked.output.path))
+    except (AssetgenError, OSError):
+        return None  # not a path of this tree: whatever the lock file says, it is not ours
+    if not digest:
+        return None
+    return Orphan(slot=entry.slot, path=locked.output.path, digest=locked.digest, modified=digest != locked.digest)
+
+
+def _tree_prefix(manifest: Manifest) -> str:
+    assets = os.path.relpath(manifest.assets, manifest.root).replace(os.sep, "/")
+    return "" if assets == "." else f"{assets}/"

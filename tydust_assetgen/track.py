@@ -1,0 +1,114 @@
+"""The walk of one track: perform, finish, encode, verify. In walks a `TrackJob`, out walks a `Made`.
+
+Each step first asks the store, so that only what is missing is made, and leaves its result there: a build that is
+killed has lost at most the step it was in. This runs in a worker process; publishing is the build's own work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tydust_assetgen import codec, finish, verify
+from tydust_assetgen.events import Stage
+from tydust_assetgen.flow import Encoded, Master, Provenance, Recipe, Take, Verified
+from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.jobs import Made, PerformJob, TrackJob
+from tydust_assetgen.store import OutputRecord, Store
+
+Tell: TypeAlias = Callable[[Stage, float], None]
+"""Called with a stage and the share of the whole that is done."""
+_GENERATED, _FINISHED, _ENCODED = 0.6, 0.75, 0.88
+
+
+@dataclass
+class _Walk:
+    """One track on its way: the job, and what had to be made."""
+
+    job: TrackJob
+    store: Store
+    tell: Tell
+    generate_s: float = 0.0
+    made: set[str] = field(default_factory=set)
+
+    def take(self) -> Take:
+        if not self.job.afresh and (held := self.store.take(self.job.keys.take)) is not None:
+            return held
+        begun = time.perf_counter()
+        brief = self.job.recipe.brief
+        take = generator(brief.generator).generate([brief], lambda _, share: self.tell("generate", share * _GENERATED))[
+            0
+        ]
+        self.generate_s = time.perf_counter() - begun
+        self.made.add("take")
+        self.store.put_take(self.job.keys.take, take)
+        return take
+
+    def master(self) -> Master:
+        if not self.job.afresh and (held := self.store.master(self.job.keys.master)) is not None:
+            return held
+        take = self.take()
+        self.tell("finish", _GENERATED)
+        master = finish.finish(take, self.job.recipe.finish)
+        self.made.add("master")
+        self.store.put_master(self.job.keys.master, master)
+        return master
+
+    def output(self, index: int, master: Master) -> Verified:
+        recipe, output = self.job.recipe, self.job.recipe.outputs[index]
+        self.tell("encode", _FINISHED)
+        encoded = Encoded(output, codec.encode(master, output, tags_of(recipe, master.provenance)))
+        self.tell("verify", _ENCODED)
+        verified = verify.verify(encoded, recipe, master.facts)
+        record = OutputRecord(verified=verified, facts=master.facts, provenance=master.provenance)
+        self.store.put_output(self.job.keys.outputs[index], encoded.data, record)
+        return verified
+
+
+def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
+    """Make what the job asks for.
+
+    Raises:
+        AssetgenError: a step failed; what was done before it is in the store.
+    """
+    walk = _Walk(job, store, tell)
+    master = walk.master()
+    verified = tuple(walk.output(index, master) for index in job.outputs)
+    warnings = tuple(
+        f"{check.name}: {check.reason or check.measured}"
+        for found in verified
+        for check in found.checks
+        if check.status == "warn"
+    )
+    return Made(
+        slot=job.recipe.slot,
+        verified=verified,
+        facts=master.facts,
+        provenance=master.provenance,
+        generated="take" in walk.made,
+        finished="master" in walk.made,
+        generate_s=walk.generate_s,
+        notes=(*master.notes, *dict.fromkeys(warnings)),
+    )
+
+
+def perform(job: PerformJob, store: Store, progress: Callable[[int, float], None]) -> None:
+    """Make the takes of several slots and leave them in the store."""
+    takes = generator(job.briefs[0].generator).generate(job.briefs, progress)
+    for key, take in zip(job.take_keys, takes, strict=True):
+        store.put_take(key, take)
+
+
+def tags_of(recipe: Recipe, provenance: Provenance) -> codec.Tags:
+    """What is written into a file about itself. Nothing here changes from run to run."""
+    model = f" ({provenance.model})" if provenance.model else ""
+    return codec.Tags(
+        title=recipe.title,
+        game=recipe.game,
+        prompt_digest=hashlib.sha256(recipe.brief.prompt.encode()).hexdigest(),
+        generator=f"{provenance.generator} {provenance.version}{model}",
+        licence=provenance.licence,
+    )

@@ -1,0 +1,63 @@
+"""A worker process: in walk jobs on standard input, out walk what became of them on standard output.
+
+Frames are a 4-byte length and msgpack: typed papers, no pickle. When the input ends, because the build has ended or
+was killed, the worker ends at once, whatever it is doing: no process is ever left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.events import Stage
+from tydust_assetgen.jobs import Answer, Job, Performed, Progressed, TrackJob, Trouble, read_frame, write_frame
+from tydust_assetgen.store import Store
+from tydust_assetgen.track import make_track, perform
+
+
+def main() -> None:
+    """Work until the input ends. `sys.argv[1]` is the folder of the store."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build decides when its workers stop
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    store = Store(Path(sys.argv[1]))
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    while True:
+        write_frame(answers, _answer(jobs.get(), store, answers))
+
+
+def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
+    decoder = msgspec.msgpack.Decoder(Job)
+    while (data := read_frame(pipe)) is not None:
+        jobs.put(decoder.decode(data))
+    os._exit(0)
+
+
+def _answer(job: Job, store: Store, answers: BinaryIO) -> Answer:
+    def tell(slot: str, stage: Stage, share: float) -> None:
+        write_frame(answers, Progressed(slot=slot, stage=stage, share=share))
+
+    try:
+        if isinstance(job, TrackJob):
+            return make_track(job, store, lambda stage, share: tell(job.recipe.slot, stage, share))
+        begun = time.perf_counter()
+        perform(job, store, lambda index, share: tell(job.slots[index], "generate", share))
+        return Performed(seconds=time.perf_counter() - begun)
+    except AssetgenError as error:
+        first = error.problems[0]
+        return Trouble(message="; ".join(p.message for p in error.problems), hint=first.hint, place=first.place)
+    except MemoryError:
+        return Trouble(message="not enough memory", hint="use fewer `--jobs`, or a shorter `duration`")
+    except Exception as error:  # noqa: BLE001  every bug must reach the build, with its traceback
+        return Trouble(message=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
