@@ -1,0 +1,11 @@
+"""The manifest. In walks the path of an `assets.toml`, out walks a `Manifest`, and from it one `Recipe` per slot.
+
+Reading does next to nothing per slot, so that a large manifest with one edited slot costs little; a slot is
+checked and resolved when its recipe is asked for. Every mistake of a person is reported at once, each with its place.
+"""
+
+from tydust_assetgen.manifest.read import Manifest, read_manifest
+from tydust_assetgen.manifest.schema import json_schema
+from tydust_assetgen.manifest.text import MAX_BYTES
+
+__all__ = ["MAX_BYTES", "Manifest", "json_schema", "read_manifest"]

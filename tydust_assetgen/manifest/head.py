@@ -1,0 +1,82 @@
+"""Everything in a manifest that is not of one slot: `[game]`, `[defaults]`, `[genre.*]`. In walk the raw tables, out walks `Head`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, missing, shown, unknown
+from tydust_assetgen.manifest.resolve import Surroundings, setting_faults, table_names
+from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable
+
+TABLES = ("defaults", "game", "genre", "music")
+
+
+class Head(NamedTuple):
+    """What slots stand in, the slots as TOML gave them, and what is wrong so far (keys are whole dotted paths)."""
+
+    around: Surroundings
+    assets: str
+    music: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+
+
+def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]]) -> Head:
+    """Checks all tables but those of the slots."""
+    game = _game(tables.get("game", {}))
+    names = _tables(tables.get("genre", {}), "genre")
+    bare = Surroundings(game.values.get("name", ""), {}, dict.fromkeys(names.values, {}), generators)
+    defaults = _settings(tables.get("defaults", {}), DefaultsTable, "defaults", bare)
+    genres = {name: _settings(raw, GenreTable, f"genre.{name}", bare) for name, raw in names.values.items()}
+    music = _tables(tables.get("music", {}), "music")
+    around = bare._replace(defaults=defaults.values, genres={name: one.values for name, one in genres.items()})
+    of_genres = tuple(fault for one in genres.values() for fault in one.faults)
+    faults = (*_strangers(tables), *game.faults, *defaults.faults, *names.faults, *of_genres, *music.faults)
+    return Head(around, game.values.get("assets", "assets"), music.values, faults)
+
+
+def _game(raw: object) -> Checked:
+    checked = check_table(raw, GameTable, "game")
+    absent = missing(checked, GameTable, "game")
+    assets = checked.values.get("assets", "assets")
+    outside = (
+        assets.startswith(("/", "~")) or "\\" in assets or ":" in assets or ".." in assets.split("/") or "\0" in assets
+    )
+    faults = (*checked.faults, *(fault._replace(hint='write `name = "My game"` under `[game]`') for fault in absent))
+    if outside:
+        hint = "name a folder beside the manifest, such as `assets`"
+        faults = (
+            *faults,
+            Fault("game.assets", f"`game.assets` lies outside the manifest's folder: {shown(assets)}", hint),
+        )
+    return Checked(checked.values, faults)
+
+
+def _settings(raw: object, shape: type[msgspec.Struct], inside: str, around: Surroundings) -> Checked:
+    """A table of settings, with the tables of generators in it."""
+    own = table_names(around)
+    checked = check_table(raw, shape, inside, own)
+    if not isinstance(raw, dict):
+        return checked
+    tables = {name: raw[name] for name in own if isinstance(raw.get(name), dict)}
+    faults = (*checked.faults, *setting_faults(raw, checked.values, around, inside))
+    return Checked({**checked.values, **tables}, faults)
+
+
+def _tables(raw: object, name: str) -> Checked:
+    """A table of tables, not looked into."""
+    if isinstance(raw, dict):
+        return Checked(raw, ())
+    return Checked({}, (Fault(name, f"`{name}` must be a table, not {shown(raw)}"),))
+
+
+def _strangers(tables: Mapping[str, Any]) -> tuple[Fault, ...]:
+    return tuple(_stranger(key, value) for key, value in tables.items() if key not in TABLES)
+
+
+def _stranger(key: str, value: object) -> Fault:
+    if not isinstance(value, dict) and key in fields_of(DefaultsTable):
+        return Fault(key, f"`{key}` stands outside of any table", "write it under `[defaults]` or in a slot")
+    return unknown("table" if isinstance(value, dict) else "key", key, TABLES, key)

@@ -1,0 +1,175 @@
+"""Reads a manifest. In walks its path, out walks a `Manifest`, which gives recipes and fingerprints of slots.
+
+`read_manifest` checks what is not of one slot alone; a slot is checked when its recipe is asked for. When anything is
+wrong, all slots are checked too, so that a person sees every mistake at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tydust_assetgen.errors import ManifestError, Problem
+from tydust_assetgen.flow import Recipe
+from tydust_assetgen.manifest.claims import Claims, claim
+from tydust_assetgen.manifest.check import Fault
+from tydust_assetgen.manifest.genres import built_in
+from tydust_assetgen.manifest.head import check_head
+from tydust_assetgen.manifest.lines import Lines
+from tydust_assetgen.manifest.paths import AssetTree
+from tydust_assetgen.manifest.resolve import Resolved, Surroundings, problem, resolve
+from tydust_assetgen.manifest.text import parse, read_text
+from tydust_assetgen.version import VERSION
+
+_FEW = 32
+"""Up to so many slots are searched for one by one; beyond, one scan of the whole text is cheaper."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that was read. Its slots are checked and resolved when they are asked for."""
+
+    path: Path
+    root: Path
+    """The folder of the manifest."""
+    game: str
+    assets: Path
+    """The asset tree, inside `root`."""
+    slots: tuple[str, ...]
+    """In the order of the manifest."""
+    files: tuple[Path, ...] = ()
+    """Other files that were read to make sense of it."""
+    _text: str = field(default="", repr=False)
+    _music: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _around: Surroundings = field(default=Surroundings("", {}, {}, {}), repr=False)
+    _claims: Claims = field(default=Claims({}, ()), repr=False)
+
+    def resolve(self, slots: Iterable[str]) -> tuple[Recipe, ...]:
+        """The recipes of these slots, in this order.
+
+        Raises:
+            ManifestError: with every problem of all these slots.
+        """
+        wanted = tuple(slots)
+        found = [self.look(slot) for slot in wanted]
+        problems = [one for slot, result in zip(wanted, found, strict=True) for one in self._problems(slot, result)]
+        if problems:
+            raise ManifestError.all(problems)
+        line = self._lines.of_slot if len(wanted) <= _FEW else self._lines.of
+        recipes = (result.recipe for result in found if result.recipe)
+        return tuple(
+            msgspec.structs.replace(recipe, place=f"{self.path.name}:{line(recipe.slot)}") for recipe in recipes
+        )
+
+    def fingerprint(self, slot: str) -> bytes:
+        """A digest (16 bytes) of everything that the slot's recipe is made from, except order, comments and formatting.
+
+        Raises:
+            KeyError: no such slot.
+        """
+        raw = self._music[slot]
+        genre = raw.get("genre") if isinstance(raw, dict) else None
+        base = self._bases.get(genre) if isinstance(genre, str) else None
+        digest = blake2b(base or self._bases[""], digest_size=16)
+        digest.update(slot.encode("utf-8", "surrogatepass"))
+        digest.update(b"\0")
+        digest.update(_canonical(raw) or self._text.encode())
+        return digest.digest()
+
+    def line_of(self, slot: str, key: str = "") -> int:
+        """The line where a slot, or one of its keys, is set; 0 where there is none. An empty slot: any dotted path."""
+        return self._lines.of(slot, key)
+
+    def look(self, slot: str) -> Resolved:
+        """One slot resolved, with its faults instead of an error.
+
+        Raises:
+            KeyError: no such slot.
+        """
+        found = resolve(slot, self._music[slot], self._around)
+        paths = [output.path for output in found.recipe.outputs] if found.recipe else []
+        faults = (*found.faults, *self._claims.faults(slot, paths))
+        faults = faults or tuple(fault for path in paths for fault in self._tree.faults(path))
+        return found._replace(recipe=None, faults=faults) if faults else found
+
+    def _problems(self, slot: str, found: Resolved) -> Iterable[Problem]:
+        for fault in found.faults:
+            other = self.line_of(fault.other_slot or slot, fault.other) if fault.other_slot or fault.other else 0
+            yield problem(slot, fault, self.path.name, self.line_of(slot, fault.key), other)
+
+    @cached_property
+    def _lines(self) -> Lines:
+        return Lines(self._text)
+
+    @cached_property
+    def _tree(self) -> AssetTree:
+        return AssetTree(self.root, self.assets)
+
+    @cached_property
+    def _bases(self) -> dict[str, bytes]:
+        """What slots share, by the genre that they name; under "" for those that name none and may get any by their text."""
+        around = self._around
+        shapes = {name: repr(msgspec.structs.fields(shape)) for name, shape in around.generators.items()}
+        shared = [VERSION, around.game, around.defaults, shapes]
+        genres = {name: [built_in().get(name), around.genres.get(name)] for name in around.known_genres}
+        bases = {name: _canonical([shared, around.known_genres, genre]) or b"" for name, genre in genres.items()}
+        return {**bases, "": _canonical([shared, genres]) or b""}
+
+
+def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]]) -> Manifest:
+    """Reads and checks a manifest.
+
+    Args:
+        path: the file, usually `assets.toml`.
+        generators: names of the generators that are here, each with the struct of its own parameters.
+
+    Raises:
+        ManifestError: with every problem of the manifest, its slots included.
+    """
+    text = read_text(path)
+    head = check_head(parse(text, path), generators)
+    around = head.around
+    manifest = Manifest(
+        path=path,
+        root=path.parent,
+        game=around.game,
+        assets=path.parent / head.assets,
+        slots=tuple(head.music),
+        _text=text,
+        _music=head.music,
+        _around=around,
+        _claims=claim(head.music, around.defaults, around.genres),
+    )
+    faults = (*head.faults, *_tree_faults(manifest))
+    if faults or manifest._claims.clashes:
+        raise ManifestError.all(_report(manifest, faults))
+    return manifest
+
+
+def _tree_faults(manifest: Manifest) -> tuple[Fault, ...]:
+    if not manifest._tree.escapes:
+        return ()
+    return (Fault("game.assets", "`game.assets` lies outside the manifest's folder: it is a link that leads out"),)
+
+
+def _report(manifest: Manifest, faults: Iterable[Fault]) -> Iterable[Problem]:
+    """Every problem of a manifest that has some: of its head, of slots that clash, of each slot."""
+    name = manifest.path.name
+    for fault in faults:
+        yield problem("", fault, name, manifest.line_of("", fault.key), 0)
+    for slot in manifest.slots:
+        yield from manifest._problems(slot, manifest.look(slot))
+
+
+def _canonical(value: object) -> bytes | None:
+    """Canonical JSON; None for what has none (absurdly large numbers, absurdly deep tables)."""
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except (OverflowError, RecursionError, ValueError, TypeError):
+        return None

@@ -1,0 +1,206 @@
+"""From one slot of the manifest to its `Recipe`. In walks the slot's table and what it stands in, out walks the recipe or faults.
+
+Pure but for `AssetTree`, which looks at the disk for links that lead out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tydust_assetgen.errors import Problem
+from tydust_assetgen.flow import Brief, Finish, Output, Recipe, Scalar
+from tydust_assetgen.manifest import course, layers, outputs
+from tydust_assetgen.manifest.check import Checked, Fault, check_table, unknown
+from tydust_assetgen.manifest.genres import built_in
+from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
+from tydust_assetgen.manifest.parameters import parameter_faults, parameters
+from tydust_assetgen.manifest.paths import name_faults
+from tydust_assetgen.manifest.tables import CODECS, TrackTable
+from tydust_assetgen.manifest.whole import whole_prompt
+from tydust_assetgen.prompt import GENRES, Parts, parse_key, read
+
+
+class Surroundings(NamedTuple):
+    """What a slot stands in: the checked tables of its manifest, and who can make music here."""
+
+    game: str
+    defaults: Layer
+    genres: Mapping[str, Layer]
+    """`[genre.NAME]` of the manifest, checked."""
+    generators: Mapping[str, type[msgspec.Struct]]
+
+    @property
+    def known_genres(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*GENRES, *self.genres)))
+
+
+class Resolved(NamedTuple):
+    """A recipe (without its place), or what is wrong."""
+
+    recipe: Recipe | None
+    faults: tuple[Fault, ...]
+    parts: Parts
+    values: Layer
+    """What the slot's own table says, checked."""
+
+
+def check_slot(slot: str, raw: object, around: Surroundings) -> Checked:
+    """The slot's own table, checked; the short form is a table with a prompt."""
+    if isinstance(raw, str):
+        raw = {"prompt": raw}
+    if not isinstance(raw, dict):
+        message = "a slot must be a text (the short form) or a table"
+        return Checked({}, (Fault("", message, f'write `"{slot}" = "what it should sound like"`'),))
+    quoted = _forgotten_quotes(slot, raw)
+    if quoted:
+        return Checked({}, (quoted,))
+    checked = check_table(raw, TrackTable, "", table_names(around))
+    values = {**checked.values, **{name: raw[name] for name in table_names(around) if isinstance(raw.get(name), dict)}}
+    return Checked(values, (*checked.faults, *setting_faults(raw, checked.values, around)))
+
+
+def table_names(around: Surroundings) -> tuple[str, ...]:
+    """The tables of generators that may stand in a slot: those that are here, and `musicgen`, which may be elsewhere."""
+    return tuple(dict.fromkeys((*around.generators, "musicgen")))
+
+
+def setting_faults(raw: Mapping[str, Any], values: Layer, around: Surroundings, inside: str = "") -> tuple[Fault, ...]:
+    """What types alone can't tell of a table of settings: keys, names of genres and generators, their own tables."""
+    dot = f"{inside}." if inside else ""
+    faults = list(parameter_faults(raw, around.generators, table_names(around), dot))
+    if "key" in values and not parse_key(values["key"]):
+        hint = "write a tonic and a mode: `D minor`, `F# major`, `Bb minor`"
+        faults.append(Fault(f"{dot}key", f"`{dot}key` is no key: `{values['key'][:40]}`", hint))
+    if "genre" in values and values["genre"] not in around.known_genres:
+        faults.append(unknown("genre", values["genre"], around.known_genres, f"{dot}genre"))
+    if "generator" in values and values["generator"] not in around.generators:
+        faults.append(unknown("generator", values["generator"], around.generators, f"{dot}generator"))
+    return tuple(faults)
+
+
+def resolve(slot: str, raw: object, around: Surroundings) -> Resolved:
+    """One slot's recipe, and everything that is wrong with it."""
+    checked = check_slot(slot, raw, around)
+    values = checked.values
+    parts = read(values.get("prompt", ""), around.known_genres)
+    told = _with_sections(values, parts, around)
+    stack = _stack(values, told, around)
+    faults = (
+        *name_faults(slot),
+        *checked.faults,
+        *_empty(values, checked.faults, stack),
+        *_contradictions(values, parts),
+    )
+    faults += course.course_faults(values, parts) + outputs.output_faults(slot, stack)
+    made = parameters(pick(stack, "generator"), stack, around.generators)
+    if faults or made.faults:
+        return Resolved(None, faults or made.faults, parts, values)
+    recipe = Recipe(
+        slot=slot,
+        title=values.get("title", "").strip() or outputs.title(slot),
+        game=around.game,
+        brief=_brief(values, told, stack, made.values),
+        finish=_finish(stack),
+        outputs=outputs.outputs(slot, stack),
+        strict=tuple(sorted(set(pick(stack, "strict")))),
+    )
+    return Resolved(recipe, (), parts, values)
+
+
+def _with_sections(values: Layer, parts: Parts, around: Surroundings) -> Parts:
+    """The parts of the text, with the instruments and moods that the sections' own words name."""
+    words = ". ".join(section.get("prompt") or "" for section in values.get("sections", []))
+    told = read(words, around.known_genres)
+    return msgspec.structs.replace(
+        parts,
+        instruments=tuple(dict.fromkeys(parts.instruments + told.instruments)),
+        moods=tuple(dict.fromkeys(parts.moods + told.moods)),
+    )
+
+
+def _stack(values: Layer, parts: Parts, around: Surroundings) -> Layers:
+    text = layers.text_layer(parts)
+    genre = pick((values, text, around.defaults), "genre", "")
+    return (values, text, around.genres.get(genre, {}), around.defaults, built_in().get(genre, {}), PROGRAM)
+
+
+def _brief(values: Layer, parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Brief:
+    whole_s = course.duration_s(values, parts, stack[2:])
+    brief = Brief(
+        generator=pick(stack, "generator"),
+        prompt="",
+        duration_s=whole_s,
+        seed=pick(stack, "seed"),
+        loop=pick(stack, "loop"),
+        genre=pick(stack, "genre", ""),
+        key=layers.key_name(stack),
+        bpm=float(pick(stack, "bpm")),
+        sections=course.sections(values, parts, whole_s),
+        instruments=layers.names(pick(stack, "instruments")),
+        moods=layers.names(pick(stack, "mood")),
+        parameters=made,
+    )
+    return msgspec.structs.replace(brief, prompt=whole_prompt(values, parts, brief, stack))
+
+
+def _finish(stack: Layers) -> Finish:
+    return Finish(
+        loop=pick(stack, "loop"),
+        target_lufs=float(pick(stack, "loudness")),
+        true_peak_dbtp=float(pick(stack, "true_peak")),
+        sample_rate_hz=pick(stack, "sample_rate"),
+        channels=pick(stack, "channels"),
+    )
+
+
+def _empty(values: Layer, faults: tuple[Fault, ...], stack: Layers) -> tuple[Fault, ...]:
+    """A slot that says nothing at all. A prompt that is wrong has its fault already."""
+    said = "prompt" in values or "sections" in values or pick(stack, "genre", "")
+    if said or any(fault.key.split(".")[0] in ("", "prompt", "sections", "genre") for fault in faults):
+        return ()
+    return (Fault("", "slot has no `prompt`", "say what it should sound like, or give it `sections` or a `genre`"),)
+
+
+def _contradictions(values: Layer, parts: Parts) -> tuple[Fault, ...]:
+    """Where a field and the slot's own text say different things."""
+    faults = []
+    key = parse_key(values.get("key", ""))
+    if key and parts.key and key != parts.key:
+        faults.append(_contradiction("key", key, parts.key))
+    bpm = values.get("bpm")
+    if bpm and parts.bpm and abs(bpm - parts.bpm) > 0.01:
+        faults.append(_contradiction("bpm", f"{bpm:g}", f"{parts.bpm:g} BPM"))
+    elif parts.bpm and not 20 <= parts.bpm <= 300:
+        faults.append(Fault("prompt", f"the prompt says {parts.bpm:g} BPM; a tempo is from 20 to 300"))
+    loop = values.get("loop")
+    if loop is not None and parts.loop is not None and loop != parts.loop:
+        faults.append(
+            _contradiction("loop", str(loop).lower(), "that it loops" if parts.loop else "that it does not loop")
+        )
+    return tuple(faults)
+
+
+def _contradiction(key: str, field: str, said: str) -> Fault:
+    return Fault(
+        key, f"`{key}` is {field}, but the prompt says {said}", "say the same in both, or only in one", "prompt"
+    )
+
+
+def _forgotten_quotes(slot: str, raw: Mapping[str, Any]) -> Fault | None:
+    """`[music.title.ogg]` names the tables `title` and `ogg`, not the slot `title.ogg`."""
+    if "." in slot or not raw or not set(raw) <= set(CODECS):
+        return None
+    name = f"{slot}.{next(iter(raw))}"
+    return Fault("", f"`{slot}` is no file name", f'put the slot in quotes: `[music."{name}"]`')
+
+
+def problem(slot: str, fault: Fault, file: str, line: int, other_line: int) -> Problem:
+    """A fault with its place, for a person."""
+    other = f" ({file}:{other_line})" if other_line else ""
+    return Problem(fault.message + other, f"{file}:{line}" if line else file, slot, fault.hint)
+
+
+__all__ = ["Output", "Resolved", "Surroundings", "check_slot", "problem", "resolve", "setting_faults", "table_names"]

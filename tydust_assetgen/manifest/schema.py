@@ -1,0 +1,83 @@
+"""The JSON Schema of `assets.toml`, for editors. In walk the generators that are here, out walks the schema (draft 2020-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, GameTable, GenreTable, TrackTable
+
+_SETTINGS = ("TrackTable", "DefaultsTable", "GenreTable")
+_SLOT = rf"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*//)[^\\:*?\"<>|\x00-\x1f]+\.({'|'.join(CODECS)})$"
+_ANY_PARAMETERS = {
+    "type": "object",
+    "description": "parameters of a generator that may not be installed here",
+    "additionalProperties": {"type": ["string", "number", "boolean"]},
+}
+
+
+def json_schema(generators: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any]:
+    """The schema of a manifest, with the own tables of these generators."""
+    shapes = dict(sorted(generators.items()))
+    tables, components = msgspec.json.schema_components(
+        (GameTable, DefaultsTable, GenreTable, TrackTable, *shapes.values()), ref_template="#/$defs/{name}"
+    )
+    own = dict(zip(shapes, tables[4:], strict=True))
+    definitions = {name: _component(name, table, own) for name, table in components.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "assetgen manifest",
+        "description": "What each music slot of a game should sound like.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["game"],
+        "properties": {
+            "game": tables[0],
+            "defaults": tables[1],
+            "genre": {"type": "object", "description": "genres by name", "additionalProperties": tables[2]},
+            "music": _music(tables[3]),
+        },
+        "$defs": definitions,
+    }
+
+
+def _music(track: dict[str, Any]) -> dict[str, Any]:
+    short = {"type": "string", "pattern": r"\S", "maxLength": 8000, "description": "what it should sound like"}
+    return {
+        "type": "object",
+        "description": "slots: the file to write, and what it should sound like",
+        "propertyNames": {"pattern": _SLOT},
+        "additionalProperties": {"anyOf": [short, track]},
+    }
+
+
+def _component(name: str, table: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A table without None (TOML has none), and with the generators' tables where settings may stand."""
+    properties = {key: _without_null(value) for key, value in table.get("properties", {}).items()}
+    if name in _SETTINGS:
+        properties |= {"musicgen": _ANY_PARAMETERS, **own}
+    return {
+        **table,
+        "title": name.removesuffix("Table").lower(),
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _without_null(value: Any) -> Any:
+    """A type as TOML can write it: no null, and no blank text where a text must say something."""
+    if isinstance(value, list):
+        return [_without_null(part) for part in value if part is not None and part != {"type": "null"}]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_null(part) for key, part in value.items() if not (key == "default" and part is None)}
+    if kept.get("minLength") == 1:
+        del kept["minLength"]
+        kept["pattern"] = r"\S"
+    options = kept.get("anyOf", [])
+    if len(options) == 1:
+        del kept["anyOf"]
+        return {**kept, **options[0]}
+    return kept

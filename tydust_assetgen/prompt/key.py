@@ -1,0 +1,59 @@
+"""Musical keys in words. In walks `d-minor`, `F♯ major`, `Bbm` or a whole sentence, out walks `D minor`, or nothing."""
+
+from __future__ import annotations
+
+import re
+
+_ACCIDENTALS = {"#": "#", "♯": "#", "sharp": "#", "b": "b", "♭": "b", "flat": "b"}
+_MODES = {"major": "major", "maj": "major", "minor": "minor", "min": "minor", "m": "minor"}
+_TONIC = r"(?P<letter>[A-Ga-g])(?:(?P<sign>[#♯♭b])|[ -](?P<word>sharp|flat)\b)?"
+
+_FIELD = re.compile(
+    rf"\s*{_TONIC}(?:[ -]?(?P<mode>major|minor|maj|min|M(?:ajor|inor|aj|in))|(?P<short>m))\s*(?:key)?\s*", re.ASCII
+)
+_IN_TEXT = re.compile(
+    rf"(?<![\w#♯♭'-]){_TONIC}(?:(?:[ -])(?P<mode>major|minor|maj|min)|(?P<short>m))(?![\w#♯♭'])", re.IGNORECASE
+)
+_BEFORE_KEY = re.compile(r"\b(?:key\s*(?:of|is|:|=)?|in(?:\s+the\s+key\s+of)?|tonality:?)\s*\Z", re.IGNORECASE)
+_NAMES_A_KEY = re.compile(r"\b(?:key\s*(?:of|is|:|=)|key)\s*\Z", re.IGNORECASE)
+_CLAUSE_START = re.compile(r"(?:^|[,.;:(–—/\n-])\s*\Z")
+_CLAUSE_END = re.compile(r"\s*(?:$|[,.;:)/\n–—]|key\b|scale\b|tonality\b|at\s+\d|\d)", re.IGNORECASE)
+
+
+def parse_key(text: str) -> str:
+    """The key that `text` names and nothing else, as `D minor`; empty when it is not a key.
+
+    Takes `D minor`, `d minor`, `D-minor`, `Dm`, `E flat major`, `F♯ minor`, `Bb minor`, `F#m`.
+    """
+    found = _FIELD.fullmatch(text[:40])
+    return _spell(found) if found and len(text) <= 40 else ""
+
+
+def find_key(text: str) -> str:
+    """The first key that a sentence names, as `D minor`; empty when there is none.
+
+    `a major battle`, `A minor setback` and `a key moment` name none: the letter A alone is taken only where the words
+    around it show that a key is meant, and the short form (`Dm`) only after `in` or `key`.
+    """
+    for found in _IN_TEXT.finditer(text):
+        if _means_a_key(text, found):
+            return _spell(found)
+    return ""
+
+
+def _means_a_key(text: str, found: re.Match[str]) -> bool:
+    before, end = text[max(0, found.start() - 24) : found.start()], found.end()
+    if found["short"]:
+        return found["letter"].isupper() and found["short"] == "m" and bool(_BEFORE_KEY.search(before))
+    if found["letter"] == "a":
+        return bool(_NAMES_A_KEY.search(before)) or bool(found["sign"])
+    if found["letter"] == "A" and not (found["sign"] or found["word"]):
+        closed = _CLAUSE_END.match(text, end) is not None
+        return bool(_BEFORE_KEY.search(before)) or (closed and bool(_CLAUSE_START.search(before)))
+    return True
+
+
+def _spell(found: re.Match[str]) -> str:
+    accidental = found["sign"] or (found["word"] or "").lower()
+    mode = (found["mode"] or found["short"]).lower()
+    return f"{found['letter'].upper()}{_ACCIDENTALS.get(accidental.lower(), '')} {_MODES[mode]}"
