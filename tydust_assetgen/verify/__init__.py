@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
-from tydust_assetgen.codec import Decoded, damage, decode
-from tydust_assetgen.errors import AssetgenError, Problem, UnavailableError
+from tydust_assetgen.codec import Decoded, decode
+from tydust_assetgen.errors import AssetgenError, CodecError, Problem
 from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Verified
 from tydust_assetgen.verify.container import container_checks
 from tydust_assetgen.verify.judge import judged
@@ -79,14 +79,11 @@ def inspect(data: bytes, output: Output, recipe: Recipe, facts: Facts) -> tuple[
 
 def _decoded(data: bytes, output: Output) -> tuple[Check, Decoded | None]:
     """The `decodes` check, and what came out where anything did."""
-    broken = damage(data, output.codec)
+    broken, decoded = "", None
     try:
-        decoded = None if broken else decode(data, output.codec)
-    except UnavailableError:
-        raise
-    except AssetgenError as error:
-        broken, decoded = error.problems[0].message, None
+        decoded = decode(data, output.codec)
+    except CodecError as error:
+        broken = error.problems[0].message
     if decoded is not None and decoded.audio.frames == 0:
         broken, decoded = "there is no sound in it", None
-    measured = "damaged" if broken else "whole"
-    return judged("decodes", not broken, measured, "whole", broken), decoded
+    return judged("decodes", not broken, "damaged" if broken else "whole", "whole", broken), decoded

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tydust_assetgen.codec import delivered
 from tydust_assetgen.flow import Check, Codec, Facts, Recipe
 
 LOSSY: frozenset[Codec] = frozenset({"ogg", "mp3", "opus", "m4a"})
 PADDED: frozenset[Codec] = frozenset({"mp3", "m4a"})
 """Codecs whose frames a player may not trim to the sample: a loop in them has a gap in some players."""
-OPUS_RATE_HZ = 48_000
-"""Opus always decodes at 48 kHz (RFC 7845, section 5.1)."""
 
 
 def judged(
@@ -31,14 +30,14 @@ def judged(
 
 def delivered_rate_hz(codec: Codec, recipe: Recipe) -> int:
     """The rate that a file in this codec has."""
-    return OPUS_RATE_HZ if codec == "opus" else recipe.finish.sample_rate_hz
+    return delivered(codec, recipe.finish.sample_rate_hz, 0)[0]
 
 
 def promised_frames(codec: Codec, recipe: Recipe, facts: Facts) -> int:
     """The length of one pass of the loop at the file's own rate; 0 where nothing is promised."""
     if not recipe.finish.loop:
         return 0
-    return round(facts.loop_frames * delivered_rate_hz(codec, recipe) / recipe.finish.sample_rate_hz)
+    return delivered(codec, recipe.finish.sample_rate_hz, facts.loop_frames)[1]
 
 
 def bar_s(facts: Facts) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tydust_assetgen import measure
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.codec import Decoded
@@ -84,5 +86,5 @@ def _seam(decoded: Decoded, output: Output) -> Check:
     heard = measure.seam(audio, loop)
     measured = f"jump {heard.jump_ratio:.2f} of p99, rise {heard.rise_db:.1f} dB, fall {heard.fall_db:.1f} dB"
     wanted = f"no click, rise to {heard.rise_limit_db:.1f} dB, fall to {heard.fall_limit_db:.1f} dB"
-    otherwise = "warn" if output.codec in PADDED else "fail"
+    otherwise: Literal["warn", "fail"] = "warn" if output.codec in PADDED else "fail"
     return judged("seam", heard.ok, measured, wanted, heard.reason, otherwise=otherwise)
