@@ -1,0 +1,138 @@
+"""Chorus, ping-pong delay and reverb. All linear, all exact on a loop: what goes in is folded by who calls.
+
+Chorus walks over a stretch with some history before it; delay is a handful of taps; the reverb is a convolution with a
+made-up room: noise that decays in time, faster at high frequencies, different on both sides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.signal import lfilter
+
+from tydust_assetgen.generate.composer.synth.signal import (
+    SAMPLE_RATE_HZ,
+    Doubles,
+    Floats,
+    decibels,
+    frames,
+    randomness,
+    shaped_noise,
+    single,
+)
+
+CHORUS_HISTORY = frames(0.02)
+_CHORUS_CENTRE_S = 0.0085
+_CHORUS_SWING_S = 0.0028
+
+
+def chorus(sound: Floats, first_frame: int, rate_hz: float, depth: float) -> Floats:
+    """Stereo chorus of `[2, history + frames]`, where `history` is `CHORUS_HISTORY`; returns `[2, frames]`.
+
+    Each side hears the middle of the sound again through a delay line that a sine sweeps, the two in opposite phase
+    (the wiring of the Juno-6). `first_frame` is the place of the first returned frame in the score, so that the sweep
+    does not depend on how the score is cut into stretches.
+    """
+    count = sound.shape[1] - CHORUS_HISTORY
+    middle = (sound[0] + sound[1]) * np.float32(0.5)
+    turn = np.mod((first_frame + np.arange(count)) * (rate_hz / SAMPLE_RATE_HZ), 1.0)
+    sweep = np.sin((2.0 * np.pi) * turn) * (_CHORUS_SWING_S * SAMPLE_RATE_HZ)
+    place = np.arange(count) + (CHORUS_HISTORY - _CHORUS_CENTRE_S * SAMPLE_RATE_HZ)
+    wet = np.stack([_between(middle, place - sweep), _between(middle, place + sweep)])
+    dry_gain, wet_gain = np.float32(1.0 - 0.3 * depth), np.float32(0.55 * depth)
+    mixed: Floats = sound[:, CHORUS_HISTORY:] * dry_gain + wet * wet_gain
+    return mixed
+
+
+def _between(sound: Floats, place: Doubles) -> Floats:
+    index = place.astype(np.int64)
+    part = (place - index).astype(np.float32)
+    low = sound.take(index, mode="clip")
+    value: Floats = low + part * (sound.take(index + 1, mode="clip") - low)
+    return value
+
+
+class Tap(NamedTuple):
+    """One repeat of the delay: where, which side (0 left, 1 right), how loud the bright and the dark sound is."""
+
+    offset: int
+    side: int
+    bright: float
+    dark: float
+
+
+FEEDBACK = 0.46
+_DARKENING = 0.72
+
+
+def delay_taps(delay_s: float) -> list[Tap]:
+    """Repeats of the ping-pong delay, left first, each darker than the one before, until they are 80 dB down."""
+    step = frames(delay_s)
+    taps = []
+    for number in range(1, 40):
+        level = FEEDBACK ** (number - 1)
+        if level < decibels(-80.0):
+            break
+        bright = level * _DARKENING ** (number - 1)
+        taps.append(Tap(number * step, (number + 1) % 2, bright, level - bright))
+    return taps
+
+
+WARM_UP = 2_048
+
+
+def darkened(sound: Floats, corner_hz: float) -> Floats:
+    """One-pole low-pass along the last axis. The first `WARM_UP` frames only set its state and are left out."""
+    pole = np.exp(-2.0 * np.pi * corner_hz / SAMPLE_RATE_HZ)
+    passed = lfilter(np.array([1.0 - pole], np.float32), np.array([1.0, -pole], np.float32), sound)
+    result: Floats = np.asarray(passed, np.float32)[..., WARM_UP:]
+    return result
+
+
+def reverb_seconds(size: float) -> float:
+    """RT60 in the middle of the spectrum: 0.35 s at size 0, 1.5 s at 0.5, 6.3 s at 1."""
+    return float(0.35 * 18.0**size)
+
+
+def room(size: float, seed: str = "room") -> Floats:
+    """Impulse response `[2, frames]` of a made-up room, unit energy on each side.
+
+    Decays by 60 dB in `reverb_seconds` at 500 Hz, faster above (air and walls), a little slower below; no bass under
+    some 150 Hz, so that kick and bass stay dry. The first frames rise over 15 ms, as in a room with diffusers.
+    """
+    rt60_s = reverb_seconds(size)
+    count = frames(min(1.25 * rt60_s, 8.0))
+    before = frames(0.004 + 0.018 * size)
+
+    def gain(bins_hz: Floats, times_s: Floats) -> Floats:
+        octaves = np.log2(np.maximum(bins_hz, np.float32(40.0)) / np.float32(500.0))
+        slower = np.float32(rt60_s) * np.clip(np.float32(1.0) - np.float32(0.16) * octaves, 0.25, 1.15)
+        colour = 1.0 / (1.0 + (np.float32(170.0) / np.maximum(bins_hz, np.float32(1.0))) ** 4)
+        colour = colour / np.sqrt(1.0 + (bins_hz / np.float32(9_000.0)) ** 4)
+        return single(np.exp(np.float32(-6.9078) * times_s / slower) * colour)
+
+    sides = [shaped_noise(count, gain, randomness(seed, side)) for side in range(2)]
+    rise = np.minimum(np.arange(count) / frames(0.015), 1.0).astype(np.float32)
+    fade = np.minimum((count - np.arange(count)) / (0.1 * count), 1.0).astype(np.float32)
+    answer = np.zeros((2, before + count), np.float32)
+    answer[:, before:] = np.stack(sides) * (rise * fade)
+    energy = np.sqrt(np.sum(answer.astype(np.float64) ** 2, axis=1, keepdims=True))
+    return single(answer / energy)
+
+
+class Convolver:
+    """Convolves mono stretches of at most `block` frames with a stereo room. The answer is `block + tail` long."""
+
+    def __init__(self, answer: Floats, block: int) -> None:
+        self.tail = answer.shape[1] - 1
+        self._size = fft.next_fast_len(block + self.tail, real=True)
+        self._spectra: NDArray[np.complex64] = fft.rfft(answer, self._size, axis=1).astype(np.complex64)
+
+    def __call__(self, stretch: Floats) -> Floats:
+        """Wet sound `[2, len(stretch) + tail]`."""
+        heard = fft.rfft(stretch, self._size)
+        wet = [fft.irfft(heard * spectrum, self._size) for spectrum in self._spectra]
+        return np.stack(wet)[:, : len(stretch) + self.tail].astype(np.float32)

@@ -1,0 +1,49 @@
+"""Plays one note of an FM patch. In walk the patch, a pitch and a length; out walks float32 `[2, frames]`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tydust_assetgen.generate.composer.synth.instruments import Fm, Operator
+from tydust_assetgen.generate.composer.synth.signal import Floats, frames, hertz, seconds, single
+
+_CEILING_HZ = 17_000.0
+
+
+def play(patch: Fm, pitch: int, gate_s: float, opened: float) -> Floats:
+    """One note. `opened` in octaves multiplies the modulation index, which is the brightness of FM."""
+    time_s = seconds(frames(gate_s + patch.amp.release_s))
+    sides = [_side(patch, hertz(pitch), time_s, opened, cents) for cents in (-0.5, 0.5)]
+    return np.stack(sides) * patch.amp.at(time_s, gate_s)
+
+
+def _side(patch: Fm, base_hz: float, time_s: Floats, opened: float, side: float) -> Floats:
+    detuned_hz = base_hz * 2.0 ** (side * patch.detune_cents / 1200.0)
+    sound = np.zeros_like(time_s)
+    for ratio, level in patch.carriers:
+        if detuned_hz * ratio < _CEILING_HZ:
+            sound += np.float32(level) * _carrier(patch, detuned_hz, ratio, time_s, opened)
+    return sound
+
+
+def _carrier(patch: Fm, base_hz: float, ratio: float, time_s: Floats, opened: float) -> Floats:
+    bent = _turns(base_hz * ratio, len(time_s))
+    for operator in patch.operators:
+        depth = _depth(operator, base_hz, ratio, opened)
+        fall = np.float32(operator.sustain) + np.float32(1.0 - operator.sustain) * np.exp(
+            time_s * np.float32(-3.0 / operator.decay_s)
+        )
+        bent += np.float32(depth) * fall * np.sin(_turns(base_hz * operator.ratio, len(time_s)))
+    return single(np.sin(bent))
+
+
+def _turns(frequency_hz: float, count: int) -> Floats:
+    """Angle of each frame, wrapped in double precision before it is rounded."""
+    angle = np.mod(np.arange(count) * (frequency_hz / 44_100.0), 1.0) * (2.0 * np.pi)
+    return single(angle)
+
+
+def _depth(operator: Operator, base_hz: float, ratio: float, opened: float) -> float:
+    """The index, held where Carson's rule (bandwidth about 2 (index + 1) modulator) stays under the ceiling."""
+    room = (_CEILING_HZ - base_hz * ratio) / (base_hz * operator.ratio) - 1.0
+    return float(max(0.0, min(operator.index * 2.0**opened, room)))

@@ -1,0 +1,144 @@
+"""The mix: parts, effects and the bus, stretch by stretch, onto a line or a circle.
+
+In walks a `Score`, out walk the samples. Everything up to the bus is linear, so it may be added up in any place: on a
+loop, what rings past the end is added at the start, and the result is what one would hear when the loop has played
+for ever. Only then comes the bus, which bends (drive, a gentle saturation) without memory, so that it can't break
+the seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tydust_assetgen.generate.composer.score import Score
+from tydust_assetgen.generate.composer.synth import effects
+from tydust_assetgen.generate.composer.synth.bus import finished
+from tydust_assetgen.generate.composer.synth.ducking import Ducking
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames
+from tydust_assetgen.generate.composer.synth.sounds import Sounds
+from tydust_assetgen.generate.composer.synth.styles import Style, style_of
+from tydust_assetgen.generate.composer.synth.timeline import Clock, Track, stretch, tracks
+
+LONGEST_TAIL_S = 12.0
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything that stays the same while a score is mixed."""
+
+    score: Score
+    style: Style
+    clock: Clock
+    tracks: list[Track]
+    ducking: Ducking
+    taps: list[effects.Tap]
+    block: int
+    room: effects.Convolver
+
+
+def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Floats:
+    """The whole piece, `[2, loop_frames]` on a loop, else with its tail."""
+    desk = _desk(score)
+    total = np.zeros((2, desk.clock.loop_frames + (0 if score.loops else _tail(desk))), np.float32)
+    end = total.shape[1]
+    for first in range(0, end, desk.block):
+        _add_stretch(total, desk, sounds, first, min(first + desk.block, end))
+        progress(min(1.0, (first + desk.block) / end) * 0.95)
+    return finished(total, score.drive, desk.style.saturation, score.loops)
+
+
+def _desk(score: Score) -> Desk:
+    style, clock = style_of(score.style), Clock.of(score)
+    answer = effects.room(score.reverb_size)
+    # Four parts of sound to one of tail is where the transforms cost least; memory sets the upper end.
+    block = max(frames(3.0), min(frames(12.0), 3 * answer.shape[1]))
+    parts = tracks(score, clock)
+    return Desk(
+        score,
+        style,
+        clock,
+        parts,
+        Ducking.of(parts, clock, style.duck),
+        effects.delay_taps(score.delay_beats * 60.0 / score.bpm),
+        block,
+        effects.Convolver(answer, block),
+    )
+
+
+def _tail(desk: Desk) -> int:
+    """Frames after the last bar until all has decayed: notes, then repeats and room, at most 12 s."""
+    clock = desk.clock
+    ends = (
+        e.start + e.key.gate_frames + t.longest - max(x.key.gate_frames for x in t.events)
+        for t in desk.tracks
+        for e in t.events
+    )
+    over = max([0, *(end - clock.loop_frames for end in ends)])
+    repeats = desk.taps[-1].offset if any(t.part.delay for t in desk.tracks) else 0
+    return int(min(over + max(repeats, desk.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
+
+
+def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int) -> None:
+    """Mixes one stretch and adds it, its repeats and its reverberation to the whole."""
+    lead, loops = effects.WARM_UP, desk.clock.loops
+    dry = np.zeros((2, end - first), np.float32)
+    to_room = np.zeros(end - first, np.float32)
+    to_delay = np.zeros(end - first + lead, np.float32)
+    for track in desk.tracks:
+        # The delay's filter wants some history, so that a stretch starts as the one before it ended.
+        sound = _strip(track, desk, sounds, first - lead, end)
+        dry += sound[:, lead:]
+        middle = sound[0] + sound[1]
+        to_room += middle[lead:] * np.float32(0.5 * track.part.reverb)
+        if track.part.delay:
+            to_delay += middle * np.float32(0.5 * track.part.delay)
+    add(total, dry, first, loops)
+    if np.any(to_delay):
+        _add_repeats(total, desk, to_delay, first)
+    if np.any(to_room):
+        add(total, desk.room(to_room) * np.float32(desk.style.room), first, loops)
+
+
+def _strip(track: Track, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:
+    """One part's sound through its chorus and under the kick."""
+    depth = track.patch.chorus * desk.style.chorus
+    if depth:
+        history = stretch(track, desk.clock, sounds, first - effects.CHORUS_HISTORY, end)
+        sound = effects.chorus(history, first, _chorus_hz(desk.clock), depth)
+    else:
+        sound = stretch(track, desk.clock, sounds, first, end)
+    if track.patch.ducks and desk.ducking.depth:
+        sound *= desk.ducking.gain(first, end, track.patch.ducks)
+    return sound
+
+
+def _chorus_hz(clock: Clock) -> float:
+    """About 0.6 Hz; on a loop the nearest rate with whole turns in it."""
+    if not clock.loops:
+        return 0.6
+    length_s = clock.loop_frames / SAMPLE_RATE_HZ
+    return max(1, round(0.6 * length_s)) / length_s
+
+
+def _add_repeats(total: Floats, desk: Desk, sent: Floats, first: int) -> None:
+    bright = effects.darkened(sent, 6_500.0)
+    dark = effects.darkened(sent, 1_400.0)
+    for tap in desk.taps:
+        repeat = bright * np.float32(tap.bright) + dark * np.float32(tap.dark)
+        add(total[tap.side : tap.side + 1], repeat[None, :], first + tap.offset, desk.clock.loops)
+
+
+def add(total: Floats, sound: Floats, start: int, circle: bool) -> None:
+    """Adds a sound into `total` from frame `start` on. On a circle what passes the end goes on at the beginning,
+    as often as need be; on a line it is cut, and the line is made long enough for that to be inaudible.
+    """
+    length, done = total.shape[1], 0
+    place = start % length if circle else start
+    while done < sound.shape[1] and place < length:
+        count = min(sound.shape[1] - done, length - place)
+        total[:, place : place + count] += sound[:, done : done + count]
+        done += count
+        place = (place + count) % length if circle else place + count

@@ -1,0 +1,220 @@
+"""Band-limited oscillators with the filter inside: one-cycle tables of harmonics that are read at any speed.
+
+A note's waveform is a sum of harmonics, and a filter gives each of them a gain and a phase. So a table of one
+cycle, made by an inverse Fourier transform of (wave x filter response), *is* the filtered oscillator, with no
+alias and no warping. A moving filter is a walk over a bank of such tables, one for each twelfth of an octave of
+cutoff: every block of 64 frames fades from the table of its first cutoff to the table of its last.
+
+In walk a wave, a filter setting, a frequency and the cutoff at each block's edge; out walks float32 sound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft
+
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Doubles, Floats, Ints
+
+BLOCK = 64
+STEPS_PER_OCTAVE = 12
+CEILING_HZ = 18_000.0
+_REFERENCE_HZ = 10.0
+
+Complexes: TypeAlias = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Tone:
+    """What decides a bank of tables, apart from the pitch."""
+
+    wave: str
+    poles: int = 4
+    resonance: float = 0.0
+    """0 none, 1 on the edge of singing by itself."""
+    low_cut_hz: float = 0.0
+    """Leaves out what is below, so that detuned voices don't smear the low end."""
+    formants: tuple[tuple[float, float, float], ...] = ()
+    """Peaks as (centre in Hz, bandwidth in Hz, gain): the mouth of a choir."""
+
+
+def harmonics(wave: str, numbers: Doubles) -> Complexes:
+    """Complex amplitudes of harmonics 1, 2, 3, … of a wave whose peak is about 1, as sine terms (-j/2 each).
+
+    The Fourier series of saw, square and triangle are the textbook ones; `steps` is the triangle of the NES
+    2A03, 32 steps of 4 bits, whose series is the discrete transform of the steps times the hold's sinc.
+    """
+    odd = np.mod(numbers, 2)
+    if wave == "saw":
+        amplitude = 2.0 / (np.pi * numbers)
+    elif wave == "square":
+        amplitude = 4.0 / (np.pi * numbers) * odd
+    elif wave == "triangle":
+        amplitude = 8.0 / (np.pi * numbers) ** 2 * odd * np.where(np.mod(numbers, 4) == 1, 1.0, -1.0)
+    elif wave == "sine":
+        amplitude = np.where(numbers == 1, 1.0, 0.0)
+    elif wave == "glass":
+        amplitude = _partials(numbers, {1: 1.0, 2: 0.35, 4: 0.4, 6: 0.16, 9: 0.14, 12: 0.06, 15: 0.05})
+    elif wave == "organ":
+        amplitude = _partials(numbers, {1: 1.0, 2: 0.7, 3: 0.35, 4: 0.4, 6: 0.15, 8: 0.18})
+    else:
+        return _steps(numbers) if wave == "steps" else _pulse(numbers, float(wave.removeprefix("pulse")))
+    return _complex(-0.5j * amplitude)
+
+
+def _complex(values: ArrayLike) -> Complexes:
+    return np.asarray(values, np.complex128)
+
+
+def _partials(numbers: Doubles, gains: dict[int, float]) -> Doubles:
+    amplitude = np.zeros_like(numbers)
+    for number, gain in gains.items():
+        amplitude[numbers == number] = gain * 0.6
+    return amplitude
+
+
+def _pulse(numbers: Doubles, width: float) -> Complexes:
+    # High for the first `width` of the cycle, +1 and -1, without its DC.
+    return _complex(2.0 * (1.0 - np.exp(-2j * np.pi * numbers * width)) / (2j * np.pi * numbers))
+
+
+def triangle_steps() -> Doubles:
+    """The 32 steps of the NES triangle, 15 … 0 0 … 15, as -1 to 1 (nesdev wiki, "APU Triangle")."""
+    falling = np.arange(15, -1, -1)
+    return np.concatenate([falling, falling[::-1]]) / 7.5 - 1.0
+
+
+def _steps(numbers: Doubles) -> Complexes:
+    index = np.arange(32)
+    turns = np.exp(-2j * np.pi * np.mod(np.outer(numbers, index), 32) / 32)
+    hold = np.sinc(numbers / 32) * np.exp(-1j * np.pi * numbers / 32)
+    return _complex(np.sum(turns * triangle_steps(), axis=1) / 32 * hold)
+
+
+def response(ratio: Doubles, poles: int, resonance: float) -> Complexes:
+    """Complex response of the resonant low-pass at frequency / cutoff.
+
+    4 poles: the transistor ladder 1 / ((1 + jr)^4 + k), k = 4 at self-oscillation (Moog 1965; Stilson & Smith
+    1996), half of its loss in the bass made up. 2 poles: the state-variable filter 1 / (1 - r^2 + jr/Q).
+    """
+    if poles == 4:
+        feedback = 3.9 * resonance
+        return _complex((1.0 + 0.5 * feedback) / ((1.0 + 1j * ratio) ** 4 + feedback))
+    quality = 0.6 * 20.0**resonance
+    return _complex(1.0 / (1.0 - ratio**2 + 1j * ratio / quality))
+
+
+def step_of(cutoff_hz: Floats) -> Ints:
+    """Number of the nearest table for a cutoff, in twelfths of an octave above 10 Hz."""
+    octaves = np.log2(np.maximum(cutoff_hz, np.float32(_REFERENCE_HZ)) / np.float32(_REFERENCE_HZ))
+    return np.asarray(np.rint(octaves * STEPS_PER_OCTAVE), np.int64)
+
+
+def cutoff_of(step: int) -> float:
+    """Cutoff in Hz of a table."""
+    return float(_REFERENCE_HZ * 2.0 ** (step / STEPS_PER_OCTAVE))
+
+
+class Bank:
+    """The tables of one tone at one pitch, made when first asked for.
+
+    A table holds pairs (value, step to the next value) as complex64, so that one look-up feeds the straight line
+    between two entries. It is at least 16 entries long for each harmonic: the line's images stay under -70 dB.
+    """
+
+    def __init__(self, tone: Tone, top_hz: float, ceiling_hz: float) -> None:
+        self._tone = tone
+        self._hz = top_hz
+        count = int(ceiling_hz / top_hz)  # none at all for a note above the ceiling: silence, not alias
+        self._numbers = np.arange(1, count + 1, dtype=np.float64)
+        self._source = harmonics(tone.wave, self._numbers) * self._colour()
+        self.bits = min(13, max(9, int(np.ceil(np.log2(16 * max(1, count))))))
+        self._rows: dict[int, int] = {}
+        self._tables = np.empty((0, 1 << self.bits), np.complex64)
+
+    def _colour(self) -> Doubles:
+        frequency = self._numbers * self._hz
+        gain = np.ones_like(frequency)
+        if self._tone.low_cut_hz:
+            gain /= 1.0 + (self._tone.low_cut_hz / frequency) ** 4
+        if self._tone.formants:
+            gain *= 0.03 + sum(g / (1.0 + ((frequency - c) / (0.5 * b)) ** 2) for c, b, g in self._tone.formants)
+        return gain
+
+    def tables(self, steps: Ints) -> tuple[NDArray[np.complex64], Ints]:
+        """All tables made so far, flat, and the row of each step asked for."""
+        wanted = [int(step) for step in np.unique(steps)]
+        missing = [step for step in wanted if step not in self._rows]
+        if missing:
+            first = len(self._rows)
+            self._rows.update({step: first + i for i, step in enumerate(missing)})
+            self._tables = np.concatenate([self._tables, self._made(missing)])
+        lookup = np.array([self._rows[step] for step in wanted], np.int64)
+        return self._tables.reshape(-1), lookup[np.searchsorted(np.array(wanted), steps)]
+
+    def _made(self, steps: list[int]) -> NDArray[np.complex64]:
+        size = 1 << self.bits
+        spectra = np.zeros((len(steps), size // 2 + 1), np.complex64)
+        for row, step in enumerate(steps):
+            ratio = self._numbers * self._hz / cutoff_of(step)
+            spectra[row, 1 : len(self._numbers) + 1] = self._source * response(
+                ratio, self._tone.poles, self._tone.resonance
+            )
+        values = fft.irfft(spectra * np.float32(size), size, axis=1).astype(np.float32)
+        return (values + 1j * (np.roll(values, -1, axis=1) - values)).astype(np.complex64)
+
+
+@lru_cache(maxsize=192)
+def bank(tone: Tone, top_hz: float, ceiling_hz: float = CEILING_HZ) -> Bank:
+    """The bank for a tone that is played up to `top_hz`. Kept, because a piece returns to its notes."""
+    return Bank(tone, top_hz, ceiling_hz)
+
+
+def phases(frequency_hz: Doubles, start: float, rate_hz: float = SAMPLE_RATE_HZ) -> NDArray[np.uint64]:
+    """Phase of each frame as a fraction of 2^64 turns `[blocks, BLOCK]`; it wraps by itself and never drifts.
+
+    The frequency is given per block `[blocks]` and is constant inside one.
+    """
+    step = np.rint(frequency_hz / rate_hz * 2.0**64).astype(np.uint64)
+    first = np.cumsum(step * np.uint64(BLOCK)) - step * np.uint64(BLOCK)
+    offset = np.uint64(int((start % 1.0) * 2.0**53) << 11)
+    inside = np.arange(BLOCK, dtype=np.uint64)
+    turned: NDArray[np.uint64] = (first + offset)[:, None] + inside * step[:, None]
+    return turned
+
+
+def widened(phase: NDArray[np.uint64], width: Doubles) -> NDArray[np.uint64]:
+    """The phase ahead by a width in turns, given at the edges of the blocks `[blocks + 1]`, straight in between."""
+    start = (width * 2.0**53).astype(np.int64) << 11
+    slope = np.diff(start) // BLOCK
+    ahead: NDArray[np.uint64] = (start[:-1, None] + slope[:, None] * np.arange(BLOCK)).view(np.uint64)
+    return phase + ahead
+
+
+_FADE = (np.arange(BLOCK, dtype=np.float32) / np.float32(BLOCK))[None, :]
+
+
+def read(source: Bank, phase: NDArray[np.uint64], steps: Ints) -> Floats:
+    """Sound `[blocks, BLOCK]` of a bank, for cutoff steps at the edges of the blocks `[blocks + 1]`."""
+    flat, rows = source.tables(steps)
+    shift = np.uint64(64 - source.bits)
+    index = (phase >> shift).view(np.int64)
+    between = ((phase >> (shift - np.uint64(24))) & np.uint64(0xFFFFFF)).astype(np.float32)
+    between *= np.float32(2.0**-24)
+    here = _line(flat, index + (rows[:-1] << source.bits)[:, None], between)
+    moving = np.flatnonzero(rows[1:] != rows[:-1])
+    if len(moving):
+        there = _line(flat, index[moving] + (rows[1:][moving] << source.bits)[:, None], between[moving])
+        here[moving] += _FADE * (there - here[moving])
+    return here
+
+
+def _line(flat: NDArray[np.complex64], index: Ints, between: Floats) -> Floats:
+    pair = flat.take(index, mode="clip")
+    value: Floats = pair.imag * between
+    value += pair.real
+    return value

@@ -1,0 +1,180 @@
+"""When what sounds: a score's notes as events in frames, and the stretch of a part's sound between two frames.
+
+In walks a `Score`, out walk `Track`s, one for each part; `stretch` mixes any span of one. On a loop time is a circle: a
+span may lie before the start or over the end, and a note that rings past the end is heard at the start.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Passage, Score
+from tydust_assetgen.generate.composer.synth import chip, drums
+from tydust_assetgen.generate.composer.synth.instruments import Chip, Effect, Kit, Patch, loudness_gain
+from tydust_assetgen.generate.composer.synth.patches import PATCHES
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels
+from tydust_assetgen.generate.composer.synth.sounds import (
+    LONGEST_DRUM_FRAMES,
+    OPENED_PER_OCTAVE,
+    NoteKey,
+    Sounds,
+    longest_frames,
+)
+
+_CLOSED = (42, 44)
+_OPEN = 46
+_FOR_EVER = 1 << 40
+
+
+@dataclass(frozen=True)
+class Event:
+    """A note at its place."""
+
+    start: int
+    key: NoteKey
+    level: float
+
+
+@dataclass(frozen=True)
+class Track:
+    """A part, ready to be mixed. Events are in order of start."""
+
+    part: Part
+    patch: Patch
+    events: tuple[Event, ...]
+    starts: tuple[int, ...]
+    longest: int
+    """No event rings longer than this, in frames."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """From ticks to frames."""
+
+    frames_per_tick: float
+    loop_frames: int
+    loops: bool
+
+    @classmethod
+    def of(cls, score: Score) -> Clock:
+        """The clock of a score; the loop is rounded to whole frames once, and events follow the exact time."""
+        loop_frames = round(score.duration_s * SAMPLE_RATE_HZ)
+        return cls(60.0 * SAMPLE_RATE_HZ / (score.bpm * TICKS_PER_BEAT), loop_frames, score.loops)
+
+    def at(self, tick: int) -> int:
+        """The frame nearest to a tick."""
+        return round(tick * self.frames_per_tick)
+
+
+def tracks(score: Score, clock: Clock) -> list[Track]:
+    """All parts that have notes."""
+    return [_track(part, score, clock) for part in score.parts if part.notes]
+
+
+def _track(part: Part, score: Score, clock: Clock) -> Track:
+    patch = PATCHES[part.patch]
+    turns: Counter[int] = Counter()
+    events = []
+    closings = _closings(part, score)
+    for note in sorted(part.notes):
+        turns[note.pitch] += 1
+        opened = _opened(colour(score, note.start), note.velocity)
+        held = max(1, clock.at(_until_closed(note, closings) if isinstance(patch.instrument, Kit) else note.length))
+        key = _key(patch, note.pitch, held, opened, turns[note.pitch])
+        events.append(Event(clock.at(note.start), key, loudness_gain(note.velocity)))
+    longest = max(longest_frames(event.key) for event in events)
+    return Track(part, patch, tuple(events), tuple(event.start for event in events), longest)
+
+
+def _closings(part: Part, score: Score) -> list[int]:
+    """Ticks at which the closed hat shuts the open one, once more a loop later."""
+    closed = sorted(note.start for note in part.notes if note.pitch in _CLOSED)
+    return closed + [tick + score.ticks for tick in closed if score.loops]
+
+
+def _until_closed(note: Note, closings: list[int]) -> int:
+    """Ticks that a drum may ring: for an open hat until the next closed one, else for ever."""
+    after = bisect_right(closings, note.start)
+    shut = note.pitch == _OPEN and after < len(closings)
+    return closings[after] - note.start if shut else _FOR_EVER
+
+
+def _key(patch: Patch, pitch: int, gate_frames: int, opened: int, turn: int) -> NoteKey:
+    """The cache key: whatever the instrument does not listen to is left out, so that more notes are the same."""
+    instrument = patch.instrument
+    if isinstance(instrument, Kit):
+        known = drums.nearest(pitch)
+        rings = 0 if gate_frames >= LONGEST_DRUM_FRAMES else gate_frames
+        return NoteKey(patch.name, known, rings, opened // 2 * 2, turn % drums.variants(known))
+    if isinstance(instrument, Chip):
+        noise = instrument.wave == "noise"
+        return NoteKey(patch.name, chip.nearest(pitch) if noise else pitch, 0 if noise else gate_frames, 0)
+    return NoteKey(patch.name, pitch, gate_frames, 0 if isinstance(instrument, Effect) else opened)
+
+
+def colour(score: Score, tick: int) -> float:
+    """How bright the score is at a tick, 0 to 1: mostly the passage's brightness, with some of its energy.
+
+    Between the middles of two passages it moves in a straight line over the two bars around their border; on a loop
+    the last passage leads into the first.
+    """
+    if not score.passages:
+        return 0.5
+    bar = tick / (score.beats_per_bar * TICKS_PER_BEAT)
+    number = max(i for i, p in enumerate(score.passages) if p.start_bar <= bar or i == 0)
+    passage = score.passages[number]
+    here = _shade(passage)
+    since, left = bar - passage.start_bar, passage.start_bar + passage.bars - bar
+    last = len(score.passages) - 1
+    if since < 1.0 and (number > 0 or score.loops):
+        return here + (_shade(score.passages[number - 1]) - here) * 0.5 * (1.0 - since)
+    if 0.0 <= left < 1.0 and (number < last or score.loops):
+        return here + (_shade(score.passages[(number + 1) % (last + 1)]) - here) * 0.5 * (1.0 - left)
+    return here
+
+
+def _shade(passage: Passage) -> float:
+    return 0.7 * passage.brightness + 0.3 * passage.energy
+
+
+def _opened(bright: float, velocity: int) -> int:
+    """Quarters of an octave: 0 at colour 0.5 and velocity 100, 1 octave up or down for colour 1 and 0."""
+    octaves = 2.0 * (bright - 0.5) + (velocity - 100) / 60.0
+    return round(max(-2.5, min(1.75, octaves)) * OPENED_PER_OCTAVE)
+
+
+def pan_gains(pan: float) -> tuple[float, float]:
+    """Equal-power gains of left and right, 1 and 1 in the centre."""
+    angle = (max(-1.0, min(1.0, pan)) + 1.0) * np.pi / 4.0
+    return float(np.sqrt(2.0) * np.cos(angle)), float(np.sqrt(2.0) * np.sin(angle))
+
+
+def stretch(track: Track, clock: Clock, sounds: Sounds, first: int, end: int) -> Floats:
+    """The part's sound from frame `first` to `end` (exclusive), `[2, end - first]`, before effects."""
+    bus = np.zeros((2, end - first), np.float32)
+    gain = decibels(track.part.gain_db)
+    for event, start in _heard(track, clock, first, end):
+        sound = sounds.get(event.key)
+        stop = min(start + sound.shape[1], end)
+        low = max(start, first)
+        if stop > low:
+            bus[:, low - first : stop - first] += sound[:, low - start : stop - start] * np.float32(event.level * gain)
+    return bus * np.array(pan_gains(track.part.pan), np.float32)[:, None] if track.part.pan else bus
+
+
+def _heard(track: Track, clock: Clock, first: int, end: int) -> list[tuple[Event, int]]:
+    """Events that may sound in a span, each with its start on the span's own axis."""
+    found = []
+    turns = [0]
+    if clock.loops:
+        turns = list(range((first - track.longest) // clock.loop_frames, (end - 1) // clock.loop_frames + 1))
+    for turn in turns:
+        shift = turn * clock.loop_frames
+        low = bisect_left(track.starts, first - shift - track.longest)
+        high = bisect_left(track.starts, end - shift)
+        found += [(event, event.start + shift) for event in track.events[low:high]]
+    return found
