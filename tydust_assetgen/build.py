@@ -389,7 +389,7 @@ def _perform_job(orders: list[_Order]) -> PerformJob:
 
 
 def _slots_of(job: Job) -> tuple[str, ...]:
-    return (job.recipe.slot,) if isinstance(job, TrackJob) else job.slots
+    return job.slots if isinstance(job, PerformJob) else (job.recipe.slot,)
 
 
 def _words(step: Step) -> tuple[str, ...]:

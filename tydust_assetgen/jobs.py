@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeAlias
 import msgspec
 
 from tydust_assetgen.events import Stage
-from tydust_assetgen.flow import Brief, Facts, Provenance, Recipe, Verified
+from tydust_assetgen.flow import Brief, Check, Facts, Output, Provenance, Recipe, Verified
 from tydust_assetgen.keys import Keys
 
 
@@ -44,7 +44,38 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, tag="made"):
     notes: tuple[str, ...]
 
 
-Job: TypeAlias = TrackJob | PerformJob
+class FileToInspect(msgspec.Struct, frozen=True, kw_only=True):
+    """One published file: where it lies, and the digest that the lock file has (empty for none)."""
+
+    output: Output
+    place: str
+    digest: str
+
+
+class InspectJob(msgspec.Struct, frozen=True, kw_only=True, tag="inspect"):
+    """Decode and measure the published files of one slot."""
+
+    recipe: Recipe
+    facts: Facts
+    files: tuple[FileToInspect, ...]
+
+
+class InspectedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in one file."""
+
+    path: str
+    digest: str
+    checks: tuple[Check, ...]
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True, tag="inspected"):
+    """What became of an `InspectJob`."""
+
+    slot: str
+    files: tuple[InspectedFile, ...]
+
+
+Job: TypeAlias = TrackJob | PerformJob | InspectJob
 
 
 class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag="progressed"):
@@ -70,7 +101,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
     traceback: str = ""
 
 
-Answer: TypeAlias = Progressed | Made | Performed | Trouble
+Answer: TypeAlias = Progressed | Made | Performed | Inspected | Trouble
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 

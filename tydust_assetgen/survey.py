@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tydust_assetgen.codec import CODEC_VERSION, damage
+from tydust_assetgen.codec import CODEC_VERSION, damage, objection
 from tydust_assetgen.disk import digest_file, inside
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
 from tydust_assetgen.finish import FINISH_VERSION
@@ -156,8 +156,8 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     look = _Look(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
+    _check_makers(recipes)
     situations = [look.situation(recipe, *_keys(recipe)) for recipe in recipes]
-    _check_generators(situations)
     orphans = _orphans(manifest, lock, recipes, thorough)
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})
@@ -213,14 +213,18 @@ def _keys(recipe: Recipe) -> tuple[Keys, Versions]:
     return keys_of(recipe, versions, made_by.key_parameters(recipe.brief)), versions
 
 
-def _check_generators(situations: list[Situation]) -> None:
-    problems = [
-        Problem(found.message, found.place or situation.recipe.place, situation.recipe.slot, found.hint)
-        for situation in situations
-        for found in generator(situation.recipe.brief.generator).check(situation.recipe.brief)
-    ]
+def _check_makers(recipes: Iterable[Recipe]) -> None:
+    """Ask generators and encoders what they can't do, so that nothing fails after minutes."""
+    problems = [problem for recipe in recipes for problem in _objections(recipe)]
     if problems:
         raise ManifestError.all(problems)
+
+
+def _objections(recipe: Recipe) -> list[Problem]:
+    found = list(generator(recipe.brief.generator).check(recipe.brief))
+    words = [objection(output, recipe.finish.sample_rate_hz) for output in recipe.outputs]
+    found += [Problem(text) for text in words if text]
+    return [Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found]
 
 
 def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], thorough: bool) -> tuple[Orphan, ...]:

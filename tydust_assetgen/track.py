@@ -10,13 +10,15 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 from tydust_assetgen import codec, finish, verify
+from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.events import Stage
-from tydust_assetgen.flow import Encoded, Master, Provenance, Recipe, Take, Verified
+from tydust_assetgen.flow import Check, Encoded, Master, Provenance, Recipe, Take, Verified
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Made, PerformJob, TrackJob
+from tydust_assetgen.jobs import FileToInspect, Inspected, InspectedFile, InspectJob, Made, PerformJob, TrackJob
 from tydust_assetgen.store import OutputRecord, Store
 
 Tell: TypeAlias = Callable[[Stage, float], None]
@@ -102,13 +104,38 @@ def perform(job: PerformJob, store: Store, progress: Callable[[int, float], None
         store.put_take(key, take)
 
 
+def inspect_files(job: InspectJob) -> Inspected:
+    """Decode and measure published files, and hold them against what the lock file says."""
+    return Inspected(slot=job.recipe.slot, files=tuple(_inspect_file(job, file) for file in job.files))
+
+
+def _inspect_file(job: InspectJob, file: FileToInspect) -> InspectedFile:
+    try:
+        data = Path(file.place).read_bytes()
+    except OSError as error:
+        why = "it is missing" if isinstance(error, FileNotFoundError) else f"it can't be read: {error.strerror}"
+        missing = Check(name="there", status="fail", measured="no file", wanted="a file", reason=why)
+        return InspectedFile(path=file.output.path, digest="", checks=(missing,))
+    digest = digest_bytes(data)
+    checks = verify.inspect(data, file.output, job.recipe, job.facts)
+    return InspectedFile(path=file.output.path, digest=digest, checks=(_digest_check(digest, file.digest), *checks))
+
+
+def _digest_check(digest: str, locked: str) -> Check:
+    if digest == locked or not locked:
+        return Check(name="digest", status="pass", measured=digest[:12], wanted=locked[:12] or "any")
+    why = "the file is not the one that was published: damaged, or modified by hand"
+    return Check(name="digest", status="fail", measured=digest[:12], wanted=locked[:12], reason=why)
+
+
 def tags_of(recipe: Recipe, provenance: Provenance) -> codec.Tags:
     """What is written into a file about itself. Nothing here changes from run to run."""
-    model = f" ({provenance.model})" if provenance.model else ""
     return codec.Tags(
         title=recipe.title,
         game=recipe.game,
         prompt_digest=hashlib.sha256(recipe.brief.prompt.encode()).hexdigest(),
-        generator=f"{provenance.generator} {provenance.version}{model}",
+        generator=provenance.generator,
+        version=provenance.version,
+        model=provenance.model,
         licence=provenance.licence,
     )

@@ -20,9 +20,19 @@ import msgspec
 
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.events import Stage
-from tydust_assetgen.jobs import Answer, Job, Performed, Progressed, TrackJob, Trouble, read_frame, write_frame
+from tydust_assetgen.jobs import (
+    Answer,
+    InspectJob,
+    Job,
+    Performed,
+    Progressed,
+    TrackJob,
+    Trouble,
+    read_frame,
+    write_frame,
+)
 from tydust_assetgen.store import Store
-from tydust_assetgen.track import make_track, perform
+from tydust_assetgen.track import inspect_files, make_track, perform
 
 
 def main() -> None:
@@ -51,6 +61,8 @@ def _answer(job: Job, store: Store, answers: BinaryIO) -> Answer:
     try:
         if isinstance(job, TrackJob):
             return make_track(job, store, lambda stage, share: tell(job.recipe.slot, stage, share))
+        if isinstance(job, InspectJob):
+            return inspect_files(job)
         begun = time.perf_counter()
         perform(job, store, lambda index, share: tell(job.slots[index], "generate", share))
         return Performed(seconds=time.perf_counter() - begun)

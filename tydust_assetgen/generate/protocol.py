@@ -7,7 +7,7 @@ arguments, and making it must be cheap: numpy, torch and models are loaded in `g
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -67,3 +67,11 @@ class Generator(Protocol):
         Raises:
             AssetgenError: a person's mistake, or something that the machine lacks.
         """
+
+
+@runtime_checkable
+class WritesMidi(Protocol):
+    """A generator that has a score to show."""
+
+    def midi(self, brief: Brief) -> bytes:
+        """The score of a brief as a Standard MIDI File."""

@@ -1,0 +1,26 @@
+"""The door for people: the `assetgen` command. In walk words, out walks an exit code.
+
+Exit codes: 0 all is well; 1 something a person can mend; 2 wrong usage or manifest; 3 our own bug, with a log file
+named; 130 interrupted. A traceback never reaches a user.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tydust_assetgen.quick import glance
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. `arguments` are those of the process when not given."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = glance(words)
+        if code is None:
+            from tydust_assetgen.cli.run import run
+
+            code = run(words)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was done is kept\n")
+        code = 130
+    return code

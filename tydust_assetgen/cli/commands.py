@@ -1,0 +1,212 @@
+"""Commands that look and change nothing: status, explain, check, verify, lint, schema, doctor, completion."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import msgspec
+
+from tydust_assetgen.plan import Step
+from tydust_assetgen.project import Project
+from tydust_assetgen.report import console
+from tydust_assetgen.survey import Survey, survey
+
+_WORDS = {
+    "fresh": ("fresh", "green"),
+    "relock": ("relock", "cyan"),
+    "restore": ("restore", "cyan"),
+    "encode": ("encode", "yellow"),
+    "finish": ("finish", "yellow"),
+    "generate": ("generate", "yellow"),
+    "blocked": ("by hand", "magenta"),
+}
+
+
+def project_of(arguments: argparse.Namespace) -> Project:
+    return Project.at(arguments.folder, arguments.manifest)
+
+
+def verbosity_of(arguments: argparse.Namespace) -> int:
+    return 0 if arguments.quiet else 2 if arguments.verbose else 1
+
+
+def print_json(paper: Any) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(paper), indent=2).decode() + "\n")
+
+
+def step_paper(step: Step) -> dict[str, Any]:
+    """What a program wants to know of a step."""
+    return {
+        "slot": step.slot,
+        "action": step.action,
+        "reasons": step.reasons,
+        "outputs": [{"path": output.output.path, "action": output.action} for output in step.outputs],
+    }
+
+
+def status(arguments: argparse.Namespace) -> int:
+    seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
+    if arguments.json:
+        print_json({"slots": [step_paper(step) for step in seen.plan.steps], "orphans": seen.plan.orphans})
+        return 0
+    out = console(arguments.color, stderr=False)
+    _warn_of_lock(seen, arguments)
+    for step in seen.plan.steps:
+        word, style = _WORDS[step.action]
+        out.print(f"{word:<9} {step.slot}", style=style, markup=False)
+        for reason in step.reasons:
+            out.print(f"          {reason}", style="dim", markup=False)
+    for orphan in seen.plan.orphans:
+        what = "modified by hand, left alone" if orphan.modified else "`assetgen build --prune` removes it"
+        out.print(f"orphan    {orphan.path}: no longer asked for; {what}", style="magenta", markup=False)
+    counts = f"{seen.plan.fresh} of {len(seen.plan.steps)} slots fresh"
+    out.print(counts + (f", {len(seen.plan.orphans)} orphans" if seen.plan.orphans else ""), markup=False)
+    return 0
+
+
+def _warn_of_lock(seen: Survey, arguments: argparse.Namespace) -> None:
+    for problem in seen.lock.problems:
+        console(arguments.color).print(f"warning: {problem}", style="yellow", markup=False)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    seen = survey(project_of(arguments), slots=arguments.slots)
+    stale = [step for step in seen.plan.steps if step.action != "fresh"]
+    if arguments.json:
+        print_json({"fresh": seen.plan.fresh, "stale": [step_paper(step) for step in stale]})
+        return 1 if stale else 0
+    for problem in seen.lock.problems:
+        sys.stderr.write(f"warning: {problem}\n")
+    for step in stale:
+        for reason in step.reasons:
+            sys.stderr.write(f"not fresh: {step.slot}: {reason}\n")
+    if stale:
+        mend = "assetgen adopt SLOT" if all(step.action == "blocked" for step in stale) else "assetgen build"
+        sys.stderr.write(
+            f"  hint: `{mend}` mends it; {len(stale)} of {len(stale) + seen.plan.fresh} slots are not fresh\n"
+        )
+        return 1
+    if not arguments.quiet:
+        sys.stderr.write(f"all is fresh: {seen.plan.fresh} slots\n")
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
+    (step,) = seen.plan.steps
+    if arguments.json:
+        print_json({**step_paper(step), "recipe": step.recipe, "keys": step.keys, "locked": step.entry})
+        return 0
+    out = console(arguments.color, stderr=False)
+    word, style = _WORDS[step.action]
+    out.print(f"{step.slot}: {word}", style=f"bold {style}", markup=False)
+    for reason in step.reasons or ("the recipe and the file are the ones in the lock file",):
+        out.print(f"  why  {reason}", markup=False)
+    for name, value in _recipe_lines(step):
+        out.print(f"  {name:<12} {value}", markup=False)
+    return 0
+
+
+def _recipe_lines(step: Step) -> list[tuple[str, str]]:
+    recipe, brief, finish = step.recipe, step.recipe.brief, step.recipe.finish
+    sections = ", ".join(f"{section.name} {section.seconds:g} s" for section in brief.sections)
+    facts = step.entry.facts if step.entry else None
+    lines = [
+        ("asked at", recipe.place),
+        ("title", recipe.title),
+        ("generator", f"{brief.generator} {step.versions.generator}"),
+        ("genre", brief.genre),
+        ("key", brief.key),
+        ("tempo", f"{brief.bpm:g} BPM" if brief.bpm else ""),
+        ("duration", f"{brief.duration_s:g} s"),
+        ("sections", sections),
+        ("moods", ", ".join(brief.moods)),
+        ("instruments", ", ".join(brief.instruments)),
+        ("seed", str(brief.seed)),
+        ("loop", "yes" if finish.loop else "no"),
+        ("loudness", f"{finish.target_lufs:g} LUFS, at most {finish.true_peak_dbtp:g} dBTP"),
+        ("format", f"{finish.sample_rate_hz} Hz, {finish.channels} channels"),
+        (
+            "built as",
+            f"{facts.bars} bars of {facts.beats_per_bar}, {facts.key}, {facts.bpm:g} BPM"
+            if facts and facts.bars
+            else "",
+        ),
+        ("outputs", ", ".join(output.path for output in recipe.outputs)),
+        ("prompt", brief.prompt),
+        ("take key", step.keys.take[:16]),
+        ("master key", step.keys.master[:16]),
+    ]
+    return [(name, value) for name, value in lines if value]
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.tables import print_reports, with_bar
+    from tydust_assetgen.inspection import inspect
+
+    seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
+    quiet = arguments.json or arguments.quiet
+    with with_bar("verify", len(seen.plan.steps), arguments.color, quiet=quiet) as advance:
+        reports = inspect(seen, jobs=arguments.jobs, on_report=lambda _: advance())
+    ok = all(report.ok for report in reports)
+    if arguments.json:
+        print_json({"ok": ok, "slots": reports})
+    else:
+        print_reports(reports, console(arguments.color, stderr=False), verbose=arguments.verbose)
+    return 0 if ok else 1
+
+
+def lint(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.lint import lint as judge
+
+    from tydust_assetgen.generate.registry import parameter_types
+    from tydust_assetgen.manifest import read_manifest
+
+    manifest = read_manifest(project_of(arguments).manifest, parameter_types())
+    findings = judge(manifest.resolve(arguments.slots or manifest.slots), manifest)
+    if arguments.json:
+        print_json({"findings": findings})
+    else:
+        out = console(arguments.color, stderr=False)
+        for found in findings:
+            out.print(f"{found.place}: {found.slot}: {found.message}", markup=False)
+            if found.example:
+                out.print(f"  better: {found.example}", style="green", markup=False)
+        if not findings and not arguments.quiet:
+            out.print("every prompt follows the pattern", markup=False)
+    return 1 if findings else 0
+
+
+def schema(arguments: argparse.Namespace) -> int:
+    del arguments
+    from tydust_assetgen.generate.registry import parameter_types
+    from tydust_assetgen.manifest import json_schema
+
+    print_json(json_schema(parameter_types()))
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.health import examine
+
+    health = examine()
+    if arguments.json:
+        print_json(health)
+        return 0
+    out = console(arguments.color, stderr=False)
+    for title, rows in health.items():
+        out.print(title, style="bold", markup=False)
+        for name, text in rows.items():
+            out.print(f"  {name:<14} {text}", markup=False)
+    return 0
+
+
+def completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    from tydust_assetgen.cli.parser import parser
+
+    sys.stdout.write(shtab.complete(parser(), shell=arguments.shell) + "\n")
+    return 0

@@ -1,0 +1,157 @@
+"""Commands that write something: build, adopt, gc, init, midi, plot."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tydust_assetgen.cli.commands import print_json, project_of, step_paper, verbosity_of
+from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
+from tydust_assetgen.estimate import Rates
+from tydust_assetgen.project import Project
+from tydust_assetgen.report import clock, console, nothing_to_do, reporter
+from tydust_assetgen.survey import Survey, survey
+
+
+def build(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.build import Options
+    from tydust_assetgen.build import build as build_project
+
+    project = project_of(arguments)
+    if arguments.force and not arguments.slots:
+        raise UsageError("`--force` needs the slots to make again", hint="such as `assetgen build --force SLOT`")
+    if arguments.dry_run:
+        return _dry_run(arguments, project)
+    options = Options(
+        slots=tuple(arguments.slots),
+        force=arguments.force,
+        jobs=arguments.jobs,
+        prune=arguments.prune,
+        wait=not arguments.no_wait,
+    )
+    with reporter(json=arguments.json, color=arguments.color, verbosity=verbosity_of(arguments)) as tell:
+        return build_project(project, options, tell).exit_code
+
+
+def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
+    """The same survey and plan as the build's, told instead of done."""
+    seen = survey(project, slots=arguments.slots, force=arguments.force, thorough=arguments.prune)
+    estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or _cores())
+    if arguments.json:
+        steps = [step_paper(step) for step in seen.plan.steps if step.action != "fresh"]
+        print_json({"fresh": seen.plan.fresh, "steps": steps, "orphans": seen.plan.orphans, "estimate_s": estimate_s})
+        return 0
+    _say_steps(seen, arguments)
+    out = console(arguments.color, stderr=False)
+    if seen.plan.work:
+        out.print(f"would make {len(seen.plan.work)} slots, in about {clock(estimate_s)}", style="bold", markup=False)
+    else:
+        out.print(nothing_to_do(seen.plan.fresh), style="bold", markup=False)
+    return 0
+
+
+def _say_steps(seen: Survey, arguments: argparse.Namespace) -> None:
+    out = console(arguments.color, stderr=False)
+    for step in seen.plan.steps:
+        if step.action == "fresh":
+            continue
+        out.print(f"{step.action:<9} {step.slot}", markup=False)
+        for reason in step.reasons:
+            out.print(f"          {reason}", style="dim", markup=False)
+    for orphan in seen.plan.orphans:
+        verb = "remove" if arguments.prune and not orphan.modified else "orphan"
+        out.print(f"{verb:<9} {orphan.path}", markup=False)
+
+
+def _cores() -> int:
+    import os
+
+    return os.cpu_count() or 1
+
+
+def adopt(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.adopt import adopt as adopt_slot
+
+    paths = adopt_slot(project_of(arguments), arguments.slot)
+    if not arguments.quiet:
+        sys.stderr.write(f"adopted {', '.join(paths)}\n")
+    return 0
+
+
+def gc(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.disk import build_lock
+
+    project = project_of(arguments)
+    if not project.private.is_dir():
+        raise AssetgenError("there is no store here yet", hint="`assetgen build` makes one")
+    with build_lock(project.private, wait=True, on_wait=lambda: None):
+        done = project.store.gc(max_bytes=arguments.max_size, max_age_s=arguments.max_age)
+    if arguments.json:
+        print_json(done)
+    elif not arguments.quiet:
+        freed, kept = done.freed_bytes / 1e6, done.kept_bytes / 1e6
+        sys.stderr.write(f"removed {done.removed} entries ({freed:.1f} MB), kept {done.kept} ({kept:.1f} MB)\n")
+    return 0
+
+
+def init(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.starter import write_starter
+
+    project = project_of(arguments)
+    for path in write_starter(project, arguments.name):
+        if not arguments.quiet:
+            sys.stderr.write(f"wrote {path}\n")
+    if not arguments.quiet:
+        sys.stderr.write("  hint: edit `assets.toml`, then run `assetgen build`\n")
+    return 0
+
+
+def midi(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.generate.protocol import WritesMidi
+    from tydust_assetgen.generate.registry import generator
+
+    (step,) = survey(project_of(arguments), slots=(arguments.slot,), thorough=True).plan.steps
+    made_by = generator(step.recipe.brief.generator)
+    if not isinstance(made_by, WritesMidi):
+        hint = '`generator = "composer"` writes one'
+        raise UnavailableError(f"the generator `{made_by.name}` writes no score", slot=arguments.slot, hint=hint)
+    path = _beside(arguments, ".mid")
+    _write(path, made_by.midi(step.recipe.brief))
+    sys.stderr.write(f"wrote {path}\n")
+    return 0
+
+
+def plot(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.plot import plot as draw
+
+    from tydust_assetgen.codec import decode
+    from tydust_assetgen.flow import Facts
+
+    seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
+    (step,) = seen.plan.steps
+    output = step.recipe.outputs[0]
+    try:
+        data = (seen.tree / output.path).read_bytes()
+    except OSError as error:
+        hint = f"`assetgen build {arguments.slot}` makes it"
+        raise AssetgenError(f"`{output.path}` can't be read: {error.strerror}", hint=hint) from error
+    decoded = decode(data, output.codec)
+    path = _beside(arguments, ".png")
+    facts = step.entry.facts if step.entry else Facts()
+    draw(decoded.audio, facts, decoded.loop, step.recipe.title, path)
+    sys.stderr.write(f"wrote {path}\n")
+    return 0
+
+
+def _beside(arguments: argparse.Namespace, suffix: str) -> Path:
+    return Path(arguments.output or Path(arguments.slot).with_suffix(suffix).name)
+
+
+def _write(path: Path, data: bytes) -> None:
+    from tydust_assetgen.disk import write_atomic
+
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise AssetgenError(f"can't write `{path}`: {error.strerror or error}") from error

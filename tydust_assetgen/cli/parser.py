@@ -1,0 +1,134 @@
+"""The words of the command line. In walks nothing, out walks an argparse parser whose commands know what to run."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from tydust_assetgen.cli import commands, making
+from tydust_assetgen.version import VERSION
+
+_SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line of `assetgen`."""
+    top = argparse.ArgumentParser(
+        prog="assetgen",
+        description="A game's music, built like code: from assets.toml to finished, verified, looping tracks.",
+        epilog="Exit codes: 0 all is well; 1 something you can mend; 2 wrong usage or manifest; 3 our own bug.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"assetgen {VERSION}")
+    _add_common(top)
+    commands_ = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    _add_making(commands_)
+    _add_looking(commands_)
+    _add_helping(commands_)
+    return top
+
+
+def _add_common(to: argparse.ArgumentParser) -> None:
+    to.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
+    to.add_argument("--manifest", default="assets.toml", metavar="FILE", help="the manifest (default: assets.toml)")
+    to.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours in messages")
+    to.add_argument("-q", "--quiet", action="store_true", help="say only what you must know")
+    to.add_argument("-v", "--verbose", action="store_true", help="also say why")
+
+
+def _command(
+    to: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: object
+) -> argparse.ArgumentParser:
+    made = to.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".", allow_abbrev=False)
+    made.set_defaults(run=run)
+    made.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    made.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return made
+
+
+def _json(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--json", action="store_true", help="JSON on stdout")
+
+
+def _slots(to: argparse.ArgumentParser, help_: str = "only these slots") -> None:
+    to.add_argument("slots", nargs="*", metavar="SLOT", help=help_)
+
+
+def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    build = _command(to, "build", "make what is missing or stale, and nothing else", making.build)
+    _slots(build)
+    build.add_argument("--force", action="store_true", help="make these slots again, whatever is there")
+    build.add_argument("--dry-run", action="store_true", help="say what would be made, why, and how long it takes")
+    build.add_argument(
+        "--jobs", "-j", type=_count, default=0, metavar="N", help="worker processes (default: one a core)"
+    )
+    build.add_argument("--prune", action="store_true", help="remove files that the manifest no longer asks for")
+    build.add_argument("--no-wait", action="store_true", help="fail when another build is at work here")
+    _json(build)
+    adopt = _command(to, "adopt", "accept a file that you made or changed by hand", making.adopt)
+    adopt.add_argument("slot", metavar="SLOT")
+    gc = _command(to, "gc", "make the store smaller: what was not used for longest goes first", making.gc)
+    gc.add_argument("--max-size", type=_bytes, metavar="SIZE", help="keep at most this much, such as 5GB")
+    gc.add_argument("--max-age", type=_seconds, metavar="AGE", help="drop what was not used for this long, such as 30d")
+    _json(gc)
+    init = _command(to, "init", "write a commented assets.toml and the lines for .gitignore", making.init)
+    init.add_argument("--name", default="", help="name of the game")
+
+
+def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    status = _command(to, "status", "show the state of every slot", commands.status)
+    _slots(status)
+    _json(status)
+    explain = _command(to, "explain", "show what a slot's recipe is, and why it is fresh or stale", commands.explain)
+    explain.add_argument("slot", metavar="SLOT")
+    _json(explain)
+    check = _command(
+        to, "check", "exit 1 with the reasons when anything is not fresh (for hooks and CI)", commands.check
+    )
+    _slots(check)
+    _json(check)
+    verify = _command(to, "verify", "decode and measure what is published; exit 1 on any failure", commands.verify)
+    _slots(verify)
+    verify.add_argument("--jobs", "-j", type=_count, default=0, metavar="N", help="worker processes")
+    _json(verify)
+    lint = _command(
+        to, "lint", "judge the prompts by the pattern; exit 1 when there is something to improve", commands.lint
+    )
+    _slots(lint)
+    _json(lint)
+
+
+def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    midi = _command(to, "midi", "write a slot's score as a MIDI file, to carry on in a DAW", making.midi)
+    midi.add_argument("slot", metavar="SLOT")
+    midi.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .mid, here")
+    plot = _command(to, "plot", "draw a slot's waveform and spectrogram as a PNG", making.plot)
+    plot.add_argument("slot", metavar="SLOT")
+    plot.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .png, here")
+    _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
+    doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
+    _json(doctor)
+    completion = _command(to, "completion", "print a completion script for your shell", commands.completion)
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1 to 1024")
+    return int(text)
+
+
+def _bytes(text: str) -> int:
+    return round(_measure(text, _SIZES, "a size, such as 500MB or 5GB"))
+
+
+def _seconds(text: str) -> float:
+    return _measure(text, _AGES, "an age, such as 12h or 30d")
+
+
+def _measure(text: str, units: dict[str, int], wanted: str) -> float:
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?) ?([a-zA-Z]*)", text)
+    if not found or found[2].lower() not in units:
+        raise argparse.ArgumentTypeError(f"`{text}` is not {wanted}")
+    return float(found[1]) * units[found[2].lower()]

@@ -1,0 +1,65 @@
+"""Parse the command line, call the command, and turn whatever is raised into one message and one exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from tydust_assetgen.cli.parser import parser
+from tydust_assetgen.errors import AssetgenError
+
+
+def run(words: list[str]) -> int:
+    """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        arguments = parser().parse_args(words)
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse has said what is wrong, or shown its help
+        return int(stop.code or 0)
+    except AssetgenError as error:
+        return _say_error(error)
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except KeyboardInterrupt:
+        raise
+    except Exception:  # noqa: BLE001  the last net: a traceback never reaches a user
+        return _say_bug(traceback.format_exc())
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _say_error(error: AssetgenError) -> int:
+    for problem in error.problems:
+        sys.stderr.write(f"error: {problem}\n")
+    return error.exit_code
+
+
+def _say_bug(trace: str) -> int:
+    folder = Path(".assetgen/logs")
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        folder = Path(tempfile.gettempdir())
+    log = folder / "assetgen-bug.log"
+    log.write_text(trace, encoding="utf-8")
+    sys.stderr.write(f"error: this is our own bug, not yours; its traceback is in `{log}`\n")
+    sys.stderr.write(f"  hint: please report it with that file: {trace.strip().splitlines()[-1]}\n")
+    return 3
+
+
+def _silence_stdout() -> None:
+    """The reader is gone (`assetgen status | head`): nothing more can be said, also not at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
