@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tydust_assetgen.generate.composer.patterns import STEP
 from tydust_assetgen.generate.composer.score import Note
+from tydust_assetgen.generate.composer.sheet import Bar
 
+_ECHO_TICKS = 3 * STEP
 # Which drum sounds when several want the one noise channel.
 _RANK = {49: 5, 38: 4, 39: 4, 36: 3, 46: 2, 42: 1}
 
 
 def one_voice(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Every note ends where the next begins; of several that begin together the highest sounds."""
-    by_start: dict[int, Note] = {}
-    for note in sorted(notes):
-        by_start[note.start] = note
+    by_start = {note.start: note for note in sorted(notes)}
     line = [by_start[start] for start in sorted(by_start)]
     ends = [note.start for note in line[1:]] + [1 << 30]
     return tuple(note._replace(length=min(note.length, end - note.start)) for note, end in zip(line, ends, strict=True))
 
 
 def one_drum(notes: Iterable[Note]) -> tuple[Note, ...]:
-    """Of several drums that begin together the most important one sounds, for at most a sixteenth."""
+    """Of several drums that begin together the most important one sounds."""
     ranked = sorted(notes, key=lambda note: (note.start, _RANK.get(note.pitch, 0), note.pitch))
-    return one_voice({note.start: note._replace(pitch=note.pitch) for note in ranked}.values())
+    return one_voice({note.start: note for note in ranked}.values())
+
+
+def second_pulse(line: tuple[Note, ...], arpeggios: tuple[Note, ...], sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """Arpeggios where the music is lively, an echo of the lead where it is calm and the arpeggios rest."""
+    ticks = sheet[0].ticks
+    taken = {note.start // ticks for note in arpeggios}
+    echo = [
+        note._replace(start=note.start + _ECHO_TICKS, velocity=max(4, note.velocity - 36))
+        for note in line
+        if (note.start + _ECHO_TICKS) // ticks not in taken and note.start + _ECHO_TICKS < len(sheet) * ticks
+    ]
+    return one_voice([*arpeggios, *echo])

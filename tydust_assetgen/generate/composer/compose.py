@@ -1,17 +1,26 @@
-"""The composer's desk: a `Brief` walks in, a `Score` walks out. Pure: one brief, one score, everywhere."""
+"""The composer's desk: a `Brief` walks in, a `Score` walks out. Pure: one brief, one score, everywhere.
+
+A draft whose key is not clear is thrown away and written again with other dice, a few times; the clearest is kept.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.composer import chip, effects, melody, players
+from tydust_assetgen.generate.composer import chip, effects, players
+from tydust_assetgen.generate.composer.clarity import CLEAR, margin
+from tydust_assetgen.generate.composer.counter import counter
 from tydust_assetgen.generate.composer.design import Design, design
 from tydust_assetgen.generate.composer.drums import drums
+from tydust_assetgen.generate.composer.melody import lead
 from tydust_assetgen.generate.composer.patterns import STEP
 from tydust_assetgen.generate.composer.score import Note, Part, Role, Score
 from tydust_assetgen.generate.composer.sheet import Bar, lead_sheet
 from tydust_assetgen.generate.composer.styles.style import Mix
+
+_DRAFTS = 6
 
 
 def compose(brief: Brief) -> Score:
@@ -22,8 +31,7 @@ def compose(brief: Brief) -> Score:
         msgspec.ValidationError: the parameters are out of range.
     """
     plan = design(brief)
-    sheet = lead_sheet(plan)
-    parts = _chip_band(plan, sheet) if plan.style.name == "chiptune" else _band(plan, sheet)
+    parts = _clearest(plan)
     return Score(
         title=brief.prompt[:60],
         style=plan.style.name,
@@ -32,7 +40,7 @@ def compose(brief: Brief) -> Score:
         beats_per_bar=plan.beats_per_bar,
         bars=plan.bars,
         passages=tuple(section.passage for section in plan.sections),
-        parts=tuple(part for part in parts if part.notes),
+        parts=parts,
         loops=plan.loops,
         reverb_size=plan.style.reverb_size,
         delay_beats=plan.style.delay_beats,
@@ -41,15 +49,34 @@ def compose(brief: Brief) -> Score:
     )
 
 
+def _clearest(plan: Design) -> tuple[Part, ...]:
+    """The first draft that is clear about its key, else the clearest of all."""
+    drafts: list[tuple[float, tuple[Part, ...]]] = []
+    for number in range(_DRAFTS):
+        parts = _draft(replace(plan, dice=plan.dice.fork("draft", number)))
+        clear = margin(parts, plan.key.tonic, plan.key.mode, 4 * 4 * STEP)
+        if clear >= CLEAR:
+            return parts
+        drafts.append((clear, parts))
+    return max(drafts, key=lambda draft: draft[0])[1]
+
+
+def _draft(plan: Design) -> tuple[Part, ...]:
+    sheet = lead_sheet(plan)
+    parts = _chip_band(plan, sheet) if plan.style.name == "chiptune" else _band(plan, sheet)
+    return tuple(part for part in parts if part.notes)
+
+
 def _band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
-    line = melody.lead(plan, sheet)
+    line = lead(plan, sheet)
     fx = plan.style.mix["fx"]
     return [
         _part(plan, "pad", players.pads(plan, sheet)),
+        *_layers(plan, sheet),
         _part(plan, "bass", players.bass(plan, sheet)),
         _part(plan, "arp", players.arpeggios(plan, sheet)),
         _part(plan, "lead", line),
-        _part(plan, "counter", melody.counter(plan, sheet, line)),
+        _part(plan, "counter", counter(plan, sheet, line)),
         _part(plan, "drums", drums(plan, sheet)),
         _part(plan, "fx", effects.risers(plan, sheet), "riser", fx),
         _part(plan, "fx", effects.impacts(plan, sheet), "impact", fx),
@@ -58,12 +85,26 @@ def _band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     ]
 
 
-def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
-    """Two pulses, a triangle and noise, each one note at a time."""
+def _layers(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
+    """A second pad an octave higher and a second arpeggio on the other side, where the music is full or asks for it."""
+    pad, arp = plan.style.mix["pad"], plan.style.mix["arp"]
+    high = "glass_pad" if plan.patches["pad"] != "glass_pad" else "strings"
+    other = "fm_arp" if plan.patches["arp"] != "fm_arp" else "pulse_arp"
     return [
-        _part(plan, "arp", chip.one_voice(players.arpeggios(plan, sheet))),
+        _part(plan, "pad", players.high_pads(plan, sheet), high, pad._replace(gain_db=pad.gain_db - 5.0)),
+        _part(plan, "arp", players.slow_arpeggios(plan, sheet), other,
+              arp._replace(gain_db=arp.gain_db - 3.0, pan=-arp.pan)),
+    ]  # fmt: skip
+
+
+def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
+    """Two pulses, a triangle and noise, each one note at a time; the second pulse echoes the first in calm bars."""
+    line = chip.one_voice(lead(plan, sheet))
+    second = chip.second_pulse(line, players.arpeggios(plan, sheet), sheet)
+    return [
+        _part(plan, "arp", second),
         _part(plan, "bass", chip.one_voice(players.bass(plan, sheet))),
-        _part(plan, "lead", chip.one_voice(melody.lead(plan, sheet))),
+        _part(plan, "lead", line),
         _part(plan, "drums", chip.one_drum(drums(plan, sheet))),
     ]
 
@@ -71,7 +112,7 @@ def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
 def _part(plan: Design, role: Role, notes: Iterable[Note], patch: str = "", mix: Mix | None = None) -> Part:
     mix = mix or plan.style.mix[role]
     shift = 0 if role == "drums" else _transposition(plan) + 12 * plan.parameters.melody_octave * (role == "lead")
-    moved = tuple(sorted(_swung(plan, note)._replace(pitch=note.pitch + shift) for note in notes))
+    moved = tuple(sorted(_moved(plan, note, shift) for note in notes))
     reverb = min(1.0, mix.reverb * plan.parameters.reverb)
     delay = min(1.0, mix.delay * plan.parameters.delay)
     return Part(role, patch or plan.patches[role], moved, mix.gain_db, mix.pan, reverb, delay)
@@ -82,7 +123,7 @@ def _transposition(plan: Design) -> int:
     return plan.key.tonic - 12 if plan.key.tonic > 7 else plan.key.tonic
 
 
-def _swung(plan: Design, note: Note) -> Note:
-    """Every second sixteenth comes late: by a third of its length at full swing."""
+def _moved(plan: Design, note: Note, shift: int) -> Note:
+    """To its key; every second sixteenth comes late by up to a third of its length (full swing is triplets)."""
     late = round(plan.parameters.swing * STEP / 3) if note.start % (2 * STEP) == STEP else 0
-    return note._replace(start=note.start + late, length=max(1, note.length - late))
+    return Note(note.start + late, max(1, note.length - late), note.pitch + shift, note.velocity)

@@ -39,6 +39,8 @@ class SectionDesign:
     """Change of energy from beginning to end."""
     brightness: float
     roles: frozenset[Role]
+    may: frozenset[Role]
+    """Roles that are not switched off; they may join when the energy grows."""
     tense: bool
 
     @property
@@ -66,6 +68,8 @@ class Design:
     parameters: ComposerParameters
     loops: bool
     sparse_drums: bool
+    layered: bool
+    """Whether pads and arpeggios double early."""
     jingle: str
     """`victory`, `defeat` or empty."""
     dice: Dice
@@ -100,6 +104,7 @@ def design(brief: Brief) -> Design:
         parameters=parameters,
         loops=brief.loop,
         sparse_drums=whole.sparse_drums,
+        layered=whole.layered,
         jingle="" if brief.loop else _jingle(brief.prompt),
         dice=dice,
     )
@@ -157,28 +162,31 @@ def _sections(
 def _section(part: Stretch, style: Style, parameters: ComposerParameters, whole: Wishes, asked: bool) -> SectionDesign:
     local = wishes(part.prompt)
     by_name = next((energy for name, energy in NAMED_ENERGY.items() if name in part.name.lower()), 0.55)
-    general = (0.35 if asked else 0.7) * whole.energy
-    energy = _clamp(by_name + style.energy + general + local.energy + parameters.energy, 0.05, 1.0)
+    general = (0.3 if asked else 0.6) * whole.energy
+    energy = _clamp(by_name + style.energy + general + 0.6 * local.energy + parameters.energy, 0.2, 1.0)
     brightness = _clamp(
         0.5 * (style.brightness + energy) + 0.6 * whole.brightness + local.brightness + parameters.brightness, 0.0, 1.0
     )
     ramp = local.ramp or (0.2 if part.name in ("build", "opening", "intro") else 0.0)
-    roles = _roles(style, parameters, whole, local, energy + max(0.0, ramp) / 2)
-    return SectionDesign(part, energy, ramp, brightness, roles, local.tense or (whole.tense and not asked))
+    may = _allowed(style, parameters, whole, local)
+    roles = _roles(style, whole, local, energy + max(0.0, ramp) / 2) & may or frozenset({"bass"})
+    return SectionDesign(part, energy, ramp, brightness, roles, may, local.tense or (whole.tense and not asked))
 
 
-def _roles(
-    style: Style, parameters: ComposerParameters, whole: Wishes, local: Wishes, energy: float
-) -> frozenset[Role]:
-    """Who plays: those the section names, and those whose threshold the energy passes."""
-    raised = 0.08 if local.roles else 0.0
-    playing = {
-        role for role in ROLES if role in local.roles or energy >= style.thresholds[role] + raised * (role != "pad")
-    }
-    playing |= {"pad"} if style.thresholds["pad"] < 1 else set()
+def _allowed(style: Style, parameters: ComposerParameters, whole: Wishes, local: Wishes) -> frozenset[Role]:
     banned = {role for role in whole.banned | local.banned if role not in local.roles}
-    allowed = {role for role in ROLES if getattr(parameters, _SWITCHES[role]) and style.thresholds[role] < 2}
-    return frozenset((playing - banned) & allowed) or frozenset({"bass"})
+    able = (role for role in ROLES if getattr(parameters, _SWITCHES[role]) and style.thresholds[role] < 2)
+    return frozenset(able) - banned
+
+
+def _roles(style: Style, whole: Wishes, local: Wishes, energy: float) -> frozenset[Role]:
+    """Who plays: those the section names, and those whose threshold the energy passes; pads always."""
+
+    def wanted(role: Role) -> float:
+        bonus = 0.15 if role in whole.roles else 0.0
+        return style.thresholds[role] + 0.08 * bool(local.roles) - bonus
+
+    return frozenset(role for role in ROLES if role in {"pad", *local.roles} or energy >= wanted(role))
 
 
 def _patches(style: Style, whole: Wishes, dice: Dice) -> dict[Role, str]:

@@ -21,7 +21,7 @@ def chords_of(design: Design) -> Bars:
         return _by_hand(design)
     bars: Bars = []
     for number, section in enumerate(design.sections):
-        bars += _section(design, section, last=number == len(design.sections) - 1)
+        bars += _section(design, section, number, last=number == len(design.sections) - 1)
     return bars if design.loops else _closed(design, bars)
 
 
@@ -34,11 +34,11 @@ def _by_hand(design: Design) -> Bars:
     return bars
 
 
-def _section(design: Design, section: SectionDesign, *, last: bool) -> Bars:
+def _section(design: Design, section: SectionDesign, number: int, *, last: bool) -> Bars:
     bars: Bars = []
     lengths = phrases(section.stretch.bars)
     for order, length in enumerate(lengths):
-        bars += _phrase(design, _colour(section, order, len(lengths)), length)
+        bars += _phrase(design, _colour(section, order, len(lengths)), length, epoch=number // 4)
     if last or section.stretch.bars >= 6:
         bars = _with_cadence(design, bars, last and design.loops)
     return bars
@@ -53,9 +53,9 @@ def _colour(section: SectionDesign, order: int, count: int) -> Colour:
     return other if count >= 3 and order % 4 == 2 else home
 
 
-def _phrase(design: Design, colour: Colour, length: int) -> Bars:
+def _phrase(design: Design, colour: Colour, length: int, epoch: int) -> Bars:
     choices = design.style.progressions[design.key.mode][colour]
-    progression = parse_progression(design.dice.fork("progression", colour).pick(choices), design.key.mode)
+    progression = parse_progression(design.dice.fork("progression", colour, epoch).pick(choices), design.key.mode)
     if length <= 4:
         return [*progression[: length - 1], progression[-1] if length > 1 else progression[0]]
     return [*progression, progression[-1]]

@@ -1,81 +1,61 @@
-"""The lead and its counter-melody: the lead sheet walks in, two lines walk out.
+"""The lead: the lead sheet walks in, a melody walks out.
 
-A theme is a motif of two bars: a rhythm and a contour in scale steps. A phrase states it, answers it and comes to
-rest (question and answer, after Schoenberg: Fundamentals of Musical Composition, chapters III to V). Each time
-the theme returns it is developed: sequenced, inverted, ornamented, thinned out. Strong beats carry chord tones,
-leaps are turned back by step, and the highest note comes once.
+Motifs say when notes begin and how they should move; the chords say where a note may rest. Both are weighed in
+one search over each phrase (Viterbi): the cheapest line follows the contour, carries chord tones on strong beats, moves
+mostly by step, and ends a question on an open tone, an answer on the root. The highest note comes once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 from tydust_assetgen.generate.composer.design import Design
-from tydust_assetgen.generate.composer.dice import Dice
+from tydust_assetgen.generate.composer.motif import Motif, material, motif
 from tydust_assetgen.generate.composer.patterns import Step, steps
 from tydust_assetgen.generate.composer.players import velocity
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
 from tydust_assetgen.generate.composer.sheet import Bar, scale_at
-from tydust_assetgen.generate.composer.theory import nearest, step
+from tydust_assetgen.generate.composer.theory import triad
 
-LEAD_RANGE = (65, 86)
-COUNTER_RANGE = (55, 69)
-_REST = "x-------x-------"
-_CADENCES = ("x---x---x-------", "x-------x-------", "x-x-x-x-x-------", "x-----x-x-------")
-
-
-@dataclass(frozen=True)
-class Motif:
-    """Two bars: their rhythms, and for each note its scale steps away from the bar's anchor."""
-
-    rhythms: tuple[str, str]
-    contours: tuple[tuple[int, ...], tuple[int, ...]]
-    cadence: str
+LEAD_RANGE = (64, 86)
+_REACH = 4
+"""How many scale steps the search may leave the contour."""
 
 
-def motif(design: Design, theme: str, beats: int) -> Motif:
-    """The motif of a theme: the best of a dozen throws."""
-    dice = design.dice.fork("motif", theme)
-    other = design.dice.fork("motif", "A").pick(design.style.rhythms)
-    choices = design.style.rhythms if theme == "A" else [pair for pair in design.style.rhythms if pair != other]
-    rhythms = dice.pick(choices)
-    counts = [len(steps(rhythm, beats)) for rhythm in rhythms]
-    throws = [(_contour(dice, counts[0]), _contour(dice, counts[1])) for _ in range(12)]
-    return Motif(rhythms, max(throws, key=_quality), dice.pick(_CADENCES))
+class Moment(NamedTuple):
+    """A note to be found: where the contour wants it, and what the harmony allows."""
+
+    target: int
+    """Scale steps above the tonic at 60."""
+    strong: bool
+    beat: bool
+    pcs: tuple[int, ...]
+    """The chord's pitch classes."""
+    scale: tuple[int, ...]
+    rests: tuple[int, ...]
+    """Pitch classes on which the phrase may end; empty for all but its last note."""
 
 
-def _contour(dice: Dice, count: int) -> tuple[int, ...]:
-    """Mostly steps, at most one leap of a third or fourth, which is turned back."""
-    direction = 1 if dice.chance(0.6) else -1
-    leap_at = dice.between(1, count - 1) if count > 2 and dice.chance(0.7) else -1
-    contour = [0]
-    for index in range(1, count):
-        size = dice.between(2, 3) if index == leap_at else 1
-        contour.append(contour[-1] + direction * size)
-        if index == leap_at or dice.chance(0.35):
-            direction = -direction
-    return tuple(contour)
-
-
-def _quality(bars: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
-    """A good contour spans a third to a sixth, has one peak, and its bars differ."""
-    together = bars[0] + bars[1]
-    span = max(together) - min(together)
-    peaks = together.count(max(together))
-    return -abs(span - 4) - 1.5 * (peaks - 1) - 2.0 * (bars[0] == bars[1]) - 0.5 * (len(set(together)) < 4)
+Node: TypeAlias = tuple[float, int, int, int]
+"""In the search: cost so far, pitch, scale step, index of the node before."""
 
 
 def lead(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
     """The melody of the piece."""
+    themes: dict[str, Motif] = {}
     notes: list[Note] = []
-    themes = {theme: motif(design, theme, design.beats_per_bar) for theme in ("A", "B")}
-    for phrase in _phrases(sheet):
+    for phrase in phrases(sheet):
+        name = phrase[0].theme
         if "lead" in phrase[0].roles:
-            notes += _phrase(design, phrase, themes[phrase[0].theme], notes[-1].pitch if notes else 72)
+            themes.setdefault(name, motif(design, name))
+            notes += _phrase(design, phrase, themes[name])
     return tuple(_one_climax(notes, sheet))
 
 
-def _phrases(sheet: tuple[Bar, ...]) -> list[list[Bar]]:
+def phrases(sheet: tuple[Bar, ...]) -> list[list[Bar]]:
+    """The bars, phrase by phrase."""
     found: list[list[Bar]] = []
     for bar in sheet:
         if bar.in_phrase == 0:
@@ -84,128 +64,128 @@ def _phrases(sheet: tuple[Bar, ...]) -> list[list[Bar]]:
     return found
 
 
-def _phrase(design: Design, bars: list[Bar], theme: Motif, before: int) -> list[Note]:
-    """Statement, answer, statement developed, rest."""
-    line: list[tuple[Bar, Step, int]] = []
-    for bar in bars:
-        rhythm, contour = _material(bar, theme)
-        anchor = _anchor(bar, before)
-        events = steps(rhythm, bar.beats)
-        for index, event in enumerate(events):
-            degree = contour[index % len(contour)] if contour else 0
-            pitch = _place(design, bar, event, anchor, degree, before)
-            line.append((bar, event, pitch))
-            before = pitch
-        if bar.closes_phrase and events:
-            line[-1] = (bar, events[-1], _rest_note(bar, before))
-            before = line[-1][2]
-    return _sing(design, _turned_back(design, line))
+def _phrase(design: Design, bars: list[Bar], theme: Motif) -> list[Note]:
+    found = [moment for bar in bars for moment in _moments(design, bar, theme)]
+    if not found:
+        return []
+    moments = [moment for *_, moment in found]
+    moments[-1] = moments[-1]._replace(rests=_rests(design, bars[-1]))
+    pitches = _cheapest(tuple(moments))
+    return [
+        _sung(design, bar, event, moment.strong, pitch)
+        for (bar, event, moment), pitch in zip(found, pitches, strict=True)
+    ]
 
 
-def _material(bar: Bar, theme: Motif) -> tuple[str, tuple[int, ...]]:
-    """The rhythm and contour of a bar, by its place in the phrase and how often the theme was heard."""
+def _moments(design: Design, bar: Bar, theme: Motif) -> list[tuple[Bar, Step, Moment]]:
+    rhythm, contour = material(bar, theme)
+    home = 4 + round(4 * bar.energy)  # scale steps above the tonic: from the fifth up to the octave
+    found = []
+    for index, event in enumerate(steps(rhythm, bar.beats)):
+        long = event.length >= 2 * TICKS_PER_BEAT
+        strong = event.start % (2 * TICKS_PER_BEAT) == 0 or long
+        chord = bar.chord_at(event.start)
+        target = home + contour[index % len(contour)]
+        beat = event.start % TICKS_PER_BEAT == 0 or event.length >= TICKS_PER_BEAT
+        scale = scale_at(bar, event.start, design)
+        found.append((bar, event, Moment(target, strong, beat, triad(chord, design.key.mode), scale, rests=())))
+    return found
+
+
+def _rests(design: Design, bar: Bar) -> tuple[int, ...]:
+    """Questions (even phrases) rest on third or fifth, answers on the root, the end of a piece on the tonic."""
+    pcs = triad(bar.chords[-1], design.key.mode)
     if bar.closing:
-        return "x---------------", (0,)
-    if bar.closes_phrase:
-        return theme.cadence, tuple(reversed(theme.contours[1]))
-    which = bar.in_phrase % 2
-    rhythm, contour = theme.rhythms[which], theme.contours[which]
-    if bar.level == 0:
-        return _thinned(rhythm), contour
-    turn = bar.variation % 4
-    if turn == 1 and which == 1:
-        contour = tuple(-degree for degree in contour)
-    if turn == 2 and bar.in_phrase >= 2:
-        contour = tuple(degree + 1 for degree in contour)
-    if turn == 3 and which == 0:
-        rhythm, contour = _ornamented(rhythm, contour)
-    return rhythm, contour
+        return (0,)
+    if bar.phrase % 2:
+        return (0,) if 0 in pcs else (pcs[0],)
+    return pcs[1:3]
 
 
-def _thinned(rhythm: str) -> str:
-    """Calm: only the notes on the beats and those that are long."""
-    kept = list(rhythm)
-    for index, letter in enumerate(rhythm):
-        if letter == "x" and index % 4 and rhythm[index + 1 : index + 3] != "--":
-            kept[index] = "-" if index and kept[index - 1] in "x-" else "."
-    return "".join(kept)
+@lru_cache(maxsize=1024)
+def _cheapest(moments: tuple[Moment, ...]) -> tuple[int, ...]:
+    """The line of least cost (A. Viterbi, IEEE Trans. Information Theory 13, 1967), ties to the lower pitch."""
+    best = [(cost, pitch, degree, -1) for pitch, degree, cost in _choices(moments[0])]
+    rows = [best]
+    for before, moment in pairwise(moments):
+        best = [_reached(best, choice, moment.target - before.target) for choice in _choices(moment)]
+        rows.append(best)
+    return _turned_back(moments, _traced(rows))
 
 
-def _ornamented(rhythm: str, contour: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
-    """The first long note gets a neighbour before the next one."""
-    place = rhythm.find("x---")
-    if place < 0 or place + 2 >= len(rhythm):
-        return rhythm, contour
-    number = rhythm[: place + 1].count("x")
-    rhythm = rhythm[: place + 2] + "x" + rhythm[place + 3 :]
-    return rhythm, (*contour[:number], contour[number - 1] + 1, *contour[number:])
+def _reached(best: list[Node], choice: tuple[int, int, float], wanted: int) -> Node:
+    """The cheapest way to a note from any note before it."""
+    pitch, degree, cost = choice
+    total, index = min((old[0] + _move(pitch - old[1], degree - old[2], wanted), at) for at, old in enumerate(best))
+    return total + cost, pitch, degree, index
 
 
-def _anchor(bar: Bar, before: int) -> int:
-    """The chord tone near the middle of the register that energy asks for, not far from where the line is."""
-    low, high = LEAD_RANGE
-    arch = 2.5 if bar.in_phrase == 2 else 0.0
-    wanted = low + (high - low) * (0.22 + 0.4 * bar.energy) + arch
-    return nearest(round(0.55 * wanted + 0.45 * before), bar.chords[0].pcs[:3])
+def _traced(rows: list[list[Node]]) -> list[int]:
+    index = min(range(len(rows[-1])), key=lambda number: rows[-1][number][:2])
+    line = []
+    for row in reversed(rows):
+        line.append(row[index][1])
+        index = row[index][3]
+    return line[::-1]
 
 
-def _place(design: Design, bar: Bar, event: Step, anchor: int, degree: int, before: int) -> int:
-    scale = scale_at(bar, event.start, design)
-    pitch = step(anchor, degree, scale)
-    strong = event.start % (2 * TICKS_PER_BEAT) == 0 or event.length >= TICKS_PER_BEAT
-    if strong:
-        pitch = nearest(pitch, bar.chord_at(event.start).pcs[:4])
-    while pitch - before > 9:
-        pitch -= 12
-    while before - pitch > 9:
-        pitch += 12
-    return _within(pitch)
+@lru_cache(maxsize=4096)
+def _choices(moment: Moment) -> list[tuple[int, int, float]]:
+    """Pitch, scale step and own cost of every note within reach."""
+    found = []
+    for degree in range(moment.target - _REACH, moment.target + _REACH + 1):
+        octave, index = divmod(degree, 7)
+        pitch = 60 + 12 * octave + moment.scale[index]
+        if LEAD_RANGE[0] <= pitch <= LEAD_RANGE[1]:
+            found.append((pitch, degree, _own_cost(moment, pitch % 12, abs(degree - moment.target))))
+    return found
 
 
-def _within(pitch: int) -> int:
-    while pitch > LEAD_RANGE[1]:
-        pitch -= 12
-    while pitch < LEAD_RANGE[0]:
-        pitch += 12
-    return pitch
+def _own_cost(moment: Moment, pc: int, off: int) -> float:
+    cost = 0.7 * off
+    if pc not in moment.pcs:
+        cost += 8.0 * moment.strong + 2.0 * moment.beat
+    if moment.rests and pc not in moment.rests:
+        cost += 6.0
+    return cost
 
 
-def _rest_note(bar: Bar, before: int) -> int:
-    """Questions (even phrases) rest on the fifth or third, answers on the root or tonic, where the chord has them."""
-    chord = bar.chords[-1]
-    if bar.closing or (bar.phrase % 2 and 0 in chord.pcs):
-        return _within(nearest(before, (0,)))
-    wanted = tuple(pc for pc in (chord.pcs[0], chord.pcs[min(2, len(chord.pcs) - 1)]))
-    return _within(nearest(before, wanted))
+@lru_cache(maxsize=8192)
+def _move(semitones: int, degrees: int, wanted: int) -> float:
+    """What it costs to go from one note to the next."""
+    size = abs(semitones)
+    cost = abs(degrees - wanted) * 1.0 + 0.25 * max(0, size - 2) + 1.0 * max(0, size - 5)
+    if degrees == 0 and wanted:
+        cost += 2.0
+    if size == 6 or (size == 3 and abs(degrees) == 1):  # tritone, augmented second
+        cost += 3.0
+    return cost
 
 
-def _turned_back(design: Design, line: list[tuple[Bar, Step, int]]) -> list[tuple[Bar, Step, int]]:
-    """After a leap of more than a fourth, a weak note steps back into the gap."""
+def _turned_back(moments: tuple[Moment, ...], line: list[int]) -> tuple[int, ...]:
+    """After a leap of a fifth or more a weak note steps back into the gap."""
     mended = list(line)
     for index in range(2, len(mended)):
-        bar, event, pitch = mended[index]
-        leap = mended[index - 1][2] - mended[index - 2][2]
-        weak = event.start % (2 * TICKS_PER_BEAT) != 0 and event.length < TICKS_PER_BEAT
-        if abs(leap) > 5 and weak and (pitch - mended[index - 1][2]) * leap >= 0:
-            back = step(mended[index - 1][2], -1 if leap > 0 else 1, scale_at(bar, event.start, design))
-            mended[index] = (bar, event, _within(back))
-    return mended
+        leap = mended[index - 1] - mended[index - 2]
+        onward = (mended[index] - mended[index - 1]) * leap >= 0
+        if abs(leap) > 6 and onward and not moments[index].beat and not moments[index].rests:
+            side = range(1, 3) if leap < 0 else range(-1, -3, -1)
+            mended[index] = next(
+                mended[index - 1] + s for s in side if (mended[index - 1] + s) % 12 in moments[index].scale
+            )
+    return tuple(mended)
 
 
-def _sing(design: Design, line: list[tuple[Bar, Step, int]]) -> list[Note]:
-    notes = []
-    for bar, event, pitch in line:
-        dice = design.dice.fork("lead", bar.index, event.start)
-        accent = 8 if event.start % TICKS_PER_BEAT == 0 else 0
-        length = max(60, event.length - 24)
-        notes.append(
-            Note(bar.start + event.start, length, pitch, velocity(74 + accent + 20 * bar.energy, dice, design))
-        )
-    return notes
+def _sung(design: Design, bar: Bar, event: Step, strong: bool, pitch: int) -> Note:
+    start = bar.start + event.start
+    dice = design.dice.fork("lead", start)
+    accent = 8 if strong else 0
+    length = max(60, event.length - 24)
+    return Note(start, length, pitch, velocity(74 + accent + 20 * bar.energy, dice, design))
 
 
 def _one_climax(notes: list[Note], sheet: tuple[Bar, ...]) -> list[Note]:
-    """Only the fullest phrase keeps the highest pitch; elsewhere it comes down to the chord tone below."""
+    """Only the fullest bar keeps the highest pitch; elsewhere it comes down to the chord tone below."""
     if len(notes) < 12:
         return notes
     top = max(note.pitch for note in notes)
@@ -221,32 +201,3 @@ def _lowered(note: Note, sheet: tuple[Bar, ...]) -> Note:
     pcs = bar.chord_at(note.start - bar.start).pcs
     pitch = max(pitch for pitch in range(note.pitch - 12, note.pitch) if pitch % 12 in pcs)
     return note._replace(pitch=pitch)
-
-
-def counter(design: Design, sheet: tuple[Bar, ...], melody: tuple[Note, ...]) -> tuple[Note, ...]:
-    """Long notes below the lead, on chord tones that the lead leaves free, moving as little as possible."""
-    notes: list[Note] = []
-    for bar in sheet:
-        if "counter" in bar.roles:
-            for start, length, chord in _halves(bar):
-                before = notes[-1].pitch if notes else 62
-                sung = {
-                    note.pitch % 12 for note in melody if note.start <= bar.start + start < note.start + note.length
-                }
-                free = tuple(pc for pc in chord if pc not in sung) or chord
-                pitch = _fold(nearest(before, free))
-                dice = design.dice.fork("counter", bar.index, start)
-                notes.append(Note(bar.start + start, length - 24, pitch, velocity(66 + 12 * bar.energy, dice, design)))
-    return tuple(notes)
-
-
-def _halves(bar: Bar) -> list[tuple[int, int, tuple[int, ...]]]:
-    half = 2 * TICKS_PER_BEAT
-    if bar.closing:
-        return [(0, bar.ticks, bar.chords[0].pcs)]
-    return [(0, half, bar.chord_at(0).pcs), (half, bar.ticks - half, bar.chord_at(half).pcs)]
-
-
-def _fold(pitch: int) -> int:
-    low, high = COUNTER_RANGE
-    return pitch - 12 if pitch > high else pitch + 12 if pitch < low else pitch

@@ -7,12 +7,13 @@ from tydust_assetgen.generate.composer.dice import Dice
 from tydust_assetgen.generate.composer.patterns import STEP, Step, steps
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
 from tydust_assetgen.generate.composer.sheet import Bar, scale_at
-from tydust_assetgen.generate.composer.theory import Chord, ladder, nearest, step
+from tydust_assetgen.generate.composer.theory import Chord, ladder, step, triad
 from tydust_assetgen.generate.composer.voicing import voice_lead
 
 PAD_RANGE = (48, 70)
+HIGH_PAD_RANGE = (60, 81)
 BASS_RANGE = (32, 55)
-ARP_RANGE = (60, 86)
+ARP_RANGE = (60, 95)
 
 
 def velocity(base: float, dice: Dice, design: Design, spread: float = 10.0) -> int:
@@ -21,16 +22,28 @@ def velocity(base: float, dice: Dice, design: Design, spread: float = 10.0) -> i
     return max(4, min(124, 4 * round((base + human) / 4)))
 
 
-def pads(design: Design, sheet: tuple[Bar, ...], low: int = PAD_RANGE[0], high: int = PAD_RANGE[1]) -> tuple[Note, ...]:
+def pads(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
     """Four-part chords, voice-led; a tone that stays is held, for two bars at most."""
-    dice = design.dice.fork("pad", low)
+    return _pads(design, sheet, [bar for bar in sheet if "pad" in bar.roles], PAD_RANGE)
+
+
+def high_pads(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """A second layer an octave higher, in full bars, and earlier where layers are asked for."""
+    from_energy = 0.5 if design.layered else 0.72
+    bars = [bar for bar in sheet if "pad" in bar.roles and bar.energy >= from_energy]
+    return _pads(design, sheet, bars, HIGH_PAD_RANGE)
+
+
+def _pads(design: Design, sheet: tuple[Bar, ...], playing: list[Bar], register: tuple[int, int]) -> tuple[Note, ...]:
+    dice = design.dice.fork("pad", register[0])
     spans = [(bar, bar.start + start, length, chord) for bar in sheet for start, length, chord in bar.spans()]
-    voicings = voice_lead([chord for *_, chord in spans], low, high)
+    voicings = voice_lead([chord for *_, chord in spans], *register)
+    wanted = {bar.index for bar in playing}
     notes: list[Note] = []
     held: dict[int, int] = {}  # pitch -> index of its note
     for (bar, start, length, _), voicing in zip(spans, voicings, strict=True):
         now: dict[int, int] = {}
-        for pitch in voicing if "pad" in bar.roles else ():
+        for pitch in voicing if bar.index in wanted else ():
             index = held.get(pitch, -1)
             if index >= 0 and notes[index].length < 2 * bar.ticks and not bar.opens_section:
                 notes[index] = notes[index]._replace(length=notes[index].length + length)
@@ -99,42 +112,42 @@ def _approach(design: Design, bar: Bar, event: Step, root: int) -> int:
 
 
 def arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
-    """Broken chords on the grid; the pattern stays for a section, its ladder follows the chord."""
+    """Broken chords on the grid; the pattern stays for a section and theme, its ladder follows the chord."""
     notes: list[Note] = []
-    low = ARP_RANGE[0]
     for bar in sheet:
-        if "arp" not in bar.roles:
-            continue
-        if bar.closing:
-            notes += _last_chord(bar, low)
-            continue
-        notes += _arp_bar(design, bar, low)
+        if "arp" in bar.roles:
+            busy = bar.energy + (design.parameters.density - 0.5) >= 0.5
+            pattern = design.dice.fork("arp pattern", busy, bar.section, bar.theme).pick(design.style.arps[int(busy)])
+            notes += _last_chord(design, bar) if bar.closing else _arp_bar(design, bar, pattern, ARP_RANGE[0])
     return tuple(sorted(notes))
 
 
-def _arp_bar(design: Design, bar: Bar, low: int) -> list[Note]:
-    dice = design.dice.fork("arp", bar.index)
-    busy = bar.energy + (design.parameters.density - 0.5) >= 0.5
-    pattern = design.dice.fork("arp pattern", busy, bar.section, bar.theme).pick(design.style.arps[int(busy)])
+def slow_arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """A second, slower layer below the first, in full bars, and earlier where layers are asked for."""
+    from_energy = 0.5 if design.layered else 0.78
+    pattern = design.dice.fork("slow arp").pick(design.style.arps[0])
+    bars = [bar for bar in sheet if "arp" in bar.roles and bar.energy >= from_energy and not bar.closing]
+    return tuple(sorted(note for bar in bars for note in _arp_bar(design, bar, pattern, ARP_RANGE[0] - 8)))
+
+
+def _arp_bar(design: Design, bar: Bar, pattern: str, low: int) -> list[Note]:
+    dice = design.dice.fork("arp", low, bar.index)
     notes = []
     for event in steps(pattern, bar.beats):
-        rungs = ladder(_colour_tones(bar.chord_at(event.start)), low, 8)
-        pitch = rungs[int(event.letter)]
+        rungs = ladder(_colours(design, bar.chord_at(event.start)), low, 8)
         accent = 14 if event.start % TICKS_PER_BEAT == 0 else 0
-        notes.append(
-            Note(bar.start + event.start, max(60, event.length - 20), min(pitch, ARP_RANGE[1]),
-                 velocity(56 + accent + 22 * bar.energy, dice, design, 8))
-        )  # fmt: skip
+        loud = velocity(56 + accent + 22 * bar.energy, dice, design, 8)
+        notes.append(Note(bar.start + event.start, max(60, event.length - 20), rungs[int(event.letter)], loud))
     return notes
 
 
-def _colour_tones(chord: Chord) -> tuple[int, ...]:
-    return tuple(sorted(set(chord.pcs)))
+def _colours(design: Design, chord: Chord) -> tuple[int, ...]:
+    return tuple(sorted(triad(chord, design.key.mode)))
 
 
-def _last_chord(bar: Bar, low: int) -> list[Note]:
+def _last_chord(design: Design, bar: Bar) -> list[Note]:
     """The tonic chord, rolled upwards once and held."""
-    rungs = ladder(_colour_tones(bar.chords[0]), nearest(low, (bar.chords[0].root,)), 4)
+    rungs = ladder(_colours(design, bar.chords[0]), ARP_RANGE[0], 4)
     return [
         Note(bar.start + index * STEP // 2, bar.ticks - index * STEP // 2, pitch, 88 - 4 * index)
         for index, pitch in enumerate(rungs)

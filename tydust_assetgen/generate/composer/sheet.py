@@ -6,6 +6,7 @@ It is what a band reads: every player looks at a bar and knows what to play, alo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tydust_assetgen.generate.composer.design import Design, SectionDesign
 from tydust_assetgen.generate.composer.form import phrases
@@ -13,8 +14,9 @@ from tydust_assetgen.generate.composer.harmony import chords_of
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Role
 from tydust_assetgen.generate.composer.theory import Chord, scale_over
 
-_THEMES = "AABA"
-"""Which theme the phrases of a section play, over and over."""
+_THEMES = ("AABA", "BBAB", "AABA", "CCBC", "AACA", "DDAD")
+"""Which theme the phrases of a section play, over and over; later sections of long pieces bring new ones."""
+_LONG_BARS = 64
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Bar:
     in_phrase: int
     phrase_bars: int
     theme: str
-    """`A` or `B`."""
+    """`A` to `D`."""
     variation: int
     """How often this theme was played before."""
     energy: float
@@ -85,41 +87,83 @@ def lead_sheet(design: Design) -> tuple[Bar, ...]:
     """All bars of the piece."""
     chords = chords_of(design)
     bars: list[Bar] = []
-    played = {"A": 0, "B": 0}
+    played = dict.fromkeys("ABCD", 0)
     for number, section in enumerate(design.sections):
         lengths = phrases(section.stretch.bars)
         for order, length in enumerate(lengths):
-            theme = "A" if len(lengths) < 3 else _THEMES[order % len(_THEMES)]
+            theme = _theme(design, number, order, len(lengths))
+            place = _Place(number, section, order, len(lengths), length, theme, played[theme])
             for in_phrase in range(length):
-                bars.append(
-                    _bar(design, number, section, bars, chords, (theme, played[theme]), in_phrase, length, order)
-                )
+                bars.append(_bar(design, place, in_phrase, bars, chords))
             played[theme] += 1
     return tuple(bars)
 
 
-def _bar(
-    design: Design, number: int, section: SectionDesign, before: list[Bar], chords: list[tuple[Chord, ...]],
-    theme: tuple[str, int], in_phrase: int, phrase_bars: int, order: int,
-) -> Bar:  # fmt: skip
+class _Place(NamedTuple):
+    """Where a phrase stands."""
+
+    number: int
+    section: SectionDesign
+    order: int
+    phrases: int
+    bars: int
+    theme: str
+    variation: int
+
+
+def _theme(design: Design, number: int, order: int, count: int) -> str:
+    if design.bars >= _LONG_BARS:
+        return _THEMES[number % len(_THEMES)][order % 4]
+    if "bridge" in design.sections[number].stretch.name:
+        return "B"
+    return "A" if count < 3 else _THEMES[0][order % 4]
+
+
+def _bar(design: Design, place: _Place, in_phrase: int, before: list[Bar], chords: list[tuple[Chord, ...]]) -> Bar:
     index = len(before)
-    new_phrase = in_phrase == 0
-    phrase = before[-1].phrase + new_phrase if before else 0
+    section = place.section
     in_section = index - section.stretch.start_bar
-    following = chords[(index + 1) % len(chords)][0]
-    energy = _energy(section, in_section, order)
-    closing = not design.loops and index == design.bars - 1
+    energy = _energy(section, in_section, place.order)
     return Bar(
-        index, number, in_section, section.stretch.bars, phrase, in_phrase, phrase_bars, theme[0], theme[1], energy,
-        section.brightness, section.roles, chords[index], following, design.beats_per_bar, closing,
-    )  # fmt: skip
+        index=index,
+        section=place.number,
+        in_section=in_section,
+        section_bars=section.stretch.bars,
+        phrase=before[-1].phrase + (in_phrase == 0) if before else 0,
+        in_phrase=in_phrase,
+        phrase_bars=place.bars,
+        theme=place.theme,
+        variation=place.variation,
+        energy=energy,
+        brightness=section.brightness,
+        roles=_roles(design, place, in_section, energy),
+        chords=chords[index],
+        next_chord=chords[(index + 1) % len(chords)][0],
+        beats=design.beats_per_bar,
+        closing=not design.loops and index == design.bars - 1,
+    )
 
 
 def _energy(section: SectionDesign, in_section: int, order: int) -> float:
-    """The section's energy, with its ramp, and a breath in every fourth phrase of a long section."""
-    place = (in_section + 0.5) / section.stretch.bars - 0.5
-    breath = -0.12 if order % 4 == 2 and section.stretch.bars >= 16 else 0.0
-    return max(0.0, min(1.0, section.energy + section.ramp * place + breath))
+    """The section's energy with its ramp, a slow growth, and a breath in the third phrase of a long section."""
+    length = section.stretch.bars
+    place = (in_section + 0.5) / length - 0.5
+    growth = 0.1 if length >= 8 and section.ramp >= 0 else 0.0
+    breath = -0.12 if order % 4 == 2 and length >= 16 else 0.0
+    return max(0.0, min(1.0, section.energy + (section.ramp + growth) * place + breath))
+
+
+def _roles(design: Design, place: _Place, in_section: int, energy: float) -> frozenset[Role]:
+    """The section's roles; a counter-melody joins the last phrase, drums wait in a calm section that builds."""
+    section = place.section
+    roles = set(section.roles)
+    last = place.order == place.phrases - 1 and place.phrases >= 3
+    near = design.style.thresholds["counter"] - (0.2 if last else 0.0)
+    if "counter" in section.may and "lead" in roles and energy >= near:
+        roles.add("counter")
+    if section.ramp > 0 and section.stretch.bars >= 4 and in_section < section.stretch.bars // 2:
+        roles -= {"drums"} if section.energy < 0.5 else set()
+    return frozenset(roles)
 
 
 def scale_at(bar: Bar, tick: int, design: Design) -> tuple[int, ...]:

@@ -132,6 +132,16 @@ def scale_over(chord: Chord, mode: Mode) -> tuple[int, ...]:
     return tuple(sorted(notes))
 
 
+@lru_cache(maxsize=1024)
+def triad(chord: Chord, mode: Mode) -> tuple[int, ...]:
+    """The chord's first four pitch classes; a power chord gets the third that its scale has."""
+    if len(chord.tones) > 2:
+        return chord.pcs[:4]
+    scale = scale_over(chord, mode)
+    third = next((chord.root + size) % 12 for size in (3, 4) if (chord.root + size) % 12 in scale)
+    return (chord.root, third, chord.pcs[1])
+
+
 def step(pitch: int, steps: int, scale: tuple[int, ...]) -> int:
     """Walk up or down a scale of pitch classes, from the pitch (or the scale's nearest pitch to it)."""
     pitch = nearest(pitch, scale)
@@ -148,6 +158,7 @@ def nearest(pitch: int, pcs: tuple[int, ...]) -> int:
     )
 
 
+@lru_cache(maxsize=1024)
 def ladder(pcs: tuple[int, ...], low: int, count: int) -> tuple[int, ...]:
     """The first `count` pitches of these pitch classes from `low` upwards."""
     rungs = (pitch for pitch in range(low, low + 12 * (count + 1)) if pitch % 12 in pcs)

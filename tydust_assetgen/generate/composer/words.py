@@ -81,6 +81,7 @@ _RAMPS = re.compile(
     r"\b(ris(es|ing)|build(s|ing|-up)?|growing|crescendo|swelling|escalat\w+|intensifying)\b", re.IGNORECASE
 )
 _FALLS = re.compile(r"\b(fad(es|ing)|dissolv\w+|decrescendo|winding down|calming|receding)\b", re.IGNORECASE)
+_LAYERS = re.compile(r"\b(layer\w*|lush|rich|wide|orchestral|epic)\b", re.IGNORECASE)
 _SPARSE_DRUMS = re.compile(
     r"\b(minimal|subtle|sparse|soft|light)\b[^,.;]*\b(percussion|drums?|beats?)\b", re.IGNORECASE
 )
@@ -110,6 +111,7 @@ class Wishes:
     """Change of energy from its beginning to its end."""
     tense: bool = False
     sparse_drums: bool = False
+    layered: bool = False
 
 
 def wishes(text: str) -> Wishes:
@@ -124,7 +126,7 @@ def wishes(text: str) -> Wishes:
     return Wishes(
         frozenset(roles - banned), frozenset(banned - roles), patches,
         _sum(_ENERGY_PATTERNS, text), _sum(_BRIGHT_PATTERNS, text), _ramp(text), bool(_TENSE.search(text)),
-        bool(_SPARSE_DRUMS.search(text)),
+        bool(_SPARSE_DRUMS.search(text)), bool(_LAYERS.search(text)),
     )  # fmt: skip
 
 
