@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg, flac, mp3, tagging
+from tydust_assetgen.codec import ffmpeg, flac, mp3, mp4, tagging
 from tydust_assetgen.errors import CodecError
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def _m4a(data: bytes, max_duration_s: float) -> tuple[Audio, str]:
     _refuse(round(facts.length * facts.sample_rate), facts.sample_rate, facts.channels, max_duration_s)
     raw = ffmpeg.decode_m4a(data, facts.sample_rate, facts.channels, max_duration_s)
     samples = np.frombuffer(raw, "<f4").reshape(-1, facts.channels).T
+    samples = samples[:, : mp4.played_frames(data, facts.sample_rate) or samples.shape[1]]
     return Audio(np.ascontiguousarray(samples), facts.sample_rate), ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,10 +39,7 @@ def encode(master: Master, output: Output, tags: codec.Tags) -> bytes:
     """See `codec.encode`."""
     _refuse(master, output)
     audio, loop = _delivered(master, output.codec)
-    if output.codec == "m4a":
-        data = ffmpeg.encode_m4a(_integers(audio.samples, 32).T.copy(), audio.rate_hz, output.bitrate_kbps)
-    else:
-        data = _sndfile(audio, output)
+    data = _m4a(audio, output) if output.codec == "m4a" else _sndfile(audio, output)
     tagged = tagging.write(data, output.codec, tags, loop, audio.rate_hz)
     return ogg.with_serial_from_content(tagged) if output.codec in ogg.MAGIC else tagged
 
@@ -67,18 +65,21 @@ def _delivered(master: Master, kind: Codec) -> tuple[Audio, LoopPoints | None]:
     return moved, loop and LoopPoints(round(loop.start_frames * ratio), round(loop.end_frames * ratio))
 
 
+def _m4a(audio: Audio, output: Output) -> bytes:
+    samples = np.concatenate([_integers(chunk, 32) for chunk in _chunks(audio.samples)])
+    return ffmpeg.encode_m4a(samples, audio.rate_hz, output.bitrate_kbps)
+
+
 def _sndfile(audio: Audio, output: Output) -> bytes:
     container, subtype = _FORMATS[output.codec]
-    samples: NDArray[Any] = audio.samples
     if subtype == "PCM_":
-        samples, subtype = _linear(audio.samples, output.bits)
+        subtype = "FLOAT" if output.bits == "float" else f"PCM_{output.bits}"
     file = io.BytesIO()
+    shape = (audio.rate_hz, audio.channels, subtype)
     try:
-        with soundfile.SoundFile(
-            file, "w", audio.rate_hz, audio.channels, subtype, format=container, **_settings(audio, output)
-        ) as sink:
-            for start in range(0, audio.frames, _CHUNK_FRAMES):
-                sink.write(np.ascontiguousarray(samples[:, start : start + _CHUNK_FRAMES].T))
+        with soundfile.SoundFile(file, "w", *shape, format=container, **_settings(audio, output)) as sink:
+            for chunk in _prepared(audio.samples, output):
+                sink.write(chunk)
     except (soundfile.SoundFileError, ValueError) as error:
         raise CodecError(f"{output.codec} could not be encoded: {error}", slot=output.path) from error
     return file.getvalue()
@@ -102,28 +103,37 @@ def _mp3_level(kbps: int, rate_hz: int) -> float:
     return min((highest - kbps) / (highest - lowest), 0.9999)
 
 
-def _linear(samples: NDArray[np.float32], bits: str) -> tuple[NDArray[Any], str]:
-    if bits == "float":
-        return samples, "FLOAT"
-    if bits == "24":
-        return _integers(samples, 24) << 8, "PCM_24"
-    return _integers(samples, 16, dither=_dither(samples)).astype(np.int16), "PCM_16"
+def _prepared(samples: NDArray[np.float32], output: Output) -> Iterator[NDArray[Any]]:
+    """Chunks `[frames, channels]` in the sample format that the encoder is to be given."""
+    if _FORMATS[output.codec][1] != "PCM_" or output.bits == "float":
+        yield from _chunks(samples)
+    elif output.bits == "24":
+        yield from (_integers(chunk, 24) << 8 for chunk in _chunks(samples))
+    else:
+        noise = _noise(samples)
+        for chunk in _chunks(samples):
+            dither = noise.random(chunk.shape, np.float32) - noise.random(chunk.shape, np.float32)
+            yield _integers(chunk, 16, dither).astype(np.int16)
 
 
-def _integers(samples: NDArray[np.float32], bits: int, dither: NDArray[np.float32] | None = None) -> NDArray[np.int32]:
+def _chunks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, samples.shape[1], _CHUNK_FRAMES):
+        yield np.ascontiguousarray(samples[:, start : start + _CHUNK_FRAMES].T)
+
+
+def _integers(chunk: NDArray[np.float32], bits: int, dither: NDArray[np.float32] | None = None) -> NDArray[np.int32]:
     """Full scale is 2^(bits-1), as every decoder reads it; what is beyond is clipped."""
     full = 2.0 ** (bits - 1)
-    scaled = samples.astype(np.float64) * full
+    scaled = chunk.astype(np.float64) * full
     if dither is not None:
         scaled += dither
     return np.clip(np.rint(scaled), -full, full - 1).astype(np.int32)
 
 
-def _dither(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Triangular noise, two steps from peak to peak, from a seed in the sound.
+def _noise(samples: NDArray[np.float32]) -> np.random.Generator:
+    """Where the dither of 16 bits comes from: triangular noise, two steps from peak to peak, seeded by the sound.
 
     S. Lipshitz, R. Wannamaker, J. Vanderkooy, "Quantization and Dither" (JAES 40(5), 1992).
     """
     seed = hashlib.sha256(np.ascontiguousarray(samples).data).digest()
-    noise = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
-    return noise.random(samples.shape, np.float32) - noise.random(samples.shape, np.float32)
+    return np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))

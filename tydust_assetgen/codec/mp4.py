@@ -48,6 +48,17 @@ def _inside(data: bytes, path: tuple[bytes, ...], start: int, end: int) -> tuple
     return next(filter(None, found), None)
 
 
+def played_frames(data: bytes, rate_hz: int) -> int:
+    """What the edit list (section 8.6.6) says is played, without delay and padding; 0 when it does not say."""
+    movie = _inside(data, (b"moov", b"mvhd"), 0, len(data))
+    edits = _inside(data, (b"moov", b"trak", b"edts", b"elst"), 0, len(data))
+    if movie is None or edits is None or edits[1] - edits[0] < 20 or movie[1] - movie[0] < 24:
+        return 0
+    scale = struct.unpack_from(">I", data, movie[0] + (20 if data[movie[0]] == 1 else 12))[0]
+    length = struct.unpack_from(">Q" if data[edits[0]] == 1 else ">I", data, edits[0] + 8)[0]
+    return (length * rate_hz + scale // 2) // scale if scale else 0
+
+
 def _audio_damage(data: bytes) -> str:
     """The table of sample sizes must fit into the media data (section 8.7.3)."""
     table = _inside(data, (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"), 0, len(data))

@@ -100,7 +100,7 @@ def _write_comments(kind: str) -> Any:
 def _read_comments(kind: str) -> Any:
     def read_comments(file: io.BytesIO) -> dict[str, str]:
         tags = _open(kind, file).tags
-        return {name: texts[0] for name, texts in dict(tags or {}).items() if texts}
+        return {name: texts[0] for name, texts in sorted(dict(tags or {}).items()) if texts}
 
     return read_comments
 
