@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tydust_assetgen.generate.composer.synth.instruments import Chip
-from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, bank, phases, read
+from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, steady
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Adsr,
@@ -40,9 +40,7 @@ def play(patch: Chip, pitch: int, gate_s: float) -> Floats:
 
 def tonal(wave: str, frequency_hz: Doubles) -> Floats:
     """A bare wave whose frequency is given for each block of 64 frames."""
-    source = bank(Tone(wave, 2, 0.0), float(np.max(frequency_hz)), 20_000.0)
-    open_step = np.full(len(frequency_hz) + 1, 240, np.int64)  # a cutoff of 10 MHz: no filter at all
-    return read(source, phases(frequency_hz, 0.0), open_step).reshape(-1)
+    return steady(Tone(wave, 2), frequency_hz, 0.0)
 
 
 def volume(amp: Adsr, count: int, gate_s: float) -> Floats:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tydust_assetgen.generate.composer.synth.instruments import Kick, Kit
-from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, bank, phases, read
+from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, steady
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,
@@ -146,9 +146,7 @@ def _metal(count: int, scale: float, random: np.random.Generator) -> Floats:
     total = np.zeros(-(-count // BLOCK) * BLOCK, np.float32)
     for square_hz in _SQUARES_HZ:
         frequency = np.full(len(total) // BLOCK, square_hz * scale)
-        steps = np.full(len(frequency) + 1, 240, np.int64)
-        source = bank(Tone("square", 2, 0.0), square_hz * scale, 20_000.0)
-        total += read(source, phases(frequency, random.random()), steps).reshape(-1)
+        total += steady(Tone("square", 2), frequency, random.random())
     return total[:count] * np.float32(1.0 / np.sqrt(6.0))
 
 

@@ -23,6 +23,8 @@ from tydust_assetgen.generate.composer.synth.styles import Style, style_of
 from tydust_assetgen.generate.composer.synth.timeline import Clock, Track, stretch, tracks
 
 LONGEST_TAIL_S = 12.0
+_STRETCH = 3 << 15
+"""Frames that are mixed at once: few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,13 @@ def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Fl
     total = np.zeros((2, desk.clock.loop_frames + (0 if score.loops else _tail(desk))), np.float32)
     end = total.shape[1]
     for first in range(0, end, desk.block):
-        _add_stretch(total, desk, sounds, first, min(first + desk.block, end))
-        progress(min(1.0, (first + desk.block) / end) * 0.95)
+        stop = min(first + desk.block, end)
+        to_room = np.concatenate(
+            [_add_stretch(total, desk, sounds, low, min(low + _STRETCH, stop)) for low in range(first, stop, _STRETCH)]
+        )
+        if np.any(to_room):
+            add(total, desk.room(to_room) * np.float32(desk.style.room), first, score.loops)
+        progress(0.95 * stop / end)
     return finished(total, score.drive, desk.style.saturation, score.loops)
 
 
@@ -81,8 +88,8 @@ def _tail(desk: Desk) -> int:
     return int(min(over + max(repeats, desk.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
 
 
-def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int) -> None:
-    """Mixes one stretch and adds it, its repeats and its reverberation to the whole."""
+def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:
+    """Mixes one stretch and adds it and its repeats to the whole. Returns what it sends to the room, mono."""
     lead, loops = effects.WARM_UP, desk.clock.loops
     dry = np.zeros((2, end - first), np.float32)
     to_room = np.zeros(end - first, np.float32)
@@ -98,8 +105,7 @@ def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int
     add(total, dry, first, loops)
     if np.any(to_delay):
         _add_repeats(total, desk, to_delay, first)
-    if np.any(to_room):
-        add(total, desk.room(to_room) * np.float32(desk.style.room), first, loops)
+    return to_room
 
 
 def _strip(track: Track, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:

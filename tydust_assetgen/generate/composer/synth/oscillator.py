@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,8 +24,11 @@ BLOCK = 64
 STEPS_PER_OCTAVE = 12
 CEILING_HZ = 18_000.0
 _REFERENCE_HZ = 10.0
+_WIDE_OPEN = 20 * STEPS_PER_OCTAVE  # a cutoff of 10 MHz
 
 Complexes: TypeAlias = NDArray[np.complex128]
+Tables: TypeAlias = NDArray[np.complex64]
+Turns: TypeAlias = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Bank:
             gain *= 0.03 + sum(g / (1.0 + ((frequency - c) / (0.5 * b)) ** 2) for c, b, g in self._tone.formants)
         return gain
 
-    def tables(self, steps: Ints) -> tuple[NDArray[np.complex64], Ints]:
+    def tables(self, steps: Ints) -> tuple[Tables, Ints]:
         """All tables made so far, flat, and the row of each step asked for."""
         wanted = [int(step) for step in np.unique(steps)]
         missing = [step for step in wanted if step not in self._rows]
@@ -156,7 +159,7 @@ class Bank:
         lookup = np.array([self._rows[step] for step in wanted], np.int64)
         return self._tables.reshape(-1), lookup[np.searchsorted(np.array(wanted), steps)]
 
-    def _made(self, steps: list[int]) -> NDArray[np.complex64]:
+    def _made(self, steps: list[int]) -> Tables:
         size = 1 << self.bits
         spectra = np.zeros((len(steps), size // 2 + 1), np.complex64)
         for row, step in enumerate(steps):
@@ -174,47 +177,60 @@ def bank(tone: Tone, top_hz: float, ceiling_hz: float = CEILING_HZ) -> Bank:
     return Bank(tone, top_hz, ceiling_hz)
 
 
-def phases(frequency_hz: Doubles, start: float, rate_hz: float = SAMPLE_RATE_HZ) -> NDArray[np.uint64]:
-    """Phase of each frame as a fraction of 2^64 turns `[blocks, BLOCK]`; it wraps by itself and never drifts.
+class Phase(NamedTuple):
+    """Phase as a fraction of 2^64 turns, which wraps by itself: where each block starts, and the step per frame."""
 
-    The frequency is given per block `[blocks]` and is constant inside one.
-    """
+    first: Turns  # [blocks]
+    step: Turns  # [blocks]
+
+    def frames(self, low: int, high: int, block: int) -> Turns:
+        """Phase of every frame of the blocks from `low` to `high`, `[high - low, block]`."""
+        turned: Turns = np.arange(block, dtype=np.uint64) * self.step[low:high, None]
+        turned += self.first[low:high, None]
+        return turned
+
+    def ahead(self, width: Doubles, block: int) -> Phase:
+        """The phase ahead by a width in turns, given at the edges of the blocks `[blocks + 1]`, straight in between."""
+        edges = (width * 2.0**53).astype(np.int64) << 11
+        slope = (np.diff(edges) // block).view(np.uint64)
+        return Phase(self.first + edges[:-1].view(np.uint64), self.step + slope)
+
+
+def phase_of(frequency_hz: Doubles, start: float, block: int, rate_hz: float = SAMPLE_RATE_HZ) -> Phase:
+    """Phase of a tone that starts `start` turns into its cycle and has one frequency for each block `[blocks]`."""
     step = np.rint(frequency_hz / rate_hz * 2.0**64).astype(np.uint64)
-    first = np.cumsum(step * np.uint64(BLOCK)) - step * np.uint64(BLOCK)
-    offset = np.uint64(int((start % 1.0) * 2.0**53) << 11)
-    inside = np.arange(BLOCK, dtype=np.uint64)
-    turned: NDArray[np.uint64] = (first + offset)[:, None] + inside * step[:, None]
-    return turned
+    whole = step * np.uint64(block)
+    return Phase(np.cumsum(whole) - whole + np.uint64(int((start % 1.0) * 2.0**53) << 11), step)
 
 
-def widened(phase: NDArray[np.uint64], width: Doubles) -> NDArray[np.uint64]:
-    """The phase ahead by a width in turns, given at the edges of the blocks `[blocks + 1]`, straight in between."""
-    start = (width * 2.0**53).astype(np.int64) << 11
-    slope = np.diff(start) // BLOCK
-    ahead: NDArray[np.uint64] = (start[:-1, None] + slope[:, None] * np.arange(BLOCK)).view(np.uint64)
-    return phase + ahead
+def read(bits: int, flat: Tables, phase: Turns, rows: Ints) -> Floats:
+    """Sound `[blocks, block]` for a phase of that shape: each block fades from its table to the next one's.
 
-
-_FADE = (np.arange(BLOCK, dtype=np.float32) / np.float32(BLOCK))[None, :]
-
-
-def read(source: Bank, phase: NDArray[np.uint64], steps: Ints) -> Floats:
-    """Sound `[blocks, BLOCK]` of a bank, for cutoff steps at the edges of the blocks `[blocks + 1]`."""
-    flat, rows = source.tables(steps)
-    shift = np.uint64(64 - source.bits)
-    index = (phase >> shift).view(np.int64)
+    `rows` are the tables at the edges of the blocks `[blocks + 1]`, within `flat`, as `Bank.tables` gives them.
+    """
+    shift = np.uint64(64 - bits)
     between = ((phase >> (shift - np.uint64(24))) & np.uint64(0xFFFFFF)).astype(np.float32)
     between *= np.float32(2.0**-24)
-    here = _line(flat, index + (rows[:-1] << source.bits)[:, None], between)
-    moving = np.flatnonzero(rows[1:] != rows[:-1])
-    if len(moving):
-        there = _line(flat, index[moving] + (rows[1:][moving] << source.bits)[:, None], between[moving])
-        here[moving] += _FADE * (there - here[moving])
+    index = (phase >> shift).view(np.int64)
+    here = _line(flat, index + (rows[:-1] << bits)[:, None], between)
+    if np.any(rows[1:] != rows[:-1]):
+        there = _line(flat, index + (rows[1:] << bits)[:, None], between)
+        there -= here
+        there *= np.arange(phase.shape[1], dtype=np.float32) * np.float32(1.0 / phase.shape[1])
+        here += there
     return here
 
 
-def _line(flat: NDArray[np.complex64], index: Ints, between: Floats) -> Floats:
+def _line(flat: Tables, index: Ints, between: Floats) -> Floats:
     pair = flat.take(index, mode="clip")
     value: Floats = pair.imag * between
     value += pair.real
     return value
+
+
+def steady(tone: Tone, frequency_hz: Doubles, start: float, ceiling_hz: float = 20_000.0) -> Floats:
+    """A bare wave, its filter wide open, with one frequency for each block of `BLOCK` frames."""
+    source = bank(tone, float(np.max(frequency_hz)), ceiling_hz)
+    flat, rows = source.tables(np.full(len(frequency_hz) + 1, _WIDE_OPEN, np.int64))
+    phase = phase_of(frequency_hz, start, BLOCK).frames(0, len(frequency_hz), BLOCK)
+    return read(source.bits, flat, phase, rows).reshape(-1)

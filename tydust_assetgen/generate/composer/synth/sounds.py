@@ -29,6 +29,8 @@ OPENED_PER_OCTAVE = 4
 _KEEP_BYTES = 64 << 20
 LONGEST_DRUM_FRAMES = frames(2.5)
 
+_LOW = 52
+
 
 class NoteKey(NamedTuple):
     """What decides the samples of a note; its level is applied when it is mixed."""
@@ -81,13 +83,16 @@ def played(key: NoteKey, seed: int) -> Floats:
     """Renders one note."""
     patch = PATCHES[key.patch]
     sound = _sound(patch, key, f"{seed}/{patch.name}/{key.variant}")
-    level = np.float32(decibels(patch.instrument.level_db))
-    return faded(without_dc(sound) * level if _has_dc(patch.instrument) else sound * level, 0.001, 0.002)
+    if _has_dc(patch.instrument, key.pitch):
+        sound = without_dc(sound)
+    return faded(sound * np.float32(decibels(patch.instrument.level_db)), 0.001, 0.002)
 
 
-def _has_dc(instrument: Instrument) -> bool:
-    """Overdrive and short bursts of noise push the mean away from zero; filtered harmonics can't."""
-    return isinstance(instrument, Chip | Kit) or (isinstance(instrument, Subtractive) and instrument.drive > 0)
+def _has_dc(instrument: Instrument, pitch: int) -> bool:
+    """Overdrive, bursts of noise and low notes of a few cycles have a mean that is not zero."""
+    if isinstance(instrument, Subtractive):
+        return instrument.drive > 0 or pitch < _LOW
+    return isinstance(instrument, Chip | Kit)
 
 
 def _sound(patch: Patch, key: NoteKey, seed: str) -> Floats:

@@ -6,7 +6,10 @@ float32 `[1 or 2, frames]`, release included.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft
@@ -14,16 +17,19 @@ from scipy.signal import firwin, upfirdn
 
 from tydust_assetgen.generate.composer.synth.instruments import Filter, Oscillator, Subtractive
 from tydust_assetgen.generate.composer.synth.oscillator import (
-    BLOCK,
+    CEILING_HZ,
+    Bank,
+    Phase,
+    Tables,
     Tone,
     bank,
-    phases,
+    phase_of,
     read,
     step_of,
-    widened,
 )
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
+    Adsr,
     Doubles,
     Floats,
     Ints,
@@ -34,32 +40,89 @@ from tydust_assetgen.generate.composer.synth.signal import (
 )
 
 OVERSAMPLING = 4
+_QUICK, _SLOW = 64, 512
+"""Frames per block. A slow filter takes longer fades between its tables: fewer of them, and no zipper."""
+_CHUNK = 1 << 14
+"""Frames that are made at once, so that all arrays stay in the processor's cache."""
 _MIDDLE_C_HZ = hertz(60)
 
 
+@dataclass(frozen=True)
+class Time:
+    """The blocks of one note."""
+
+    count: int
+    """Frames of the note, at `rate_hz`."""
+    block: int
+    rate_hz: float
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.count // self.block)
+
+    @property
+    def edges_s(self) -> Floats:
+        """Where the blocks begin, and where the last one ends, in seconds from the start `[blocks + 1]`."""
+        return (np.arange(self.blocks + 1) * (self.block / self.rate_hz)).astype(np.float32)
+
+
+class Voice(NamedTuple):
+    """One oscillator of a unison, ready to be read."""
+
+    bits: int
+    tables: Tables
+    rows: Ints
+    phase: Phase
+    minus: Phase | None
+    """Of the second saw, which makes a pulse of the first."""
+    gains: tuple[float, ...]
+    """On the left and the right, or on the only channel."""
+
+    def sound(self, low: int, high: int, block: int) -> Floats:
+        """The blocks from `low` to `high`, `[high - low, block]`."""
+        rows = self.rows[low : high + 1]
+        sound = read(self.bits, self.tables, self.phase.frames(low, high, block), rows)
+        if self.minus:
+            sound -= read(self.bits, self.tables, self.minus.frames(low, high, block), rows)
+        return sound
+
+
 def play(patch: Subtractive, pitch: int, gate_s: float, opened: float, seed: str) -> Floats:
-    """One note. `opened` is in octaves of cutoff; `seed` decides the phases of the unison and the breath."""
-    over = OVERSAMPLING if patch.drive else 1
-    rate_hz = float(SAMPLE_RATE_HZ * over)
-    count = round((gate_s + patch.amp.release_s) * rate_hz)
-    blocks = -(-count // BLOCK)
-    edges_s = (np.arange(blocks + 1) * (BLOCK / rate_hz)).astype(np.float32)
-    steps = _cutoffs(patch.filter, pitch, edges_s, gate_s, opened)
-    bend = _bend(patch, edges_s[:-1])
+    """One note. `opened` is in octaves of cutoff; `seed` decides the phases of the unison."""
+    rate_hz = float(SAMPLE_RATE_HZ * (OVERSAMPLING if patch.drive else 1))
+    block = _SLOW if patch.filter.envelope.attack_s >= 0.1 else _QUICK
+    time = Time(round((gate_s + patch.amp.release_s) * rate_hz), block, rate_hz)
+    steps = _cutoffs(patch.filter, pitch, time.edges_s, gate_s, opened)
     random = randomness("phases", seed, pitch)
-    sides = [np.zeros((blocks, BLOCK), np.float32) for _ in range(_channels(patch))]
-    for oscillator in patch.oscillators:
-        _add_unison(sides, patch, oscillator, pitch, bend, steps, rate_hz, random)
-    sound = np.stack([side.reshape(-1)[:count] for side in sides])
+    voices = [
+        voice for oscillator in patch.oscillators for voice in _unison(patch, oscillator, pitch, steps, time, random)
+    ]
+    sound = _summed(voices, time)
     if patch.breath:
-        sound += np.float32(patch.breath) * _breath(sound.shape[1], len(sides), pitch)
+        sound += np.float32(patch.breath) * _breath(sound.shape[1], len(sound), pitch)
     if patch.drive:
         sound = _driven(sound, patch.drive)
-    return sound * patch.amp.at(seconds(sound.shape[1]), gate_s)
+    return _shut(sound, patch.amp, gate_s)
 
 
-def _channels(patch: Subtractive) -> int:
-    return 2 if any(oscillator.spread for oscillator in patch.oscillators) else 1
+def _summed(voices: list[Voice], time: Time) -> Floats:
+    """All voices together `[1 or 2, frames]`."""
+    total = np.zeros((len(voices[0].gains), time.blocks, time.block), np.float32)
+    for low in range(0, time.blocks, _CHUNK // time.block):
+        high = min(low + _CHUNK // time.block, time.blocks)
+        for voice in voices:
+            sound = voice.sound(low, high, time.block)
+            for side, gain in enumerate(voice.gains):
+                total[side, low:high] += sound * np.float32(gain)
+    return total.reshape(len(total), -1)[:, : time.count]
+
+
+def _shut(sound: Floats, amp: Adsr, gate_s: float) -> Floats:
+    """The sound through the amplifier; changes `sound`."""
+    time_s = seconds(sound.shape[1])
+    for low in range(0, sound.shape[1], _CHUNK):
+        sound[:, low : low + _CHUNK] *= amp.at(time_s[low : low + _CHUNK], gate_s)
+    return sound
 
 
 def _cutoffs(low_pass: Filter, pitch: int, edges_s: Floats, gate_s: float, opened: float) -> Ints:
@@ -97,48 +160,39 @@ def _pans(voices: int) -> list[float]:
     return ([0.0] if voices % 2 else []) + outer
 
 
-def _add_unison(
-    sides: list[Floats],
-    patch: Subtractive,
-    oscillator: Oscillator,
-    pitch: int,
-    bend: Doubles,
-    steps: Ints,
-    rate_hz: float,
-    random: np.random.Generator,
-) -> None:
+def _unison(
+    patch: Subtractive, oscillator: Oscillator, pitch: int, steps: Ints, time: Time, random: np.random.Generator
+) -> Iterator[Voice]:
+    """The voices of one oscillator. A single one starts at phase 0, so that every bass note hits alike."""
     base_hz = hertz(pitch + oscillator.semitones)
+    source = _source(patch, oscillator, base_hz)
+    tables, rows = source.tables(steps)
+    bend = _bend(patch, time.edges_s[:-1])
+    level = oscillator.level / np.sqrt(oscillator.voices)
+    stereo = any(other.spread for other in patch.oscillators)
+    for place, pan in zip(detunes(oscillator.voices), _pans(oscillator.voices), strict=True):
+        detuned_hz = base_hz * 2.0 ** (place * oscillator.detune_cents / 1200.0)
+        start = random.random() if oscillator.voices > 1 else 0.0
+        phase = phase_of(detuned_hz * bend, start, time.block, time.rate_hz)
+        minus = phase.ahead(_widths(oscillator, time), time.block) if oscillator.width else None
+        angle = (pan * oscillator.spread + 1.0) * np.pi / 4.0
+        gains = (level * np.cos(angle), level * np.sin(angle)) if stereo else (level,)
+        yield Voice(source.bits, tables, rows, phase, minus, gains)
+
+
+def _source(patch: Subtractive, oscillator: Oscillator, base_hz: float) -> Bank:
     wave = "saw" if oscillator.width else oscillator.wave
     low_pass = patch.filter
     tone = Tone(wave, low_pass.poles, low_pass.resonance, oscillator.low_cut_hz, patch.formants)
-    # Overdrive makes new harmonics: leave them room. Vibrato and detune may go up by 2 %.
-    ceiling_hz = 9_000.0 if patch.drive else 18_000.0
-    source = bank(tone, base_hz * 1.02 if oscillator.detune_cents or patch.vibrato_cents else base_hz, ceiling_hz)
-    places, pans = detunes(oscillator.voices), _pans(oscillator.voices)
-    level = oscillator.level / np.sqrt(oscillator.voices)
-    for place, pan in zip(places, pans, strict=True):
-        detuned_hz = base_hz * 2.0 ** (place * oscillator.detune_cents / 1200.0)
-        start = random.random() if oscillator.voices > 1 else 0.0
-        phase = phases(detuned_hz * bend, start, rate_hz)
-        sound = read(source, phase, steps)
-        if oscillator.width:
-            sound -= read(source, widened(phase, _widths(oscillator, len(bend), rate_hz)), steps)
-        _pan(sides, sound, level, pan * oscillator.spread)
+    # Detune and vibrato may go up by 2 %. Overdrive makes new harmonics: leave them room.
+    bends = oscillator.detune_cents or patch.vibrato_cents
+    return bank(tone, base_hz * 1.02 if bends else base_hz, 9_000.0 if patch.drive else CEILING_HZ)
 
 
-def _widths(oscillator: Oscillator, blocks: int, rate_hz: float) -> Doubles:
+def _widths(oscillator: Oscillator, time: Time) -> Doubles:
     """Pulse width in turns at the edges of the blocks."""
-    edges_s = np.arange(blocks + 1) * (BLOCK / rate_hz)
-    return double(oscillator.width + oscillator.pwm * np.sin(2 * np.pi * oscillator.pwm_hz * edges_s))
-
-
-def _pan(sides: list[Floats], sound: Floats, level: float, pan: float) -> None:
-    if len(sides) == 1:
-        sides[0] += sound * np.float32(level)
-        return
-    angle = (pan + 1.0) * np.pi / 4.0
-    sides[0] += sound * np.float32(level * np.cos(angle))
-    sides[1] += sound * np.float32(level * np.sin(angle))
+    swing = np.sin(2 * np.pi * oscillator.pwm_hz * time.edges_s.astype(np.float64))
+    return double(oscillator.width + oscillator.pwm * swing)
 
 
 _AIR_FRAMES = 1 << 17
