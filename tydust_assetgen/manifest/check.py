@@ -1,4 +1,6 @@
-"""A raw table against its struct. In walks what TOML gave, out walk the values that are right and a `Fault` for each that is not.
+"""A raw table against its struct.
+
+In walks what TOML gave, out walk the values that are right and a `Fault` for each that is not.
 
 msgspec stops at the first mistake and speaks of types; here every key is checked on its own, and the words are
 for people: what is expected, with its range, and what stands there instead.
@@ -7,7 +9,7 @@ for people: what is expected, with its range, and what stands there instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple

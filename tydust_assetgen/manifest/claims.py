@@ -1,4 +1,4 @@
-"""Who writes which file. In walk all slots as TOML gave them, out walk the owner of each file and those who want the same.
+"""Who writes which file. In walk all slots as TOML gave them, out walk the owner of each file and the clashes.
 
 This runs over every slot of a manifest on every build, so it does little: no check of types, no look at the disk.
 """

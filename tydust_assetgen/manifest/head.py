@@ -1,4 +1,7 @@
-"""Everything in a manifest that is not of one slot: `[game]`, `[defaults]`, `[genre.*]`. In walk the raw tables, out walks `Head`."""
+"""Everything in a manifest that is not of one slot: `[game]`, `[defaults]`, `[genre.*]`.
+
+In walk the raw tables, out walks `Head`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.
     """Checks all tables but those of the slots."""
     game = _game(tables.get("game", {}))
     names = _tables(tables.get("genre", {}), "genre")
-    bare = Surroundings(game.values.get("name", ""), {}, dict.fromkeys(names.values, {}), generators)
+    bare = Surroundings(game.values.get("name", ""), {}, {name: {} for name in names.values}, generators)
     defaults = _settings(tables.get("defaults", {}), DefaultsTable, "defaults", bare)
     genres = {name: _settings(raw, GenreTable, f"genre.{name}", bare) for name, raw in names.values.items()}
     music = _tables(tables.get("music", {}), "music")

@@ -1,6 +1,6 @@
 """Who wins where several places say something. In walk the layers of a slot, strongest first, out walks one value.
 
-    the slot's own fields  >  its text  >  [genre.NAME] of the manifest  >  [defaults]  >  the built-in genre  >  PROGRAM
+    the slot's fields  >  its text  >  [genre.NAME] of the manifest  >  [defaults]  >  the built-in genre  >  PROGRAM
 
 What a person wrote in the manifest is stronger than what this program ships.
 """

@@ -1,16 +1,21 @@
 """Where things stand. In walks the text of a manifest, out walk line numbers of slots and their keys.
 
-A TOML parser gives no lines. `Lines` finds one slot by a search that costs a millisecond in a large
-manifest, and falls back to a scan of all tokens, made once, where the search is not sure (multi-line strings,
-dotted keys, escapes) or where many slots are asked for.
+A TOML parser gives no lines. `Lines` finds one slot by a search that costs a millisecond in a large manifest, and
+falls back to a scan of all tokens, made once, where the search is not sure (multi-line strings, dotted keys,
+escapes) or where many slots are asked for. The scan never fails: of broken TOML it tells what it can.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
+from typing import TypeAlias
+
+_Path: TypeAlias = tuple[str, ...]
+_Token: TypeAlias = tuple[str, int]
+_END: _Token = ("", 0)
 
 _TOKEN = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
@@ -18,8 +23,8 @@ _TOKEN = re.compile(
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'"
     r"|#[^\n]*"
-    r"|[A-Za-z0-9_+:-]+"
-    r"|[\n\[\]{}=.,]",
+    r"|[A-Za-z0-9_+:.-]+"
+    r"|[\n\[\]{}=,]",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([btnfre"\\]))')
@@ -34,110 +39,125 @@ class Lines:
         self._text = text
 
     def of(self, slot: str, key: str = "") -> int:
-        """The line of a slot, or of one of its keys; 0 where there is none.
+        """The line of a slot, or of one of its keys (dotted); 0 where there is none.
 
-        With an empty slot, `key` is the whole dotted path, such as `defaults.bpm`. A key that the slot does not
-        have gives the line of the slot.
+        With an empty slot, `key` is the whole path, such as `defaults.bpm`. What is not there has the line of
+        the table that it would be in.
         """
-        path = (_MUSIC, slot, *key.split(".")) if slot else tuple(key.split("."))
-        path = tuple(part for part in path if part)
-        while path:
-            if path in self._scanned:
-                return self._scanned[path]
-            path = path[:-1]
-        return 0
+        path = (*((_MUSIC, slot) if slot else ()), *(part for part in key.split(".") if part))
+        known = (path[:length] for length in range(len(path), 0, -1))
+        return next((self._first[part] for part in known if part in self._first), 0)
 
     def of_slot(self, slot: str) -> int:
-        """The line of a slot, by a search; much cheaper than a scan where few slots are asked for."""
-        if "_scanned" in self.__dict__ or "'''" in self._text or '"""' in self._text:
+        """The line of a slot by a search: much cheaper than a scan where few slots are asked for."""
+        if "_first" in self.__dict__ or "'''" in self._text or '"""' in self._text:
             return self.of(slot)
         name = re.escape(slot)
-        found = re.findall if False else re.finditer
-        pattern = rf"""^[ \t]*(?:\[[ \t]*music[ \t]*\.[ \t]*)?(?:"{name}"|'{name}')[ \t]*[\]=]"""
-        hits = [match.start() for match in found(pattern, self._text, re.MULTILINE)]
+        written = rf"""^[ \t]*(?:\[[ \t]*music[ \t]*\.[ \t]*)?(?:"{name}"|'{name}')[ \t]*[\]=]"""
+        hits = [found.start() for found in re.finditer(written, self._text, re.MULTILINE)]
         return self._text.count("\n", 0, hits[0]) + 1 if len(hits) == 1 else self.of(slot)
 
     def at(self, line: int) -> tuple[str, str]:
-        """Slot and key that are set in a line (the last one that is), each empty where it is none."""
-        here = [path for path, at in self._all if at == line]
-        path = here[-1] if here else ()
+        """Slot and key that are set in a line (the last of them), each empty where there is none."""
+        path = next((path for path, where in reversed(self._all) if where == line), ())
         if path[:1] == (_MUSIC,) and len(path) > 1:
             return path[1], ".".join(path[2:])
         return "", ".".join(path)
 
     @cached_property
-    def _all(self) -> list[tuple[tuple[str, ...], int]]:
-        return list(_scan(self._text))
-
-    @cached_property
-    def _scanned(self) -> dict[tuple[str, ...], int]:
-        found: dict[tuple[str, ...], int] = {}
-        for path, line in self._all:
-            for length in range(1, len(path) + 1):
-                found.setdefault(path[:length], line)
+    def _all(self) -> list[tuple[_Path, int]]:
+        found: list[tuple[_Path, int]] = []
+        with suppress(RecursionError):  # brackets nested by the thousand: what stands before them is known
+            found.extend(_tables(_tokens(self._text)))
         return found
 
+    @cached_property
+    def _first(self) -> dict[_Path, int]:
+        first: dict[_Path, int] = {}
+        for path, line in self._all:
+            for length in range(1, len(path) + 1):
+                first.setdefault(path[:length], line)
+        return first
 
-def _scan(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Every key of a TOML text with its line, in order: tables, keys, and those of inline tables and arrays of them."""
-    starts = [found.end() for found in re.finditer("\n", text)]
-    table: tuple[str, ...] = ()
-    scopes: list[tuple[str, tuple[str, ...], int]] = []  # open brackets: which, the path it belongs to, its item
-    key: list[str] = []
-    path: tuple[str, ...] = ()
-    in_header, in_value = False, False
+
+def _tokens(text: str) -> Iterator[_Token]:
+    """Tokens with their lines; comments left out."""
     line = 1
-    for token in _TOKEN.finditer(text):
-        word, first = token[0], token[0][0]
-        line = bisect_right(starts, token.start()) + 1
-        if first == "#" or word == ".":
-            continue
-        if in_header:
-            if word == "]" or word == "\n":
-                if key:
-                    table, key = tuple(key), []
-                    yield table, line
-                in_header = False
-            elif word != "[":
-                key.append(_plain(word))
-        elif word == "\n":
-            if not scopes:
-                in_value, key = False, []
-        elif word == "[" and not in_value:
-            in_header, key = True, []
-        elif word == "=" and not in_value:
-            base = scopes[-1][1] if scopes else table
-            path, key, in_value = (*base, *key), [], True
-            yield path, line
-        elif word in "[{":
-            inside = path
-            if scopes and scopes[-1][0] == "[":
-                inside = (*scopes[-1][1], str(scopes[-1][2]))
-            scopes.append((word, inside, 0))
-            in_value = word == "["
-            path = inside
-        elif word in "]}":
-            if scopes:
-                scopes.pop()
-            in_value, key = True, []
-        elif word == ",":
-            if scopes and scopes[-1][0] == "[":
-                kind, inside, item = scopes.pop()
-                scopes.append((kind, inside, item + 1))
-                in_value = True
-            else:
-                in_value, key = False, []
-        elif not in_value:
-            key.append(_plain(word))
+    for found in _TOKEN.finditer(text):
+        word = found[0]
+        if word[0] != "#":
+            yield word, line
+        if "\n" in word:
+            line += word.count("\n")
 
 
-def _plain(word: str) -> str:
-    """A key as TOML reads it: quotes and escapes gone."""
+def _tables(tokens: Iterator[_Token]) -> Iterator[tuple[_Path, int]]:
+    """Every table and key with its line."""
+    table: _Path = ()
+    for word, line in tokens:
+        if word == "[":
+            table = _header(tokens)
+            yield table, line
+        elif word not in "\n]":
+            yield from _pair(tokens, table, word, line)
+
+
+def _header(tokens: Iterator[_Token]) -> _Path:
+    """The path in `[a."b"]`, from after its bracket to the end of its line."""
+    words = iter(lambda: next(tokens, _END)[0], "\n")
+    path: _Path = ()
+    for word in words:
+        if not word:
+            break
+        path = path if word in "[]" else (*path, *_plain(word))
+    return path
+
+
+def _pair(tokens: Iterator[_Token], base: _Path, word: str, line: int) -> Iterator[tuple[_Path, int]]:
+    """`key = value`, from after the key's first word, and whatever the value has inside."""
+    path = (*base, *_plain(word))
+    for more, _ in tokens:
+        if more in "=\n":
+            break
+        path = (*path, *_plain(more))
+    yield path, line
+    yield from _inside(tokens, path, next(tokens, _END)[0])
+
+
+def _inside(tokens: Iterator[_Token], path: _Path, word: str) -> Iterator[tuple[_Path, int]]:
+    """What is inside of a value that begins with `word`."""
+    if word == "[":
+        yield from _array(tokens, path)
+    elif word == "{":
+        yield from _inline(tokens, path)
+
+
+def _array(tokens: Iterator[_Token], path: _Path) -> Iterator[tuple[_Path, int]]:
+    item = 0
+    for word, line in tokens:
+        if word == "]":
+            return
+        item += word == ","
+        if word in "[{":
+            yield (*path, str(item)), line
+            yield from _inside(tokens, (*path, str(item)), word)
+
+
+def _inline(tokens: Iterator[_Token], path: _Path) -> Iterator[tuple[_Path, int]]:
+    for word, line in tokens:
+        if word == "}":
+            return
+        if word not in ",\n":
+            yield from _pair(tokens, path, word, line)
+
+
+def _plain(word: str) -> _Path:
+    """The parts of a key as TOML reads them: quotes and escapes gone, bare words split at their dots."""
     if word[0] == "'":
-        return word[1:-1]
-    if word[0] != '"':
-        return word
-    return _ESCAPE.sub(_unescape, word[1:-1])
+        return (word[1:-1],)
+    if word[0] == '"':
+        return (_ESCAPE.sub(_unescape, word[1:-1]),)
+    return tuple(part for part in word.split(".") if part)
 
 
 def _unescape(found: re.Match[str]) -> str:

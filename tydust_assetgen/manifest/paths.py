@@ -70,7 +70,7 @@ def _unfit(slot: str) -> Fault | None:
         return Fault("", f"slot is longer than {_PATH_CHARACTERS} characters", "choose a shorter path")
     found = _FORBIDDEN.search(slot)
     if found:
-        return Fault("", f"slot has a character that no file name may have ({ascii(found[0])})", "remove it")
+        return Fault("", f"slot has a character that no file name may have ({found[0]!a})", "remove it")
     return next(filter(None, map(_bad_component, slot.split("/"))), None)
 
 

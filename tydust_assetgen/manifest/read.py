@@ -17,13 +17,13 @@ import msgspec
 
 from tydust_assetgen.errors import ManifestError, Problem
 from tydust_assetgen.flow import Recipe
-from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.check import Fault
-from tydust_assetgen.manifest.genres import built_in
+from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.head import check_head
 from tydust_assetgen.manifest.lines import Lines
 from tydust_assetgen.manifest.paths import AssetTree
 from tydust_assetgen.manifest.resolve import Resolved, Surroundings, problem, resolve
+from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.text import parse, read_text
 from tydust_assetgen.version import VERSION
 
@@ -98,6 +98,10 @@ class Manifest:
         faults = faults or tuple(fault for path in paths for fault in self._tree.faults(path))
         return found._replace(recipe=None, faults=faults) if faults else found
 
+    def written_for(self, genre: str) -> Mapping[str, Any]:
+        """What the manifest itself says for all slots of a genre: its `[defaults]`, and over them `[genre.NAME]`."""
+        return {**self._around.defaults, **self._around.genres.get(genre, {})}
+
     def _problems(self, slot: str, found: Resolved) -> Iterable[Problem]:
         for fault in found.faults:
             other = self.line_of(fault.other_slot or slot, fault.other) if fault.other_slot or fault.other else 0
@@ -113,7 +117,7 @@ class Manifest:
 
     @cached_property
     def _bases(self) -> dict[str, bytes]:
-        """What slots share, by the genre that they name; under "" for those that name none and may get any by their text."""
+        """What slots share, by the genre that they name; under "" for those that name none: their text may."""
         around = self._around
         shapes = {name: repr(msgspec.structs.fields(shape)) for name, shape in around.generators.items()}
         shared = [VERSION, around.game, around.defaults, shapes]

@@ -1,6 +1,6 @@
-"""From one slot of the manifest to its `Recipe`. In walks the slot's table and what it stands in, out walks the recipe or faults.
+"""From one slot of the manifest to its `Recipe`. Pure.
 
-Pure but for `AssetTree`, which looks at the disk for links that lead out.
+In walk the slot's table and what it stands in, out walks the recipe, or what is wrong.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tydust_assetgen.errors import Problem
-from tydust_assetgen.flow import Brief, Finish, Output, Recipe, Scalar
+from tydust_assetgen.flow import Brief, Finish, Recipe, Scalar
 from tydust_assetgen.manifest import course, layers, outputs
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, unknown
-from tydust_assetgen.manifest.genres import built_in
 from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
 from tydust_assetgen.manifest.parameters import parameter_faults, parameters
 from tydust_assetgen.manifest.paths import name_faults
+from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.tables import CODECS, TrackTable
 from tydust_assetgen.manifest.whole import whole_prompt
 from tydust_assetgen.prompt import GENRES, Parts, parse_key, read
@@ -63,7 +63,7 @@ def check_slot(slot: str, raw: object, around: Surroundings) -> Checked:
 
 
 def table_names(around: Surroundings) -> tuple[str, ...]:
-    """The tables of generators that may stand in a slot: those that are here, and `musicgen`, which may be elsewhere."""
+    """The generators' tables that a slot may have: of those that are here, and `musicgen`, which may be elsewhere."""
     return tuple(dict.fromkeys((*around.generators, "musicgen")))
 
 
@@ -201,6 +201,3 @@ def problem(slot: str, fault: Fault, file: str, line: int, other_line: int) -> P
     """A fault with its place, for a person."""
     other = f" ({file}:{other_line})" if other_line else ""
     return Problem(fault.message + other, f"{file}:{line}" if line else file, slot, fault.hint)
-
-
-__all__ = ["Output", "Resolved", "Surroundings", "check_slot", "problem", "resolve", "setting_faults", "table_names"]

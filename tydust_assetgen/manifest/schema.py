@@ -1,4 +1,4 @@
-"""The JSON Schema of `assets.toml`, for editors. In walk the generators that are here, out walks the schema (draft 2020-12)."""
+"""The JSON Schema (draft 2020-12) of `assets.toml`, for editors. In walk the generators that are here, out it walks."""
 
 from __future__ import annotations
 

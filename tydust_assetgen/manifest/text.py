@@ -1,4 +1,4 @@
-"""From a file to a TOML tree. In walks a path, out walk the text and its tables; every way a file can be wrong has words."""
+"""From a file to a TOML tree. In walks a path, out walk text and tables; every way a file can be wrong has words."""
 
 from __future__ import annotations
 

@@ -1,14 +1,25 @@
 """Prompt text to and from its parts. In walks a text or `Parts`, out walks the other.
 
 The pattern of a prompt: genre and atmosphere, key and tempo, sections in time order, instrumentation,
-aesthetic, quality. `read` takes any human text (what it does not find stays empty), `write` makes a text in the order of
-the pattern, and `read` reads back what `write` wrote.
+aesthetic, quality. `read` takes any human text (what it does not find stays empty), `write` makes a text in the
+order of the pattern, and `read` reads back what `write` wrote.
 """
 
 from tydust_assetgen.prompt.key import parse_key
 from tydust_assetgen.prompt.parts import GENRES, MAX_CHARACTERS, Parts
 from tydust_assetgen.prompt.read import read
 from tydust_assetgen.prompt.sections import section_name
+from tydust_assetgen.prompt.words import find_instruments, find_moods
 from tydust_assetgen.prompt.write import write
 
-__all__ = ["GENRES", "MAX_CHARACTERS", "Parts", "parse_key", "read", "section_name", "write"]
+__all__ = [
+    "GENRES",
+    "MAX_CHARACTERS",
+    "Parts",
+    "find_instruments",
+    "find_moods",
+    "parse_key",
+    "read",
+    "section_name",
+    "write",
+]

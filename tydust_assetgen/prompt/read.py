@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from tydust_assetgen.flow import Section
 from tydust_assetgen.prompt.key import find_key
 from tydust_assetgen.prompt.parts import GENRES, MAX_CHARACTERS, Parts
 from tydust_assetgen.prompt.sections import read_duration, read_sections
@@ -23,7 +22,8 @@ _BEATS = re.compile(
     re.IGNORECASE,
 )
 _NO_LOOP = re.compile(
-    r"\b(?:non-?loop\w*|no loop\w*|not (?:a )?loop\w*|(?:does not|doesn't|do not|never) loop|one-?shot|plays? (?:only )?once)\b",
+    r"\b(?:non-?loop\w*|no loop\w*|not (?:a )?loop\w*|(?:does not|doesn't|do not|never) loop|one-?shot"
+    r"|plays? (?:only )?once)\b",
     re.IGNORECASE,
 )
 _LOOP = re.compile(
@@ -122,7 +122,7 @@ def _atmosphere(sentence: str, genre: str) -> str:
 
 
 def _is_number(clause: str) -> bool:
-    return bool(find_key(clause) or _BEATS.search(clause) or read_duration(clause))
+    return bool(find_key(clause) or _BEATS.search(clause) or read_duration(clause) or _loop(clause) is not None)
 
 
 def _aesthetic(sentences: Sequence[str]) -> str:
@@ -131,8 +131,3 @@ def _aesthetic(sentences: Sequence[str]) -> str:
 
 def _quality(sentences: Sequence[str]) -> str:
     return next((text for text in sentences if "quality" in text.lower() and "aesthetic" not in text.lower()), "")
-
-
-def total_s(sections: Iterable[Section]) -> float:
-    """Seconds of all sections together, free of rounding noise."""
-    return round(sum(section.seconds for section in sections), 3)

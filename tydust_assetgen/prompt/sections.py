@@ -15,8 +15,9 @@ _SECTION_NAMES = {
     "introduction": "intro", "intro": "intro", "opening": "intro", "main": "main", "main theme": "main",
     "main section": "main", "main part": "main", "main loop": "main", "verse": "verse", "pre-chorus": "pre-chorus",
     "chorus": "chorus", "bridge": "bridge", "breakdown": "breakdown", "build": "build", "buildup": "build",
-    "build-up": "build", "drop": "drop", "interlude": "interlude", "climax": "climax", "middle": "middle", "hook": "hook",
-    "coda": "coda", "finale": "finale", "ending": "outro", "outro": "outro", "fanfare": "fanfare", "riff": "riff",
+    "build-up": "build", "drop": "drop", "interlude": "interlude", "climax": "climax", "middle": "middle",
+    "hook": "hook", "coda": "coda", "finale": "finale", "ending": "outro", "outro": "outro", "fanfare": "fanfare",
+    "riff": "riff",
 }  # fmt: skip
 
 _WORDS = "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True))
@@ -46,6 +47,9 @@ _SAID = re.compile(
     rf"\b(?:lasting|lasts|duration|length|runs for|running)(?: time)?(?: of| is|:)?(?: about)? {_TIME}\b", re.IGNORECASE
 )
 _HALF = re.compile(r"(?P<half>half[ -](?:a[ -])?minute)\b", re.IGNORECASE)
+_TIMELY = re.compile(
+    r"\d[ -]?s|sec|min|\d:\d", re.IGNORECASE
+)  # most sentences have no time in them, and are left early
 _CONNECTOR = re.compile(r"(?:[\s,:–—-]|\bwith\b|\band\b|\bthen\b|\bfollowed by\b)+", re.IGNORECASE)
 _TAIL = re.compile(r"(?:[\s,:(–—-]|\b(?:with|and|then|followed by|an?|the|of|for)\b)+\Z", re.IGNORECASE)
 
@@ -60,6 +64,8 @@ def section_name(name: str) -> str:
 
 def read_sections(sentence: str) -> tuple[Section, ...]:
     """The sections that a sentence describes, in its order, each with what is said about it."""
+    if not _TIMELY.search(sentence):
+        return ()
     found = list(_TIME_FIRST.finditer(sentence)) or list(_NAME_FIRST.finditer(sentence))
     if not found or found[0].start() > 0:
         labelled = _LABELLED.match(sentence)
@@ -71,6 +77,8 @@ def read_sections(sentence: str) -> tuple[Section, ...]:
 
 def read_duration(sentence: str) -> float:
     """Seconds that a sentence gives the whole track (`a 40 second loop`, `1:30 long`), or 0."""
+    if not _TIMELY.search(sentence):
+        return 0.0
     found = _WHOLE.search(sentence) or _SAID.search(sentence) or _HALF.search(sentence)
     if not found:
         return 0.0
