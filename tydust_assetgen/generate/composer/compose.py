@@ -16,7 +16,7 @@ from tydust_assetgen.generate.composer.design import Design, design
 from tydust_assetgen.generate.composer.drums import drums
 from tydust_assetgen.generate.composer.melody import lead
 from tydust_assetgen.generate.composer.patterns import STEP
-from tydust_assetgen.generate.composer.score import Note, Part, Role, Score
+from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Role, Score
 from tydust_assetgen.generate.composer.sheet import Bar, lead_sheet
 from tydust_assetgen.generate.composer.styles.style import Mix
 
@@ -54,7 +54,7 @@ def _clearest(plan: Design) -> tuple[Part, ...]:
     drafts: list[tuple[float, tuple[Part, ...]]] = []
     for number in range(_DRAFTS):
         parts = _draft(replace(plan, dice=plan.dice.fork("draft", number)))
-        clear = margin(parts, plan.key.tonic, plan.key.mode, 4 * 4 * STEP)
+        clear = margin(parts, plan.key.tonic, plan.key.mode, 2.0 * TICKS_PER_BEAT * plan.bpm / 60)
         if clear >= CLEAR:
             return parts
         drafts.append((clear, parts))

@@ -186,6 +186,8 @@ def _roles(style: Style, whole: Wishes, local: Wishes, energy: float) -> frozens
         bonus = 0.15 if role in whole.roles else 0.0
         return style.thresholds[role] + 0.08 * bool(local.roles) - bonus
 
+    if local.alone and local.roles:
+        return local.roles
     return frozenset(role for role in ROLES if role in {"pad", *local.roles} or energy >= wanted(role))
 
 

@@ -17,7 +17,7 @@ from tydust_assetgen.generate.composer.patterns import Step, steps
 from tydust_assetgen.generate.composer.players import velocity
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
 from tydust_assetgen.generate.composer.sheet import Bar, scale_at
-from tydust_assetgen.generate.composer.theory import triad
+from tydust_assetgen.generate.composer.theory import SCALES, triad
 
 LEAD_RANGE = (64, 86)
 _REACH = 4
@@ -34,6 +34,8 @@ class Moment(NamedTuple):
     pcs: tuple[int, ...]
     """The chord's pitch classes."""
     scale: tuple[int, ...]
+    mediant: int
+    """The pitch class that tells minor from major."""
     rests: tuple[int, ...]
     """Pitch classes on which the phrase may end; empty for all but its last note."""
 
@@ -80,16 +82,23 @@ def _phrase(design: Design, bars: list[Bar], theme: Motif) -> list[Note]:
 def _moments(design: Design, bar: Bar, theme: Motif) -> list[tuple[Bar, Step, Moment]]:
     rhythm, contour = material(bar, theme)
     home = 4 + round(4 * bar.energy)  # scale steps above the tonic: from the fifth up to the octave
-    found = []
-    for index, event in enumerate(steps(rhythm, bar.beats)):
-        long = event.length >= 2 * TICKS_PER_BEAT
-        strong = event.start % (2 * TICKS_PER_BEAT) == 0 or long
-        chord = bar.chord_at(event.start)
-        target = home + contour[index % len(contour)]
-        beat = event.start % TICKS_PER_BEAT == 0 or event.length >= TICKS_PER_BEAT
-        scale = scale_at(bar, event.start, design)
-        found.append((bar, event, Moment(target, strong, beat, triad(chord, design.key.mode), scale, rests=())))
-    return found
+    return [
+        (bar, event, _moment(design, bar, event, home + contour[index % len(contour)]))
+        for index, event in enumerate(steps(rhythm, bar.beats))
+    ]
+
+
+def _moment(design: Design, bar: Bar, event: Step, target: int) -> Moment:
+    mode = design.key.mode
+    return Moment(
+        target=target,
+        strong=event.start % (2 * TICKS_PER_BEAT) == 0 or event.length >= 2 * TICKS_PER_BEAT,
+        beat=event.start % TICKS_PER_BEAT == 0 or event.length >= TICKS_PER_BEAT,
+        pcs=triad(bar.chord_at(event.start), mode),
+        scale=scale_at(bar, event.start, design),
+        mediant=SCALES[mode][2],
+        rests=(),
+    )
 
 
 def _rests(design: Design, bar: Bar) -> tuple[int, ...]:
@@ -142,7 +151,7 @@ def _choices(moment: Moment) -> list[tuple[int, int, float]]:
 
 
 def _own_cost(moment: Moment, pc: int, off: int) -> float:
-    cost = 0.7 * off
+    cost = 0.7 * off - 0.8 * (pc == moment.mediant)
     if pc not in moment.pcs:
         cost += 8.0 * moment.strong + 2.0 * moment.beat
     if moment.rests and pc not in moment.rests:

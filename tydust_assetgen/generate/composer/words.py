@@ -12,38 +12,47 @@ from dataclasses import dataclass, field
 from tydust_assetgen.generate.composer.score import Role
 
 _CLAUSES = re.compile(r"[,.;:()]|\band\b|\bwith\b|\bover\b|\bunder\b|\bplus\b", re.IGNORECASE)
-_NOT = re.compile(r"\b(no|without|not|never|free of)\b|-free\b|-less\b|\bdrumless\b", re.IGNORECASE)
+_ALONE = re.compile(r"\b(alone|only|solo|nothing but|by itself)\b", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(no|without|not|never|free of)\b|-free\b|-less\b|\bdrumless\b"
+    r"|\b(falls?|fade|fades|dies?) away\b|\b(cut|breaks?|switched) off\b|\b(stops?|drops? out|silenced?|rests?)\b",
+    re.IGNORECASE,
+)
 
 # Which role a word names. A clause may name several ("arpeggiated synth leads").
 _ROLES: tuple[tuple[Role, str], ...] = (
-    ("pad", r"\bpads?\b|\bstrings?\b|\bchoirs?\b|\bchoral\b|\bvocal|\bsoundscape|\btextures?\b|\bambien"),
-    ("bass", r"\bbass(es|line|lines)?\b|\b808\b|\bacid\b|\breese\b"),
-    ("arp", r"\barp(s|eggio|eggios|eggiated|eggiator)?\b|\bsequence[rd]?s?\b|\bostinat|\bplucks?\b|\bplucked\b"),
-    ("lead", r"\bleads?\b(?!\s+(back|in|into|to|up|out))|\bmelod(y|ies|ic)\b|\btheme\b|\bhooks?\b|\bsolo\b|\bbrass\b"
-             r"|\bbells?\b|\bchimes?\b|\bfanfare\b|\bflute\b"),
+    ("pad", r"\bpads?\b|\bstrings?\b|\bchoirs?\b|\bchoral\b|\bvocal|\bsoundscape|\borgan\b"
+              r"|\bchords?\b|\btextures?\b|\bambien"),
+    ("bass", r"\bbass(es|line|lines)?\b|\b808\b|\bacid\b|\breese\b|\briffs?\b"),
+    ("arp", r"\barp(s|eggio|eggios|eggiated|eggiator)?\b|\bsequence[rd]?s?\b|\bostinat|\bstabs?\b"
+              r"|\bplucks?\b|\bplucked\b"),
+    ("lead", r"\bleads?\b(?!\s+(back|in|into|to|up|out))|\bmelod(y|ies|ic)\b|\btheme\b|\bhooks?\b"
+              r"|\bsolo\b|\bbrass\b"
+             r"|\bbells?\b|\bchimes?\b|\bfanfare\b|\bflute\b|\bguitar\b(?! bass)|\bphrases?\b"),
     ("counter", r"\bcounter-?melod|\bcounterpoint\b|\bharmony line"),
-    ("drums", r"\bdrum(s|ming|less| machine)?\b|\bpercussi(on|ve)\b|\bbeats?\b|\bkicks?\b|\bsnares?\b|\bhi-?hats?\b"
-              r"|\brhythms?\b|\btoms?\b"),
-    ("fx", r"\brisers?\b|\bimpacts?\b|\bsweeps?\b|\bdrones?\b|\beffects\b"),
+    ("drums", r"\bdrum(s|ming|less| machine)?\b|\bpercussi(on|ve)\b|\bbeats?\b|\bkicks?\b"
+              r"|\bsnares?\b|\bhi-?hats?\b"
+              r"|\brhythms?\b|\btoms?\b|\bgroove\b|\bdrum rolls?\b|\bsnare rolls?\b"),
+    ("fx", r"\brisers?\b|\bimpacts?\b|\bsweeps?\b|\bdrones?\b|\beffects\b|\bhums?\b"),
 )  # fmt: skip
 _ROLE_PATTERNS = tuple((role, re.compile(pattern, re.IGNORECASE)) for role, pattern in _ROLES)
 
 # Which patch a clause asks for, by role; the first match wins.
 _PATCHES: dict[Role, tuple[tuple[str, str], ...]] = {
     "pad": (
-        (r"choir|choral|vocal|voices", "choir_pad"), (r"string", "strings"),
+        (r"choir|choral|vocal|voices|organ", "choir_pad"), (r"string", "strings"),
         (r"glass|crystal|shimmer|ethereal|icy", "glass_pad"), (r"dark|cold|gloom|drone|ominous|brooding", "dark_pad"),
         (r"warm|lush|analog|soft|vintage", "warm_pad"),
     ),
     "bass": (
         (r"distort|gritty|fuzz|overdriv|aggressive|industrial", "distorted_bass"), (r"acid|303|squelch", "acid_bass"),
-        (r"reese|growl", "reese_bass"), (r"\bsub\b|sub-?bass|deep|808", "sub_bass"),
+        (r"reese|growl|chorus|saw", "reese_bass"), (r"\bsub\b|sub-?bass|deep|808", "sub_bass"),
         (r"warm|analog|round|soft|vintage", "warm_bass"),
     ),
     "lead": (
         (r"bell|chime|music box|glocken", "bell"), (r"brass|horn|trumpet|fanfare", "brass"),
         (r"square|pulse|8-?bit|hollow", "square_lead"), (r"soft|gentle|sine|flute|mellow|reflective", "soft_lead"),
-        (r"\bsaw|soaring|bright|sharp|searing|screaming", "saw_lead"),
+        (r"\bsaw|soaring|bright|sharp|searing|screaming|aggressive|guitar|detuned", "saw_lead"),
     ),
     "arp": (
         (r"pluck", "pluck_arp"), (r"\bfm\b|bell|glass|digital|cold|metal", "fm_arp"),
@@ -55,7 +64,7 @@ _PATCHES: dict[Role, tuple[tuple[str, str], ...]] = {
         (r"(soft|gentle|subtle|light|minimal|muted).*|.*(soft|gentle)", "kit_80s_soft"),
         (r"dark|cold|gothic|distant|tribal|cavern", "kit_dark"), (r"80s|1980s|gated|linn|retro|electronic", "kit_80s"),
     ),
-    "fx": ((r"drone", "drone"),),
+    "fx": ((r"drone|\bhums?\b", "drone"),),
 }  # fmt: skip
 
 # How much a word adds to energy (loud, busy, full) and to brightness (open filters, high registers).
@@ -81,7 +90,7 @@ _RAMPS = re.compile(
     r"\b(ris(es|ing)|build(s|ing|-up)?|growing|crescendo|swelling|escalat\w+|intensifying)\b", re.IGNORECASE
 )
 _FALLS = re.compile(r"\b(fad(es|ing)|dissolv\w+|decrescendo|winding down|calming|receding)\b", re.IGNORECASE)
-_LAYERS = re.compile(r"\b(layer\w*|lush|rich|wide|orchestral|epic)\b", re.IGNORECASE)
+_LAYERS = re.compile(r"\b(layer\w*|lush|orchestral)\b", re.IGNORECASE)
 _SPARSE_DRUMS = re.compile(
     r"\b(minimal|subtle|sparse|soft|light)\b[^,.;]*\b(percussion|drums?|beats?)\b", re.IGNORECASE
 )
@@ -112,6 +121,8 @@ class Wishes:
     tense: bool = False
     sparse_drums: bool = False
     layered: bool = False
+    alone: bool = False
+    """Whether the roles that are named play alone."""
 
 
 def wishes(text: str) -> Wishes:
@@ -127,6 +138,7 @@ def wishes(text: str) -> Wishes:
         frozenset(roles - banned), frozenset(banned - roles), patches,
         _sum(_ENERGY_PATTERNS, text), _sum(_BRIGHT_PATTERNS, text), _ramp(text), bool(_TENSE.search(text)),
         bool(_SPARSE_DRUMS.search(text)), bool(_LAYERS.search(text)),
+        bool(_ALONE.search(text)),
     )  # fmt: skip
 
 
