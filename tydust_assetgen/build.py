@@ -8,6 +8,7 @@ leaves whole files, entries that are true, and a store from which the next build
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import asdict, dataclass, field
@@ -74,8 +75,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if self.summary.failed else 0
 
 
-def build(project: Project, options: Options | None = None, emit: events.Emit | None = None) -> Report:
+def build(
+    project: Project,
+    options: Options | None = None,
+    emit: events.Emit | None = None,
+    pool: Pool | None = None,
+) -> Report:
     """Bring the asset tree to what the manifest asks for.
+
+    Args:
+        project: where.
+        options: how.
+        emit: called with each event.
+        pool: workers to use and to keep; without, the build starts its own and ends them.
 
     Raises:
         ManifestError: the manifest is not right. Nothing on the disk was changed.
@@ -98,7 +110,7 @@ def build(project: Project, options: Options | None = None, emit: events.Emit | 
     with disk.build_lock(project.private, wait=options.wait, on_wait=announce):
         if _marks(project) != marks:  # another build has been here meanwhile
             seen = look()
-        return _Build(seen, options, tell, begun).run()
+        return _Build(seen, options, tell, begun, pool).run()
 
 
 def _marks(project: Project) -> tuple[Stat, ...]:
@@ -125,6 +137,7 @@ class _Build:
     options: Options
     tell: events.Emit
     begun: float
+    pool: Pool | None
     tally: _Tally = field(default_factory=_Tally)
     results: list[Result] = field(default_factory=list)
 
@@ -185,7 +198,9 @@ class _Build:
         disk.sweep_temporaries({(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs})
         orders = [order for step in steps if (order := self._from_store(step)) is not None]
         if orders:
-            with Pool(self._jobs(), self.store.root, self.project.logs) as pool:
+            own = Pool(self._jobs(), self.project.logs) if self.pool is None else None
+            with own or contextlib.nullcontext(self.pool) as pool:
+                assert pool is not None
                 self._make(pool, orders)
 
     def _jobs(self) -> int:
@@ -224,20 +239,24 @@ class _Build:
 
     def _make(self, pool: Pool, orders: list[_Order]) -> None:
         by_slot = {order.step.slot: order for order in orders}
-        for job in _jobs_for(orders):
+        for job in _jobs_for(orders, str(self.store.root)):
             pool.submit(job)
-        for job, answer in pool.answers():
-            match answer:
-                case Progressed():
-                    self._say_progress(job, answer, by_slot)
-                case Made():
-                    self._receive(by_slot[answer.slot], answer)
-                case Performed():
-                    assert isinstance(job, PerformJob)
-                    self._receive_batch(pool, [by_slot[slot] for slot in job.slots], answer)
-                case Trouble():
-                    for slot in _slots_of(job):
-                        self._fail(by_slot[slot].step, answer)
+        with contextlib.closing(pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
+            for job, answer in answers:
+                self._take_in(pool, by_slot, job, answer)
+
+    def _take_in(self, pool: Pool, by_slot: dict[str, _Order], job: Job, answer: Answer) -> None:
+        match answer:
+            case Progressed():
+                self._say_progress(job, answer, by_slot)
+            case Made():
+                self._receive(by_slot[answer.slot], answer)
+            case Performed():
+                assert isinstance(job, PerformJob)
+                self._receive_batch(pool, [by_slot[slot] for slot in job.slots], answer)
+            case Trouble():
+                for slot in _slots_of(job):
+                    self._fail(by_slot[slot].step, answer)
 
     def _say_progress(self, job: Job, answer: Progressed, by_slot: dict[str, _Order]) -> None:
         for slot in (answer.slot,) if answer.slot else _slots_of(job):
@@ -263,7 +282,7 @@ class _Build:
         self.rates.learn(orders[0].step.recipe.brief.generator, seconds, answer.seconds)
         for order in orders:
             order.performed = True
-            pool.submit(_track_job(order), first=True)
+            pool.submit(_track_job(order, str(self.store.root)), first=True)
 
     # what every slot ends with
 
@@ -353,7 +372,7 @@ class _Order:
     performed: bool = False
 
 
-def _jobs_for(orders: list[_Order]) -> list[Job]:
+def _jobs_for(orders: list[_Order], store: str) -> list[Job]:
     """A job for each slot; slots whose generator likes batches are first performed together."""
     jobs: list[Job] = []
     batches: dict[str, list[_Order]] = {}
@@ -362,10 +381,10 @@ def _jobs_for(orders: list[_Order]) -> list[Job]:
         if order.step.action == "generate" and _in_batches(name):
             batches.setdefault(name, []).append(order)
         else:
-            jobs.append(_track_job(order))
+            jobs.append(_track_job(order, store))
     for name, waiting in batches.items():
         size = generator(name).resources.batch
-        jobs.extend(_perform_job(waiting[at : at + size]) for at in range(0, len(waiting), size))
+        jobs.extend(_perform_job(waiting[at : at + size], store) for at in range(0, len(waiting), size))
     return jobs
 
 
@@ -374,14 +393,15 @@ def _in_batches(name: str) -> bool:
     return resources.gpu or resources.batch > 1
 
 
-def _track_job(order: _Order) -> TrackJob:
+def _track_job(order: _Order, store: str) -> TrackJob:
     step = order.step
     forced = any(reason.kind == "forced" for reason in step.reasons) and not order.performed
-    return TrackJob(recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=forced)
+    return TrackJob(store=store, recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=forced)
 
 
-def _perform_job(orders: list[_Order]) -> PerformJob:
+def _perform_job(orders: list[_Order], store: str) -> PerformJob:
     return PerformJob(
+        store=store,
         slots=tuple(order.step.slot for order in orders),
         briefs=tuple(order.step.recipe.brief for order in orders),
         take_keys=tuple(order.step.keys.take for order in orders),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
-from tydust_assetgen.jobs import FileToInspect, Inspected, InspectedFile, InspectJob, Progressed, Trouble
+from tydust_assetgen.jobs import FileToInspect, Inspected, InspectedFile, InspectJob, Trouble
 from tydust_assetgen.lockfile import LockEntry
 from tydust_assetgen.plan import Step
 from tydust_assetgen.survey import Survey
@@ -36,7 +36,7 @@ def inspect(
     """Inspect every slot of a thorough survey, in parallel; the reports stand in the manifest's order."""
     steps = {step.slot: step for step in survey.plan.steps}
     found: dict[str, SlotReport] = {}
-    with Pool(jobs or os.cpu_count() or 1, survey.project.store.root, survey.project.logs) as pool:
+    with Pool(jobs or os.cpu_count() or 1, survey.project.logs) as pool:
         for step in steps.values():
             pool.submit(_job(survey, step))
         for report in _reports(pool):
@@ -50,13 +50,10 @@ def inspect(
 def _reports(pool: Pool) -> Iterator[SlotReport]:
     for job, answer in pool.answers():
         assert isinstance(job, InspectJob)
-        match answer:
-            case Inspected():
-                yield SlotReport(slot=answer.slot, files=answer.files)
-            case Trouble():
-                yield SlotReport(slot=job.recipe.slot, files=tuple(_failed(file, answer) for file in job.files))
-            case Progressed():
-                continue
+        if isinstance(answer, Inspected):
+            yield SlotReport(slot=answer.slot, files=answer.files)
+        elif isinstance(answer, Trouble):
+            yield SlotReport(slot=job.recipe.slot, files=tuple(_failed(file, answer) for file in job.files))
 
 
 def _failed(file: FileToInspect, trouble: Trouble) -> InspectedFile:

@@ -15,6 +15,8 @@ from tydust_assetgen.keys import Keys
 class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     """Make some outputs of one slot."""
 
+    store: str
+    """Folder of the store."""
     recipe: Recipe
     keys: Keys
     outputs: tuple[int, ...]
@@ -26,6 +28,7 @@ class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
 class PerformJob(msgspec.Struct, frozen=True, kw_only=True, tag="perform"):
     """Make only the takes of several slots, together: for generators that like batches or own a GPU."""
 
+    store: str
     slots: tuple[str, ...]
     briefs: tuple[Brief, ...]
     take_keys: tuple[str, ...]

@@ -57,7 +57,7 @@ _VAGUE: tuple[tuple[str, str, str], ...] = (
     (r"(?:space|sci-?fi|game|video ?game|battle|boss|background|ambient|menu) (?:music|track|song|vibes?)", "music",
      "says where it plays, not what is heard"),
     (r"(?:some|various|different) (?:instruments|sounds|synths|melod(?:y|ies))", "instruments", "names no instrument"),
-    (r"(?:something (?:like that|good|nice|cool|epic)|stuff|etc|and so on|whatever)", "music", "leaves everything open"),
+    (r"(?:something (?:like that|good|nice|cool|epic)|stuff|etc|and so on|whatever)", "music", "leaves all open"),
     (r"(?:nice|cool|awesome|amazing|interesting|fun|beautiful|epic)", "word", "is praise, not a description"),
     (r"(?:fitting|suitable|appropriate|good[ -]sounding|high energy)", "word", "depends on what only you know"),
 )  # fmt: skip

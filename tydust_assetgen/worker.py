@@ -36,15 +36,14 @@ from tydust_assetgen.track import inspect_files, make_track, perform
 
 
 def main() -> None:
-    """Work until the input ends. `sys.argv[1]` is the folder of the store."""
+    """Work until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build decides when its workers stop
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the frames
-    store = Store(Path(sys.argv[1]))
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
     while True:
-        write_frame(answers, _answer(jobs.get(), store, answers))
+        write_frame(answers, _answer(jobs.get(), answers))
 
 
 def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
@@ -54,17 +53,17 @@ def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
     os._exit(0)
 
 
-def _answer(job: Job, store: Store, answers: BinaryIO) -> Answer:
+def _answer(job: Job, answers: BinaryIO) -> Answer:
     def tell(slot: str, stage: Stage, share: float) -> None:
         write_frame(answers, Progressed(slot=slot, stage=stage, share=share))
 
     try:
         if isinstance(job, TrackJob):
-            return make_track(job, store, lambda stage, share: tell(job.recipe.slot, stage, share))
+            return make_track(job, Store(Path(job.store)), lambda stage, share: tell(job.recipe.slot, stage, share))
         if isinstance(job, InspectJob):
             return inspect_files(job)
         begun = time.perf_counter()
-        perform(job, store, lambda index, share: tell(job.slots[index], "generate", share))
+        perform(job, Store(Path(job.store)), lambda index, share: tell(job.slots[index], "generate", share))
         return Performed(seconds=time.perf_counter() - begun)
     except AssetgenError as error:
         first = error.problems[0]

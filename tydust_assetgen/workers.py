@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -22,7 +22,7 @@ import msgspec
 
 from tydust_assetgen.jobs import Answer, Job, PerformJob, Progressed, Trouble, read_frame, write_frame
 
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from tydust_assetgen.worker import main; main()"
+_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.worker import main; main()"
 """The worker sees the modules that its builder sees, and not whatever lies in the current folder."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Workers share the cores among themselves; and one thread adds up in one order."""
@@ -32,13 +32,13 @@ _answer_decoder = msgspec.msgpack.Decoder(Answer)
 class Worker:
     """One process and the job it is at."""
 
-    def __init__(self, store: Path, log: Path, answers: queue.SimpleQueue[tuple[Worker, Answer | None]]) -> None:
+    def __init__(self, log: Path, answers: queue.SimpleQueue[tuple[Worker, Answer | None]]) -> None:
         self.job: Job | None = None
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(store), *sys.path],
+                [sys.executable, "-c", _BOOT, *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -78,11 +78,13 @@ class Worker:
 
 
 class Pool:
-    """At most `jobs` workers, started when there is work for them. A context manager: leaving it ends them all."""
+    """At most `jobs` workers, started when there is work for them. A context manager: leaving it ends them all.
 
-    def __init__(self, jobs: int, store: Path, logs: Path) -> None:
+    Between builds the workers stay, with all they have loaded: whoever builds often hands one pool to every build.
+    """
+
+    def __init__(self, jobs: int, logs: Path) -> None:
         self._limit = jobs
-        self._store = store
         self._logs = logs
         self._workers: list[Worker] = []
         self._answers: queue.SimpleQueue[tuple[Worker, Answer | None]] = queue.SimpleQueue()
@@ -105,23 +107,37 @@ class Pool:
         else:
             self._waiting.append(job)
 
-    def answers(self) -> Iterator[tuple[Job, Answer]]:
+    def answers(self) -> Generator[tuple[Job, Answer]]:
         """Answers as they come, until every job has ended: with one `Made`, `Performed` or `Trouble`, after any
         number of `Progressed`, the first of which says that a worker took it up."""
-        while self._waiting or any(worker.job for worker in self._workers):
-            for worker, job in self._hand_out():
-                worker.give(job)
-                yield job, Progressed(slot="", stage="generate", share=0.0)
-            try:
-                worker, answer = self._answers.get(timeout=0.5)  # bounded, which keeps Ctrl-C alive on Windows
-            except queue.Empty:
-                continue
-            if worker.job is not None:
-                job = worker.job
-                answer = answer or self._bury(worker)
-                if not isinstance(answer, Progressed):
-                    worker.job = None
-                yield job, answer
+        try:
+            while self._waiting or any(worker.job for worker in self._workers):
+                for worker, job in self._hand_out():
+                    worker.give(job)
+                    yield job, Progressed(slot="", stage="generate", share=0.0)
+                yield from self._next()
+        finally:
+            self._abandon()
+
+    def _next(self) -> Iterator[tuple[Job, Answer]]:
+        try:
+            worker, answer = self._answers.get(timeout=0.5)  # bounded, which keeps Ctrl-C alive on Windows
+        except queue.Empty:
+            return
+        job = worker.job
+        if answer is None:
+            answer = self._bury(worker)
+        if job is not None:
+            if not isinstance(answer, Progressed):
+                worker.job = None
+            yield job, answer
+
+    def _abandon(self) -> None:
+        """Whoever stops listening wants no more work done: what is waiting is dropped, who is at work is ended."""
+        self._waiting.clear()
+        for worker in [worker for worker in self._workers if worker.job is not None]:
+            self._workers.remove(worker)
+            worker.close()
 
     def _hand_out(self) -> Iterator[tuple[Worker, Job]]:
         """Idle workers with jobs for them, started while there is room. Batches go to the first worker alone: it
@@ -136,12 +152,13 @@ class Pool:
 
     def _start(self) -> Worker:
         self._count += 1
-        self._workers.append(Worker(self._store, self._logs / f"worker-{self._count}.log", self._answers))
+        self._workers.append(Worker(self._logs / f"worker-{self._count}.log", self._answers))
         return self._workers[-1]
 
     def _bury(self, worker: Worker) -> Answer:
         """A worker died at its work: take it away, and say what is known."""
-        self._workers.remove(worker)
+        if worker in self._workers:
+            self._workers.remove(worker)
         words = worker.last_words()
         worker.close()
         return Trouble(message=words, hint=f"its last words are in `{worker.log}`; less `--jobs` need less memory")

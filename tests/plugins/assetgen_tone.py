@@ -1,0 +1,96 @@
+"""A small generator for the tests, found as any plug-in is: by its entry point. It plays a pulsing chord in no time.
+
+Its parameters can make it slow, fail, crash or die, as real generators do, and write down each performance.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from tydust_assetgen.audio import Audio
+from tydust_assetgen.errors import GenerationError, Problem
+from tydust_assetgen.flow import Brief, Facts, Provenance, Scalar, Take
+from tydust_assetgen.generate.protocol import Progress, Resources
+
+RATE_HZ = 22_050
+
+
+class ToneParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `[music."…".tone]` table."""
+
+    pitch: Annotated[float, msgspec.Meta(ge=50, le=2000)] = 220.0
+    slow_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
+    trouble: str = ""
+    log: str = ""
+
+
+class Tone:
+    """Satisfies `Generator`."""
+
+    name = "tone"
+    version = "1"
+    licence = "CC0-1.0"
+    resources = Resources()
+    parameters: type[msgspec.Struct] = ToneParameters
+
+    def available(self) -> str:
+        return ""
+
+    def check(self, brief: Brief) -> tuple[Problem, ...]:
+        if brief.parameters["trouble"] == "refuse":
+            return (Problem("this can't be played", hint="ask for something else"),)
+        return ()
+
+    def key_parameters(self, brief: Brief) -> dict[str, Scalar]:
+        return {}
+
+    def estimate_s(self, brief: Brief) -> float:
+        return 0.01 * brief.duration_s
+
+    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+        return [self._play(index, brief, progress) for index, brief in enumerate(briefs)]
+
+    def _play(self, index: int, brief: Brief, progress: Progress) -> Take:
+        parameters = msgspec.convert(brief.parameters, ToneParameters)
+        if parameters.log:
+            with Path(parameters.log).open("a") as log:
+                log.write(f"{brief.prompt}\n")
+        _misbehave(parameters.trouble)
+        for share in range(10):
+            time.sleep(parameters.slow_s / 10)
+            progress(index, share / 10)
+        frames = round(brief.duration_s * RATE_HZ)
+        provenance = Provenance(generator="tone", version="1", licence="CC0-1.0")
+        return Take(Audio(_chord(parameters.pitch, brief, frames), RATE_HZ), Facts(loop_frames=frames), provenance)
+
+
+def _misbehave(trouble: str) -> None:
+    match trouble:
+        case "fail":
+            raise GenerationError("the string broke", hint="buy a new one")
+        case "crash":
+            raise ZeroDivisionError("a bug in the tone generator")
+        case "die":
+            os._exit(7)
+        case "kill":
+            os.kill(os.getpid(), 9)
+        case "memory":
+            raise MemoryError
+
+
+def _chord(pitch: float, brief: Brief, frames: int) -> np.ndarray:
+    """Whole periods, so that it loops; the prompt and the seed choose the phases."""
+    phase = np.random.default_rng([brief.seed, *brief.prompt.encode()]).uniform(0, 2 * np.pi, (2, 3, 1))
+    time_s = np.arange(frames) / RATE_HZ
+    cycles = np.round(np.array([[pitch], [pitch * 1.2], [pitch * 1.5]]) * brief.duration_s) / brief.duration_s
+    beats = round(2 * brief.duration_s) / brief.duration_s
+    pulse = 0.6 + 0.4 * np.cos(2 * np.pi * beats * time_s)
+    waves = np.sin(2 * np.pi * cycles * time_s + phase).sum(axis=1)
+    return (0.1 * waves * pulse).astype(np.float32)
