@@ -1,10 +1,9 @@
 """Key: `Audio` walks in, a `KeyEstimate` walks out: all 24 keys, the likeliest first.
 
-Spectral peaks are gathered by pitch, freed of their overtones, and folded into twelve pitch classes, after
-E. Gómez, "Tonal Description of Polyphonic Audio for Music Content Processing" (INFORMS Journal on Computing
-18, 2006). Each key is then scored by how well its profile fits the whole, the bass and the opening: a
-key and its relative share their seven notes, and only the weight of the bass and the way a piece begins
-tell which of the two is home.
+Spectral peaks are gathered by pitch and folded into twelve pitch classes, after E. Gómez, "Tonal Description
+of Polyphonic Audio for Music Content Processing" (INFORMS Journal on Computing 18, 2006). Each key is then
+scored by how well its profile fits the whole, and its tonic chord the opening: a key and its relative share
+their seven notes, and in music that goes round and round the way it begins tells which of the two is home.
 """
 
 from __future__ import annotations
@@ -19,22 +18,32 @@ from numpy.typing import NDArray
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.measure.spectra import mono, power_spectra
 
+Mode: TypeAlias = Literal["major", "minor"]
 Relation: TypeAlias = Literal["exact", "relative", "fifth", "parallel", "wrong"]
 PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MARGIN = 0.06
 """A key whose score is this close to the best explains the sound as well: measures don't tell them apart."""
 
-# J. Albrecht, D. Shanahan, "The Use of Large Corpora to Train a New Type of Key-Finding Algorithm"
-# (Music Perception 31, 2013): how often each degree, in semitones above the tonic, is heard.
-_MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
-_MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
-_WEIGHTS = (0.6, 0.25, 0.15)  # the whole, the bass, the opening
+# C. Krumhansl, E. Kessler, "Tracing the Dynamic Changes in Perceived Tonal Organization in a Spatial
+# Representation of Musical Keys" (Psychological Review 89, 1982): how well each degree, in semitones above
+# the tonic, fits the key.
+_PROFILES: dict[Mode, tuple[float, ...]] = {
+    "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+}
+_TRIADS: dict[Mode, tuple[float, ...]] = {
+    "major": (1.2, 0, 0, 0, 0.9, 0, 0, 1, 0, 0, 0, 0),
+    "minor": (1.2, 0, 0, 0.9, 0, 0, 0, 1, 0, 0, 0, 0),
+}
+_WHOLE, _OPENING = 0.5, 0.5
+_FIFTH_HARMONIC = 28
+"""Semitones above its note, and in a saw a fifth as strong: a major third that no one plays."""
+_COMPRESSION = 0.7
+"""Exponent on magnitudes, so that soft voices count beside loud ones."""
 _SIZE = 4096
 _HOP = 2048
 _LOWEST, _HIGHEST = 28, 96  # MIDI numbers of E1 (41 Hz) and C7 (2093 Hz)
-_BASS_TOP = 50  # D3, 147 Hz
-_OVERTONES = (12, 19, 24, 28, 31)  # harmonics 2 to 6, in semitones
-_OPENING_S = 3.0
+_OPENING_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class KeyEstimate:
         return next((self.ranking[0][1] - score for name, score in self.ranking if parse_key(name) == wanted), 2.0)
 
 
-def parse_key(name: str) -> tuple[int, Literal["major", "minor"]]:
+def parse_key(name: str) -> tuple[int, Mode]:
     """Read `D minor`, `F# major`, `Bb`, `Am`; church modes count as the major or minor that they lean to.
 
     Returns:
@@ -85,7 +94,7 @@ def parse_key(name: str) -> tuple[int, Literal["major", "minor"]]:
     return ("C D EF G A B".index(match[1].upper()) + shift) % 12, mode
 
 
-_MODES: dict[str, Literal["major", "minor"]] = {
+_MODES: dict[str, Mode] = {
     **dict.fromkeys(("", "maj", "major", "ionian", "lydian", "mixolydian"), "major"),
     **dict.fromkeys(("m", "min", "minor", "aeolian", "dorian", "phrygian", "locrian"), "minor"),
 }
@@ -113,23 +122,25 @@ def estimate_key(audio: Audio) -> KeyEstimate:
     if not frames.size:
         return KeyEstimate(())
     tuning = _tuning(pitches, weights)
-    notes = _without_overtones(_pitch_matrix(frames, pitches - tuning, weights))
-    opening = notes[: max(2, round(_OPENING_S * rate_hz / _HOP))]
-    bass = notes[:, : _BASS_TOP - _LOWEST]
-    return KeyEstimate(_ranked(_fold(notes), _fold(bass), _fold(opening)), round(tuning * 100, 1))
+    notes = _pitch_matrix(frames, pitches - tuning, weights)
+    notes[:, _FIFTH_HARMONIC:] -= np.minimum(notes[:, _FIFTH_HARMONIC:], notes[:, :-_FIFTH_HARMONIC] / 5)
+    notes = notes**_COMPRESSION
+    pitched = notes[notes.any(axis=1)]
+    opening = pitched[: max(2, round(_OPENING_S * rate_hz / _HOP))]
+    return KeyEstimate(_ranked(_fold(pitched), _fold(opening)), round(tuning * 100, 1))
 
 
 def _peaks(
     samples: NDArray[np.float32], rate_hz: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Peaks of the short-time spectra: window number, pitch in MIDI numbers, weight (root of the magnitude)."""
+    """Peaks of the short-time spectra: window number, pitch in MIDI numbers, weight (magnitude)."""
     found = [(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))]
     first = 0
     for power in power_spectra(samples, _SIZE, _HOP):
         found.append(_slice_peaks(power, rate_hz, first))
         first += len(power)
     frames, pitches, weights = (np.concatenate(part) for part in zip(*found, strict=True))
-    loud = weights > weights.max(initial=0.0) * 0.03
+    loud = weights > weights.max(initial=0.0) * 0.003
     return frames[loud], pitches[loud], weights[loud]
 
 
@@ -144,7 +155,7 @@ def _slice_peaks(
     left, middle, right = left[rows, columns], middle[rows, columns], right[rows, columns]
     offset = 0.5 * (left - right) / (left - 2 * middle + right)
     pitches = 69 + 12 * np.log2((low + columns + offset) * rate_hz / _SIZE / 440)
-    return rows + first, pitches, np.exp(middle / 4).astype(np.float64)
+    return rows + first, pitches, np.exp(middle / 2).astype(np.float64)
 
 
 def _tuning(pitches: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -163,17 +174,6 @@ def _pitch_matrix(
     return np.asarray(flat, dtype=np.float64).reshape(height, width)
 
 
-def _without_overtones(notes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take from each pitch what may be an overtone of a lower one: `1/n` of it, as in a saw or a square.
-
-    Weights are roots of magnitudes, so the share is `1/sqrt(n)`.
-    """
-    overtone = np.zeros_like(notes)
-    for number, shift in enumerate(_OVERTONES, start=2):
-        np.maximum(overtone[:, shift:], notes[:, :-shift] / np.sqrt(number), out=overtone[:, shift:])
-    return np.maximum(notes - overtone, 0)
-
-
 def _fold(notes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sum of all octaves and windows, `[12]`, C first."""
     chroma = np.zeros(12)
@@ -181,13 +181,11 @@ def _fold(notes: NDArray[np.float64]) -> NDArray[np.float64]:
     return chroma
 
 
-def _ranked(*chromas: NDArray[np.float64]) -> tuple[tuple[str, float], ...]:
+def _ranked(whole: NDArray[np.float64], opening: NDArray[np.float64]) -> tuple[tuple[str, float], ...]:
     scores = {
-        f"{PITCH_CLASSES[tonic]} {mode}": sum(
-            weight * _correlation(chroma, np.roll(profile, tonic))
-            for weight, chroma in zip(_WEIGHTS, chromas, strict=True)
-        )
-        for mode, profile in (("major", _MAJOR), ("minor", _MINOR))
+        f"{PITCH_CLASSES[tonic]} {mode}": _WHOLE * _correlation(whole, np.roll(_PROFILES[mode], tonic))
+        + _OPENING * _correlation(opening, np.roll(_TRIADS[mode], tonic))
+        for mode in _PROFILES
         for tonic in range(12)
     }
     return tuple(sorted(scores.items(), key=lambda item: -item[1]))
