@@ -66,11 +66,14 @@ def _sndfile(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, st
     with soundfile.SoundFile(io.BytesIO(data)) as source:
         if source.format not in (container, container + "EX") or subtype not in ("", source.subtype):
             raise CodecError(f"the file is no {kind}, it is {source.format} {source.subtype}")
-        _refuse(source.frames, source.samplerate, source.channels, max_duration_s)
+        most = mp3.walk(data).samples if kind == "mp3" else source.frames
+        _refuse(most, source.samplerate, source.channels, max_duration_s)
         if kind == "flac":
             return _flac(source, data)
-        bits = _BITS.get(source.subtype, "")
-        return Audio(_join(_blocks(source, "float32"), source), source.samplerate), bits if kind == "wav" else ""
+        samples = _join(_blocks(source, "float32", most), source.channels, most)
+        if kind != "mp3":
+            _whole(samples, most)
+        return Audio(samples, source.samplerate), _BITS.get(source.subtype, "") if kind == "wav" else ""
 
 
 def _refuse(frames: int, rate_hz: int, channels: int, max_duration_s: float) -> None:
@@ -82,23 +85,26 @@ def _refuse(frames: int, rate_hz: int, channels: int, max_duration_s: float) -> 
         raise CodecError("there is no audio in the file")
 
 
-def _blocks(source: Any, dtype: str) -> Iterator[NDArray[Any]]:
-    """Blocks `[frames, channels]`, no more of them than the header claims."""
-    left = source.frames
-    while left > 0 and len(block := source.read(min(left, _BLOCK_FRAMES), dtype=dtype, always_2d=True)):
-        left -= len(block)
+def _blocks(source: Any, dtype: str, most: int) -> Iterator[NDArray[Any]]:
+    """Blocks `[frames, channels]`, `most` frames of them at most."""
+    while most > 0 and len(block := source.read(min(most, _BLOCK_FRAMES), dtype=dtype, always_2d=True)):
+        most -= len(block)
         yield block
-    if left:
-        raise CodecError(f"{source.frames - left} samples of {source.frames} are there")
 
 
-def _join(blocks: Iterator[NDArray[Any]], source: Any) -> NDArray[np.float32]:
-    samples = np.empty((source.channels, source.frames), np.float32)
+def _join(blocks: Iterator[NDArray[Any]], channels: int, most: int) -> NDArray[np.float32]:
+    samples = np.empty((channels, most), np.float32)
     start = 0
     for block in blocks:
         samples[:, start : start + len(block)] = block.T
         start += len(block)
-    return samples
+    return np.ascontiguousarray(samples[:, :start])
+
+
+def _whole(samples: NDArray[np.float32], frames: int) -> None:
+    """MP3 is not asked: without an `Info` tag libsndfile only guesses its length."""
+    if samples.shape[1] != frames:
+        raise CodecError(f"the file is damaged: {samples.shape[1]} samples of {frames} are there")
 
 
 def _flac(source: Any, data: bytes) -> tuple[Audio, str]:
@@ -107,11 +113,12 @@ def _flac(source: Any, data: bytes) -> tuple[Audio, str]:
     digest = hashlib.md5(usedforsecurity=False)
 
     def blocks() -> Iterator[NDArray[Any]]:
-        for block in _blocks(source, "int32"):
+        for block in _blocks(source, "int32", source.frames):
             digest.update(_packed(block >> (32 - facts.bits), facts.bits))
             yield block * np.float32(2.0**-31)
 
-    samples = _join(blocks(), source)
+    samples = _join(blocks(), source.channels, source.frames)
+    _whole(samples, source.frames)
     if any(facts.md5) and digest.digest() != facts.md5:
         raise CodecError("the flac file is damaged: its samples are not those that its checksum was made of")
     return Audio(samples, source.samplerate), str(facts.bits)

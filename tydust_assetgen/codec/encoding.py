@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg, ogg, tagging
+from tydust_assetgen.codec import ffmpeg, mp3, ogg, tagging
 from tydust_assetgen.errors import CodecError, UnavailableError
 from tydust_assetgen.resample import resample
 
@@ -56,13 +56,15 @@ def _refuse(master: Master, output: Output) -> None:
 def _delivered(master: Master, kind: Codec) -> tuple[Audio, LoopPoints | None]:
     """The master at the rate of the file; a loop over the whole of it is resampled as a circle."""
     audio, loop = master.audio, master.loop
-    rate_hz, frames = codec.delivered(kind, audio.rate_hz, audio.frames)
+    rate_hz, _ = codec.delivered(kind, audio.rate_hz, audio.frames)
     if rate_hz == audio.rate_hz:
         return audio, loop
     whole = loop is not None and loop.length_frames == audio.frames
     moved = Audio(resample(audio.samples, audio.rate_hz, rate_hz, circular=whole), rate_hz)
-    ratio = frames / audio.frames
-    return moved, loop and LoopPoints(round(loop.start_frames * ratio), round(loop.end_frames * ratio))
+    if loop is None:
+        return moved, None
+    start, end = (codec.delivered(kind, audio.rate_hz, at)[1] for at in (loop.start_frames, loop.end_frames))
+    return moved, LoopPoints(start, end)
 
 
 def _m4a(audio: Audio, output: Output) -> bytes:
@@ -105,7 +107,9 @@ def _mp3_level(kbps: int, rate_hz: int) -> float:
 
 def _prepared(samples: NDArray[np.float32], output: Output) -> Iterator[NDArray[Any]]:
     """Chunks `[frames, channels]` in the sample format that the encoder is to be given."""
-    if _FORMATS[output.codec][1] != "PCM_" or output.bits == "float":
+    if output.codec == "mp3":  # the limiter has left room: all files of a track should be equally loud
+        yield from (chunk / np.float32(mp3.lame_scale(output.bitrate_kbps)) for chunk in _chunks(samples))
+    elif _FORMATS[output.codec][1] != "PCM_" or output.bits == "float":
         yield from _chunks(samples)
     elif output.bits == "24":
         yield from (_integers(chunk, 24) << 8 for chunk in _chunks(samples))

@@ -8,7 +8,6 @@ The MD5 of the samples is checked where they are decoded, in `decoding.py`.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -90,14 +89,14 @@ def _walk(data: bytes, position: int) -> Iterator[int]:
     while position < len(data):
         step = 1 if data[position + 1] == 0xF8 else frame.blocks
         end, after = _next(data, position, frame, frame.number + step)
-        if crc16(data[position:end]) != 0:
+        if after is None and crc16(data[position:end]) != 0:
             raise _DamageError(f"the checksum of frame {frame.number}, at byte {position}, is wrong")
         yield frame.blocks
         position, frame = end, after or frame
 
 
 def _next(data: bytes, position: int, frame: _Frame, number: int) -> tuple[int, _Frame | None]:
-    """Where this frame ends, and the header of the one after it, if there is one."""
+    """Where this frame ends by its checksum, and the header after it; or the end of the file, unchecked."""
     start = position + frame.length
     for _ in range(_MOST_FALSE_STARTS):
         start = data.find(data[position : position + 2], start + 1)
@@ -111,34 +110,33 @@ def _next(data: bytes, position: int, frame: _Frame, number: int) -> tuple[int, 
 
 def _header(data: bytes, start: int) -> _Frame | None:
     """The header of a frame (RFC 9639, section 9.1), if a sound one stands at `start`."""
-    if len(data) < start + 16 or data[start] != 0xFF or data[start + 1] & 0xFE != 0xF8:
-        return None
-    blocks, rate = data[start + 2] >> 4, data[start + 2] & 15
-    coded = _number(data, start + 4)
-    if coded is None or blocks == 0 or rate == 15:
+    head = data[start : start + 16].ljust(16, b"\0")
+    blocks, rate = head[2] >> 4, head[2] & 15
+    coded = _number(head)
+    if head[0] != 0xFF or head[1] & 0xFE != 0xF8 or blocks == 0 or rate == 15 or coded is None:
         return None
     number, position = coded
     extra = {6: 1, 7: 2}.get(blocks, 0)
-    size = int.from_bytes(data[position : position + extra], "big") + 1 if extra else _block_size(blocks)
+    size = int.from_bytes(head[position : position + extra], "big") + 1 if extra else _block_size(blocks)
     position += extra + {12: 1, 13: 2, 14: 2}.get(rate, 0)
-    if crc8(data[start:position]) != data[position]:
+    if crc8(head[:position]) != head[position]:
         return None
-    return _Frame(size, number, position + 1 - start)
+    return _Frame(size, number, position + 1)
 
 
 def _block_size(code: int) -> int:
     return 192 if code == 1 else 576 << (code - 2) if code <= 5 else 256 << (code - 8)
 
 
-def _number(data: bytes, position: int) -> tuple[int, int] | None:
+def _number(head: bytes) -> tuple[int, int] | None:
     """The frame's or first sample's number, coded as UTF-8 stretched to 36 bits, and what follows it."""
-    first = data[position]
+    first = head[4]
     if first < 0x80:
-        return first, position + 1
+        return first, 5
     more = 7 - (first ^ 0xFF).bit_length()
     if not 1 <= more <= 6:
         return None
     value = first & (0x3F >> more)
-    for byte in struct.unpack_from(f"{more}B", data, position + 1):
+    for byte in head[5 : 5 + more]:
         value = value << 6 | byte & 0x3F
-    return value, position + 1 + more
+    return value, 5 + more

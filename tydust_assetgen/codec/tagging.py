@@ -62,6 +62,11 @@ def mutagen(module: str) -> Any:
     return import_module(f"mutagen.{module}")
 
 
+def _no_padding(_info: object) -> int:
+    """Room for longer tags is of no use in a game."""
+    return 0
+
+
 def _values(tags: Tags, loop: LoopPoints | None) -> dict[str, str]:
     named = {_NAMES[field]: text for field, text in msgspec.structs.asdict(tags).items() if text}
     if loop is None:
@@ -92,7 +97,7 @@ def _write_comments(kind: str) -> Any:
         for name, text in values.items():
             audio.tags[name] = text
         file.seek(0)
-        audio.save(file)
+        audio.save(file, padding=_no_padding)
 
     return write_comments
 
@@ -118,7 +123,8 @@ def _write_id3(file: io.BytesIO, values: Mapping[str, str]) -> None:
             tags.add(getattr(id3, _ID3[name])(encoding=3, text=text))
         else:
             tags.add(id3.TXXX(encoding=3, desc=name, text=text))
-    tags.save(file)
+    if values:  # libsndfile does not open an MP3 whose ID3 tag is empty
+        tags.save(file, padding=_no_padding)
 
 
 def _read_id3(file: io.BytesIO) -> dict[str, str]:
@@ -139,7 +145,7 @@ def _write_m4a(file: io.BytesIO, values: Mapping[str, str]) -> None:
     for name, text in values.items():
         audio.tags[_M4A.get(name, _M4A_FREE + name)] = [text if name in _M4A else text.encode()]
     file.seek(0)
-    audio.save(file)
+    audio.save(file, padding=_no_padding)
 
 
 def _read_m4a(file: io.BytesIO) -> dict[str, str]:
