@@ -9,7 +9,7 @@ for people: what is expected, with its range, and what stands there instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -69,13 +69,19 @@ def check_table(raw: object, shape: type[msgspec.Struct], inside: str = "", more
     return Checked(values, tuple(faults))
 
 
-def unknown(kind: str, name: str, known: Iterable[str], key: str) -> Fault:
+def unknown(kind: str, name: str, known: Collection[str], key: str) -> Fault:
     """A name that nothing has, with the nearest that something has."""
-    names = sorted(known)
-    near = get_close_matches(name.lower()[:80], names, n=1, cutoff=0.6)
-    listed = ", ".join(f"`{one}`" for one in names) or "none"
-    hint = f"did you mean `{near[0]}`?" if near else f"known here: {listed}"
+    near, listed = nearest(name, known), ", ".join(f"`{one}`" for one in sorted(known)) or "none"
+    hint = f"did you mean `{near}`?" if near else f"known here: {listed}"
     return Fault(key, f"unknown {kind} `{name[:80]}`", hint)
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The known name that a person most likely meant, or empty. Swapped letters are the likeliest slip."""
+    typed = name.lower()[:80]
+    swapped = (one for one in sorted(known) if sorted(one) == sorted(typed))
+    close = get_close_matches(typed, sorted(known), n=1, cutoff=0.6)
+    return next(swapped, close[0] if close else "")
 
 
 def shown(value: object) -> str:
@@ -186,8 +192,9 @@ def _in_words(kind: Any) -> str:
         most = f" of at most {kind.max_length} characters" if kind.max_length else ""
         return f"a text{most} that is not empty" if kind.min_length else f"a text{most}"
     if isinstance(kind, inspect.ListType):
-        most = f" of at most {kind.max_length}" if kind.max_length else ""
-        return f"a list{most}, each {_in_words(kind.item_type)}"
+        least = f" of at least {kind.min_length}" if kind.min_length else ""
+        most = f"{' and' if least else ' of'} at most {kind.max_length}" if kind.max_length else ""
+        return f"a list{least}{most}, each {_in_words(kind.item_type)}"
     return "a table"
 
 

@@ -43,18 +43,18 @@ def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.
 def _game(raw: object) -> Checked:
     checked = check_table(raw, GameTable, "game")
     absent = missing(checked, GameTable, "game")
-    assets = checked.values.get("assets", "assets")
-    outside = (
-        assets.startswith(("/", "~")) or "\\" in assets or ":" in assets or ".." in assets.split("/") or "\0" in assets
-    )
     faults = (*checked.faults, *(fault._replace(hint='write `name = "My game"` under `[game]`') for fault in absent))
-    if outside:
-        hint = "name a folder beside the manifest, such as `assets`"
-        faults = (
-            *faults,
-            Fault("game.assets", f"`game.assets` lies outside the manifest's folder: {shown(assets)}", hint),
-        )
-    return Checked(checked.values, faults)
+    assets = checked.values.get("assets", "assets")
+    if not _leads_out(assets):
+        return Checked(checked.values, faults)
+    hint = "name a folder beside the manifest, such as `assets`"
+    outside = Fault("game.assets", f"`game.assets` lies outside the manifest's folder: {shown(assets)}", hint)
+    return Checked({**checked.values, "assets": "assets"}, (*faults, outside))
+
+
+def _leads_out(folder: str) -> bool:
+    forbidden = any(mark in folder for mark in '\\:\0<>"|?*')
+    return forbidden or folder.startswith(("/", "~")) or ".." in folder.split("/")
 
 
 def _settings(raw: object, shape: type[msgspec.Struct], inside: str, around: Surroundings) -> Checked:

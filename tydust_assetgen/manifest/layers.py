@@ -48,7 +48,7 @@ def text_layer(parts: Parts) -> dict[str, Any]:
     """What a text says, as a layer of settings. Its instruments and moods are merged elsewhere."""
     said = {"genre": parts.genre, "key": parts.key, "bpm": parts.bpm, "loop": parts.loop}
     lists = {"instruments": list(parts.instruments), "mood": list(parts.moods)}
-    return {key: value for key, value in {**said, **lists}.items() if value not in ("", 0.0, None, [])}
+    return {key: value for key, value in {**said, **lists}.items() if value or value is False}
 
 
 def key_name(layers: Layers) -> str:

@@ -100,6 +100,7 @@ def _tables(tokens: Iterator[_Token]) -> Iterator[tuple[_Path, int]]:
             yield table, line
         elif word not in "\n]":
             yield from _pair(tokens, table, word, line)
+            all(word != "\n" for word, _ in tokens)  # the rest of the line, such as the time of a date
 
 
 def _header(tokens: Iterator[_Token]) -> _Path:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-from tydust_assetgen.manifest.check import Fault
+from tydust_assetgen.manifest.check import Fault, nearest
 from tydust_assetgen.manifest.tables import CODECS
 
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³]|CONIN\$|CONOUT\$)(?:\s*\..*)?\Z", re.IGNORECASE)
@@ -93,10 +92,10 @@ def _bad_component(part: str) -> Fault | None:
 def _extension(slot: str) -> Fault:
     name = slot.rpartition("/")[2]
     extension = name.rpartition(".")[2].lower() if "." in name else ""
-    near = get_close_matches(extension, CODECS, n=1, cutoff=0.5) if extension else []
+    near = nearest(extension, CODECS)
     known = ", ".join(f"`.{codec}`" for codec in CODECS)
     what = f"unknown extension `.{extension[:20]}`" if extension else "slot has no extension"
-    hint = f"did you mean `.{near[0]}`? known: {known}" if near else f"known: {known}"
+    hint = f"did you mean `.{near}`? known: {known}" if near else f"known: {known}"
     return Fault("", what, hint)
 
 

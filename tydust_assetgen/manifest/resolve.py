@@ -54,9 +54,6 @@ def check_slot(slot: str, raw: object, around: Surroundings) -> Checked:
     if not isinstance(raw, dict):
         message = "a slot must be a text (the short form) or a table"
         return Checked({}, (Fault("", message, f'write `"{slot}" = "what it should sound like"`'),))
-    quoted = _forgotten_quotes(slot, raw)
-    if quoted:
-        return Checked({}, (quoted,))
     checked = check_table(raw, TrackTable, "", table_names(around))
     values = {**checked.values, **{name: raw[name] for name in table_names(around) if isinstance(raw.get(name), dict)}}
     return Checked(values, (*checked.faults, *setting_faults(raw, checked.values, around)))
@@ -83,6 +80,9 @@ def setting_faults(raw: Mapping[str, Any], values: Layer, around: Surroundings, 
 
 def resolve(slot: str, raw: object, around: Surroundings) -> Resolved:
     """One slot's recipe, and everything that is wrong with it."""
+    quotes = _forgotten_quotes(slot, raw)
+    if quotes:
+        return Resolved(None, (quotes,), Parts(), {})
     checked = check_slot(slot, raw, around)
     values = checked.values
     parts = read(values.get("prompt", ""), around.known_genres)
@@ -189,9 +189,9 @@ def _contradiction(key: str, field: str, said: str) -> Fault:
     )
 
 
-def _forgotten_quotes(slot: str, raw: Mapping[str, Any]) -> Fault | None:
+def _forgotten_quotes(slot: str, raw: object) -> Fault | None:
     """`[music.title.ogg]` names the tables `title` and `ogg`, not the slot `title.ogg`."""
-    if "." in slot or not raw or not set(raw) <= set(CODECS):
+    if "." in slot or not isinstance(raw, dict) or not raw or not set(raw) <= set(CODECS):
         return None
     name = f"{slot}.{next(iter(raw))}"
     return Fault("", f"`{slot}` is no file name", f'put the slot in quotes: `[music."{name}"]`')

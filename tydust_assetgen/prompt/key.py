@@ -9,7 +9,7 @@ _MODES = {"major": "major", "maj": "major", "minor": "minor", "min": "minor", "m
 _TONIC = r"(?P<letter>[A-Ga-g])(?:(?P<sign>[#♯♭b])|[ -](?P<word>sharp|flat)\b)?"
 
 _FIELD = re.compile(
-    rf"\s*{_TONIC}(?:[ -]?(?P<mode>major|minor|maj|min|M(?:ajor|inor|aj|in))|(?P<short>m))\s*(?:key)?\s*", re.ASCII
+    rf"\s*{_TONIC}(?:[ -]?(?P<mode>major|minor|maj|min)|(?P<short>(?-i:m)))\s*(?:key)?\s*", re.ASCII | re.IGNORECASE
 )
 _IN_TEXT = re.compile(
     rf"(?<![\w#♯♭'-]){_TONIC}(?:(?:[ -])(?P<mode>major|minor|maj|min)|(?P<short>m))(?![\w#♯♭'])", re.IGNORECASE
