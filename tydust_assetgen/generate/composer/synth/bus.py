@@ -7,15 +7,14 @@ the oversampled drive look around the corner: over the end of a loop they see it
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import firwin, upfirdn
 
-from tydust_assetgen.generate.composer.synth.signal import Floats, frames
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames, resampled
 
 CEILING = 0.89
 """-1 dBFS; the finishing room sets the loudness."""
 _STRETCH = 1 << 16
-_HALF = 24
-_HALF_BAND = firwin(4 * _HALF + 1, 0.5, window=("kaiser", 8.0)).astype(np.float32)
+_MARGIN = 1_024
+_LIGHT = 0.2
 _FADE_S = 0.05
 
 
@@ -48,17 +47,23 @@ def _saturate(total: Floats, amount: float) -> None:
 
 
 def _driven(total: Floats, drive: float, loops: bool) -> Floats:
-    """Soft clipping of the mix at twice the rate, stretch by stretch, each with a look to both sides."""
+    """Soft clipping of the mix, stretch by stretch, at twice the rate.
+
+    A light drive needs no more than the plain rate: what it adds to the little there is above 7 kHz, where the third
+    harmonic would fold, is 80 dB down.
+    """
     gain = np.float32(1.0 + 5.0 * drive)
-    level = np.float32(1.0 / np.tanh(0.7 * float(gain)) * 0.7)
+    level = np.float32(0.7 / np.tanh(0.7 * float(gain)))
     result = np.empty_like(total)
     count = total.shape[1]
     for first in range(0, count, _STRETCH):
         end = min(first + _STRETCH, count)
-        around = np.arange(first - 2 * _HALF, end + 2 * _HALF)
-        wrapped = np.mod(around, count) if loops else np.clip(around, 0, count - 1)
-        doubled = upfirdn(_HALF_BAND * np.float32(2.0), total[:, wrapped], 2, 1, axis=1)
-        bent = np.tanh(doubled * gain) * level
-        halved = upfirdn(_HALF_BAND, bent, 1, 2, axis=1)
-        result[:, first:end] = halved[:, 4 * _HALF : 4 * _HALF + end - first]
+        if drive < _LIGHT:
+            result[:, first:end] = np.tanh(total[:, first:end] * gain) * level
+            continue
+        around = np.arange(first - _MARGIN, first + _STRETCH + _MARGIN)
+        part = total.take(around, axis=1, mode="wrap" if loops else "clip")
+        doubled = resampled(part, 2 * len(around), 21_500.0, SAMPLE_RATE_HZ)
+        halved = resampled(np.tanh(doubled * gain), len(around), 21_500.0, 2 * SAMPLE_RATE_HZ)
+        result[:, first:end] = halved[:, _MARGIN : _MARGIN + end - first] * level
     return result

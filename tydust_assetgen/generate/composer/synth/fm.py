@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from tydust_assetgen.generate.composer.synth.instruments import Fm, Operator
-from tydust_assetgen.generate.composer.synth.signal import Floats, frames, hertz, seconds, single
+from tydust_assetgen.generate.composer.synth.signal import (
+    SAMPLE_RATE_HZ,
+    Floats,
+    frames,
+    hertz,
+    seconds,
+    single,
+)
 
 _CEILING_HZ = 17_000.0
 
@@ -38,9 +45,10 @@ def _carrier(patch: Fm, base_hz: float, ratio: float, time_s: Floats, opened: fl
 
 
 def _turns(frequency_hz: float, count: int) -> Floats:
-    """Angle of each frame, wrapped in double precision before it is rounded."""
-    angle = np.mod(np.arange(count) * (frequency_hz / 44_100.0), 1.0) * (2.0 * np.pi)
-    return single(angle)
+    """Angle of each frame in radians, -pi to pi; the phase wraps in 32 bits, so that it stays exact in float32."""
+    step = np.uint32(round(frequency_hz / SAMPLE_RATE_HZ * 2.0**32) % 2**32)
+    phase = (np.arange(count, dtype=np.uint32) * step).view(np.int32)
+    return phase.astype(np.float32) * np.float32(np.pi * 2.0**-31)
 
 
 def _depth(operator: Operator, base_hz: float, ratio: float, opened: float) -> float:

@@ -79,6 +79,22 @@ class Adsr:
         return level
 
 
+def lowpass(bins_hz: Doubles, corner_hz: float, width_hz: float) -> Doubles:
+    """Gain that falls from 1 to 0 on a raised cosine of `width_hz`, down to nothing at `corner_hz`."""
+    return double(0.5 + 0.5 * np.cos(np.pi * np.clip((bins_hz - corner_hz + width_hz) / width_hz, 0.0, 1.0)))
+
+
+def resampled(sound: Floats, count: int, pass_hz: float, rate_hz: float) -> Floats:
+    """The same stretch with `count` frames, by the transform; `rate_hz` is its rate now, and above `pass_hz` (which
+    lies under half of either rate) nothing is left. The stretch is taken for a circle: pad what is none.
+    """
+    spectrum = fft.rfft(sound, axis=-1)
+    bins = min(spectrum.shape[-1], count // 2 + 1)
+    gain = lowpass(np.arange(bins) * (rate_hz / sound.shape[-1]), pass_hz, 3_000.0)
+    spectrum = spectrum[..., :bins] * gain.astype(np.float32)
+    return single(fft.irfft(spectrum, count, axis=-1) * np.float32(count / sound.shape[-1]))
+
+
 def seconds(count: int) -> Floats:
     """Times of `count` frames from zero, in seconds."""
     return np.arange(count, dtype=np.float32) * np.float32(1.0 / SAMPLE_RATE_HZ)
