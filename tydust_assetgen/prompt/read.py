@@ -18,7 +18,8 @@ _SENTENCE = re.compile(r"[.!?;](?=\s|$)|\n+")
 _CLAUSE = re.compile(r",\s|\n| [–—-] ")
 _BEATS = re.compile(
     r"(?<![\d.])(?<!\d[-–])(\d{1,4}(?:\.\d{1,3})?)[ -]?(?:bpm\b|beats? (?:per|a) minute\b)"
-    r"|\b(?:tempo|bpm)\s?(?:of|is|=|:|at|around|about)?\s?(\d{1,4}(?:\.\d{1,3})?)\b(?![-–]\d)",
+    r"|(?<![\w-])(?:tempo|bpm)(?: ?(?:of|is|=|:|at|around|about)){0,2} ?(\d{1,4}(?:\.\d{1,3})?)\b"
+    r"(?![-–]\d| ?(?:bars?|seconds?|minutes?|s)\b)",
     re.IGNORECASE,
 )
 _NO_LOOP = re.compile(

@@ -35,7 +35,7 @@ _TIME_FIRST = re.compile(
 _NAME_FIRST = re.compile(
     rf"\b(?P<how>)(?P<name>{_NAMES})(?: of| for| lasting|:|,)? ?\(?(?<![\w.:]){_TIME}\b\)?", re.IGNORECASE
 )
-_LABELLED = re.compile(rf"(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}})(?::|$)", re.IGNORECASE)
+_LABELLED = re.compile(rf"(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}})[:]", re.IGNORECASE)
 _TRACK = (
     r"(?:loops?|track|piece|song|jingle|music|tune|stinger|cue|theme|fanfare|long|composition|sting|in length|in total)"
 )
@@ -62,6 +62,11 @@ def section_name(name: str) -> str:
     return next((_SECTION_NAMES[word] for word in reversed(plain.split()) if word in _SECTION_NAMES), plain)
 
 
+def is_common(name: str) -> bool:
+    """Whether a name is read as a section's even where no colon follows it."""
+    return _SECTION_NAMES.get(name) == name
+
+
 def read_sections(sentence: str) -> tuple[Section, ...]:
     """The sections that a sentence describes, in its order, each with what is said about it."""
     if not _TIMELY.search(sentence):
@@ -69,7 +74,7 @@ def read_sections(sentence: str) -> tuple[Section, ...]:
     found = list(_TIME_FIRST.finditer(sentence)) or list(_NAME_FIRST.finditer(sentence))
     if not found or found[0].start() > 0:
         labelled = _LABELLED.match(sentence)
-        if labelled and labelled.end() < len(sentence) and not _WHOLE.match(sentence):
+        if labelled and not _WHOLE.match(sentence):
             return (Section(labelled["name"].strip(), _seconds(labelled), sentence[labelled.end() :].strip(" ,")),)
     ends = [match.start() for match in found[1:]] + [len(sentence)] * bool(found)
     return tuple(_section(match, sentence[match.end() : end]) for match, end in zip(found, ends, strict=True))

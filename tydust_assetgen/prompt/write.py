@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tydust_assetgen.flow import Section
 from tydust_assetgen.prompt.parts import Parts
+from tydust_assetgen.prompt.sections import is_common
 
 
 def write(parts: Parts) -> str:
@@ -45,7 +46,10 @@ def _loop(loop: bool) -> str:
 
 
 def _section(section: Section) -> str:
-    return f"{number(section.seconds)} second {section.name}: {section.prompt}".rstrip(" :")
+    head = f"{number(section.seconds)} second {section.name}"
+    if section.prompt:
+        return f"{head}: {section.prompt}"
+    return head if is_common(section.name) else f"{head}:"
 
 
 def _listing(label: str, items: Iterable[str]) -> tuple[str, ...]:
