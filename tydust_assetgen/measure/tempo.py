@@ -2,8 +2,9 @@
 
 Onset strength is the rise of mel bands in dB (S. Böck, G. Widmer, "Maximum Filter Vibrato Suppression for
 Onset Detection", DAFx 2013, without the filter). Its autocorrelation is read by a comb: a tempo fits when
-the sound repeats after one, two, … eight of its beats. Half and double fit as well or nearly, so the choice
-among them leans to 120 BPM (D. Ellis, "Beat Tracking by Dynamic Programming", JNMR 36, 2007).
+the sound repeats after one, two, … eight of its beats. Half and double fit as well or nearly, and where all
+goes in even eighths so does the dotted beat; the choice among them leans to 120 BPM (D. Ellis, "Beat Tracking
+by Dynamic Programming", JNMR 36, 2007). So ask `explains` whether a tempo is right, rather than compare `bpm`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ TOLERANCE = 0.01
 """Two tempi within 1 % are the same."""
 MARGIN = 0.8
 """A tempo whose fit is this share of the best explains the beats as well."""
+_SLOWER = (1 / 2, 1 / 3, 1 / 4)
+_RELATED = (*_SLOWER, 2 / 3, 3 / 2, 2.0, 3.0, 4.0)
 _SIZE = 1024
 _HOP = 256
 _BANDS = 40
 _COMB_BEATS = 8
 _PRIOR_BPM, _PRIOR_OCTAVES = 120.0, 1.0
+_LEAST_RISE_DB = 0.5  # a smaller mean rise is ripple of the analysis, not an onset
 _GRID = LOWEST_BPM * (HIGHEST_BPM / LOWEST_BPM) ** np.linspace(0, 1, 1201)  # 0.15 % apart
 
 
@@ -48,21 +52,32 @@ class TempoEstimate:
 
     def fit(self, bpm: float) -> float:
         """How well the sound repeats at a tempo, 0 to 1: the best within 1 % of it; 0 outside 40 to 240 BPM."""
-        near = np.abs(self.grid_bpm / bpm - 1) <= TOLERANCE
-        return float(np.clip(self.grid_fit[near].max(initial=0.0), 0, 1))
+        return float(np.clip(self.grid_fit[self._near(bpm)].max(initial=0.0), 0, 1))
 
     def explains(self, bpm: float) -> bool:
-        """Whether a tempo fits about as well as the best (a share of 0.8 of its fit)."""
-        return self.bpm > 0 and self.fit(bpm) >= MARGIN * self.confidence
+        """Whether a tempo fits at least 0.8 times as well as any other, those aside that its beats divide.
+
+        Whatever repeats with every beat also repeats with every second, third and fourth, so the fit of
+        slower tempi in these ratios says nothing against a tempo.
+        """
+        slower = [self._near(bpm * share) for share in _SLOWER]
+        rivals = self.grid_fit[~np.any(slower, axis=0)]
+        return self.bpm > 0 and self.fit(bpm) >= max(MARGIN * float(rivals.max(initial=0.0)), 1e-6)
+
+    def _near(self, bpm: float) -> NDArray[np.bool_]:
+        return np.abs(self.grid_bpm - bpm) <= TOLERANCE * bpm
 
 
 def relation(estimated_bpm: float, asked_bpm: float) -> Relation:
-    """How two tempi stand to each other: the same within 1 %, half, double or a triple of it, or wrong."""
+    """How two tempi stand to each other: the same within 1 %, metrical relatives (`octave`), or wrong.
+
+    Relatives are those between which listeners, too, choose by taste: half, double, triple, and 3:2, which is
+    the dotted beat.
+    """
     ratio = estimated_bpm / asked_bpm if asked_bpm > 0 else 0.0
     if abs(ratio - 1) <= TOLERANCE:
         return "exact"
-    related = (1 / 4, 1 / 3, 1 / 2, 2.0, 3.0, 4.0)
-    return "octave" if any(abs(ratio / other - 1) <= TOLERANCE for other in related) else "wrong"
+    return "octave" if any(abs(ratio / other - 1) <= TOLERANCE for other in _RELATED) else "wrong"
 
 
 def estimate_tempo(audio: Audio) -> TempoEstimate:
@@ -88,6 +103,7 @@ def onset_strength(audio: Audio) -> tuple[NDArray[np.float64], float]:
         return np.zeros(0), per_second
     levels = 10 * np.log10(powers + powers.max() * 1e-6)
     rise = np.maximum(np.diff(levels, axis=0), 0).mean(axis=1).astype(np.float64)
+    rise[rise < _LEAST_RISE_DB] = 0
     around = np.ones(round(per_second)) / round(per_second)
     return np.maximum(rise - np.convolve(rise, around, mode="same"), 0), per_second
 

@@ -23,43 +23,51 @@ CLEAR_KEY = 0.4
 CLEAR_BEAT = 0.1
 """Where even the best tempo fits worse than this, the sound has no clear beat."""
 
-_Otherwise = Literal["warn", "fail"]
+_Severity = Literal["warn", "fail"]
 
 
 def music_checks(audio: Audio, recipe: Recipe, facts: Facts) -> tuple[Check, ...]:
     """Key and tempo, each where it was asked for or where the generator claims one. Samples are finite."""
-    key, bpm = recipe.brief.key or facts.key, recipe.brief.bpm or facts.bpm
+    brief = recipe.brief
+    key, bpm = brief.key or facts.key, brief.bpm or facts.bpm
+    key_severity, tempo_severity = (_severity(name, audio, recipe) for name in ("key", "tempo"))
     return (
-        *((_key(measure.estimate_key(audio), key, _severity("key", audio, recipe)),) if key else ()),
-        *((_tempo(measure.estimate_tempo(audio), bpm, _severity("tempo", audio, recipe)),) if bpm else ()),
+        *((_key(measure.estimate_key(audio), key, facts.key, key_severity),) if key else ()),
+        *((_tempo(measure.estimate_tempo(audio), bpm, facts.bpm, tempo_severity),) if bpm else ()),
     )
 
 
-def _severity(name: str, audio: Audio, recipe: Recipe) -> _Otherwise:
+def _severity(name: str, audio: Audio, recipe: Recipe) -> _Severity:
     strict = recipe.brief.generator == "composer" or name in recipe.strict
     return "fail" if strict and audio.duration_s >= EVIDENCE_S else "warn"
 
 
-def _key(heard: KeyEstimate, asked: str, severity: _Otherwise) -> Check:
+def _key(heard: KeyEstimate, asked: str, claimed: str, severity: _Severity) -> Check:
     if not heard.ranking:
         return judged("key", False, "no pitch", asked, "nothing in it has a pitch", otherwise="warn")
     try:
         shortfall, relation = heard.shortfall(asked), measure.key_relation(heard.name, asked)
-    except ValueError:
-        return judged("key", False, heard.name, asked, f"`{asked}` is no key that can be measured", otherwise="warn")
+        other = bool(claimed) and measure.parse_key(claimed) != measure.parse_key(asked)
+    except ValueError as error:
+        return judged("key", False, heard.name, asked, str(error), otherwise="warn")
+    if other:
+        return judged("key", False, claimed, asked, f"the generator says it played in {claimed}", otherwise=severity)
     unclear = heard.ranking[0][1] < CLEAR_KEY or relation == "relative"
     measured = heard.name if relation == "exact" else f"{heard.name} ({relation}), {asked} {shortfall:.2f} behind"
     reason = f"it sounds like {heard.name}" + (", which has the same notes" if relation == "relative" else "")
-    otherwise: _Otherwise = "warn" if unclear else severity
-    return judged("key", shortfall <= KEY_MARGIN, measured, asked, reason, otherwise=otherwise)
+    return judged("key", shortfall <= KEY_MARGIN, measured, asked, reason, otherwise="warn" if unclear else severity)
 
 
-def _tempo(heard: TempoEstimate, asked_bpm: float, severity: _Otherwise) -> Check:
+def _tempo(heard: TempoEstimate, asked_bpm: float, claimed_bpm: float, severity: _Severity) -> Check:
     wanted = f"{asked_bpm:g} BPM"
     if not heard.bpm:
         return judged("tempo", False, "no beat", wanted, "nothing in it has a steady beat", otherwise="warn")
+    if claimed_bpm and measure.tempo_relation(claimed_bpm, asked_bpm) != "exact":
+        claim = f"{claimed_bpm:g} BPM"
+        return judged("tempo", False, claim, wanted, f"the generator says it played at {claim}", otherwise=severity)
     relation = measure.tempo_relation(heard.bpm, asked_bpm)
     measured = f"{heard.bpm:.1f} BPM" + ("" if relation == "exact" else f" ({relation})")
-    otherwise: _Otherwise = "warn" if relation == "octave" or heard.confidence < CLEAR_BEAT else severity
+    unclear = relation == "octave" or heard.confidence < CLEAR_BEAT
     reason = f"it sounds like {heard.bpm:.0f} BPM"
-    return judged("tempo", heard.explains(asked_bpm), measured, wanted, reason, otherwise=otherwise)
+    right = heard.explains(asked_bpm)
+    return judged("tempo", right, measured, wanted, reason, otherwise="warn" if unclear else severity)
