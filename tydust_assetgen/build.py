@@ -21,7 +21,7 @@ from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Job, Made, Performed, PerformJob, Progressed, TrackJob, Trouble
+from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, TrackJob, Trouble
 from tydust_assetgen.ledger import Ledger
 from tydust_assetgen.lockfile import LockedOutput, LockEntry
 from tydust_assetgen.plan import OutputStep, Plan, Step

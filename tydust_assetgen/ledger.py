@@ -6,10 +6,12 @@ written less often, never costing more than a twentieth of the time. What is not
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
 from tydust_assetgen.disk import digest_file, write_atomic
+from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.lockfile import LockEntry, LockFile
 from tydust_assetgen.state import Stat, encode_state, stat_of, toolchain
 from tydust_assetgen.survey import Survey
@@ -68,7 +70,12 @@ class Ledger:
         begun = time.monotonic()
         self._lock = self._lock.with_entries(self._pending.values(), self._dropped)
         self._pending, self._dropped = {}, set()
-        write_atomic(self._survey.project.lock_file, self._lock.encode())
+        try:
+            write_atomic(self._survey.project.lock_file, self._lock.encode())
+        except OSError as error:
+            name, why = self._survey.project.lock_file.name, error.strerror or error
+            hint = "what was made is in the store: the next build goes on from there"
+            raise AssetgenError(f"can't write `{name}`: {why}", hint=hint) from error
         self._written_at = time.monotonic()
         self._write_s = self._written_at - begun
 
@@ -100,4 +107,5 @@ class Ledger:
             outputs=self._stats,
             slots={slot: (survey.fingerprints[slot], self._fresh[slot]) for slot in fresh},
         )
-        write_atomic(project.state, data, durable=False)
+        with contextlib.suppress(OSError):  # only a cache: without it the next build takes a closer look
+            write_atomic(project.state, data, durable=False)

@@ -94,7 +94,7 @@ def _differences(prefix: str, old: object, new: object) -> list[Reason]:
         names = [*old, *(name for name in new if name not in old)]
         pairs = [(name, old.get(name), new.get(name)) for name in names]
         return [found for name, a, b in pairs for found in _differences(f"{prefix}{name}.", a, b)]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
         pairs = [(str(index + 1), a, b) for index, (a, b) in enumerate(zip(old, new, strict=True))]
         return [found for name, a, b in pairs for found in _differences(f"{prefix}{name}.", a, b)]
     return [Reason(kind="recipe changed", field=prefix.rstrip("."), old=_short(old), new=_short(new))]
@@ -102,7 +102,9 @@ def _differences(prefix: str, old: object, new: object) -> list[Reason]:
 
 def _short(value: object) -> str:
     """A value in a line: texts in quotes, long ones cut in the middle."""
-    if value is None or value in ("", []):
+    if value is None or value in ("", [], ()):
         return "nothing"
+    if isinstance(value, float):
+        return f"{value:g}"
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= _LONGEST_VALUE else f"{text[:36]} … {text[-20:]}"

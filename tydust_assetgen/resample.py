@@ -33,11 +33,11 @@ def resample(samples: NDArray[np.float32], from_hz: int, to_hz: int, *, circular
             pitch by at most half a frame in its length (0.00002 % for a minute).
 
     Returns:
-        `[channels, round(frames * to_hz / from_hz)]`, with sample 0 at the same moment as before.
+        `[channels, round(frames * to_hz / from_hz)]`, at least one frame, with sample 0 at the same moment as before.
     """
     if from_hz == to_hz or samples.shape[1] == 0:
         return samples
-    frames = (samples.shape[1] * to_hz + from_hz // 2) // from_hz
+    frames = max((samples.shape[1] * to_hz + from_hz // 2) // from_hz, 1)
     if circular:
         return np.stack([_fit(channel, frames) for channel in samples])
     return np.stack([_open_ended(channel, from_hz, to_hz, frames) for channel in samples])
