@@ -6,7 +6,7 @@ import msgspec
 
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.composer.design import read_parameters
+from tydust_assetgen.generate.composer.design import read_parameters, tempo
 from tydust_assetgen.generate.composer.form import exact_bars, whole_bars
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
 from tydust_assetgen.generate.composer.theory import parse_key, parse_progression
@@ -48,15 +48,19 @@ def _key(brief: Brief) -> Problem | None:
 
 def _progression(brief: Brief, parameters: ComposerParameters) -> Problem | None:
     try:
-        parse_progression(parameters.progression or "i", parse_key(brief.key or "C").mode)
+        mode = parse_key(brief.key or "C").mode
+    except ValueError:
+        return None  # the key's own problem
+    try:
+        parse_progression(parameters.progression or "i", mode)
     except ValueError as error:
         return Problem(f"progression: {error}", hint="write a numeral for each bar, such as `i VI iv V`")
     return None
 
 
 def _bars(brief: Brief, parameters: ComposerParameters) -> Problem | None:
-    """At least half a bar, and one bar for each section. Where the tempo is free, 120 BPM stands in."""
-    bpm = brief.bpm or 120.0
+    """At least half a bar, and one bar for each section."""
+    bpm = tempo(brief)
     if exact_bars(brief.duration_s, bpm, parameters.beats_per_bar) < 0.5:
         return Problem(
             f"{brief.duration_s:g} s are shorter than a bar at {bpm:g} BPM", hint="ask for a longer duration"

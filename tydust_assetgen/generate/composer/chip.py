@@ -17,8 +17,10 @@ def one_voice(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Every note ends where the next begins; of several that begin together the highest sounds."""
     by_start = {note.start: note for note in sorted(notes)}
     line = [by_start[start] for start in sorted(by_start)]
-    ends = [note.start for note in line[1:]] + [1 << 30]
-    return tuple(note._replace(length=min(note.length, end - note.start)) for note, end in zip(line, ends, strict=True))
+    ends = [*(note.start for note in line[1:]), 1 << 30]
+    return tuple(
+        note._replace(length=min(note.length, end - note.start)) for note, end in zip(line, ends, strict=False)
+    )
 
 
 def one_drum(notes: Iterable[Note]) -> tuple[Note, ...]:

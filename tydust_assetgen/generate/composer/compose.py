@@ -72,7 +72,6 @@ def _band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     fx = plan.style.mix["fx"]
     return [
         _part(plan, "pad", players.pads(plan, sheet)),
-        *_layers(plan, sheet),
         _part(plan, "bass", players.bass(plan, sheet)),
         _part(plan, "arp", players.arpeggios(plan, sheet)),
         _part(plan, "lead", line),
@@ -82,6 +81,7 @@ def _band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
         _part(plan, "fx", effects.impacts(plan, sheet), "impact", fx),
         _part(plan, "fx", effects.sweeps(plan, sheet), "noise_sweep", fx),
         _part(plan, "fx", effects.drones(plan, sheet), "drone", fx),
+        *_layers(plan, sheet),
     ]
 
 

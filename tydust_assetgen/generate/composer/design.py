@@ -90,7 +90,7 @@ def design(brief: Brief) -> Design:
     style = STYLES[_genre(brief)]
     dice = Dice(*_seed_words(brief, style))
     key = parse_key(brief.key) if brief.key else _choose_key(style, brief, dice)
-    bpm = brief.bpm or _choose_bpm(style, brief, parameters, dice)
+    bpm = tempo(brief)
     bars = whole_bars(brief.duration_s, bpm, parameters.beats_per_bar)
     whole = wishes(", ".join((brief.prompt, *brief.instruments, *brief.moods)))
     return Design(
@@ -108,6 +108,14 @@ def design(brief: Brief) -> Design:
         jingle="" if brief.loop else _jingle(brief.prompt),
         dice=dice,
     )
+
+
+def tempo(brief: Brief) -> float:
+    """The asked tempo, else one of the genre's that suits mood and duration."""
+    if brief.bpm:
+        return brief.bpm
+    style = STYLES[_genre(brief)]
+    return _choose_bpm(style, brief, read_parameters(brief), Dice(*_seed_words(brief, style)))
 
 
 def _genre(brief: Brief) -> str:

@@ -12,6 +12,18 @@ from tydust_assetgen.generate.composer.form import phrases
 from tydust_assetgen.generate.composer.styles.style import Colour
 from tydust_assetgen.generate.composer.theory import Chord, parse_numeral, parse_progression
 
+# Jingles of one to eight bars. They fall to flat sixth and seventh and rise home, or walk down to the dominant.
+_JINGLES: dict[str, tuple[str, ...]] = {
+    "victory": (
+        "I", "I+V I", "I bVI+bVII I", "I IV bVI+bVII I", "I V IV bVI+bVII I", "I V vi IV bVI+bVII I",
+        "I V vi IV I bVI+bVII I", "I V vi IV I IV bVI+bVII I",
+    ),
+    "defeat": (
+        "i", "i+V i", "i+VII VI+V i", "i VII VI+V i", "i VII VI iv+V i", "i VII VI iv V i",
+        "i VII VI iv i iv+V i", "i VII VI iv i VI iv+V i",
+    ),
+}  # fmt: skip
+
 Bars = list[tuple[Chord, ...]]
 
 
@@ -19,6 +31,8 @@ def chords_of(design: Design) -> Bars:
     """One tuple of chords (one or two) for every bar."""
     if design.parameters.progression:
         return _by_hand(design)
+    if design.jingle and design.bars <= len(_JINGLES[design.jingle]):
+        return list(parse_progression(_JINGLES[design.jingle][design.bars - 1], design.key.mode))
     bars: Bars = []
     for number, section in enumerate(design.sections):
         bars += _section(design, section, number, last=number == len(design.sections) - 1)

@@ -33,8 +33,24 @@ class Motif:
     """Scale steps by which the whole theme lies higher or lower than others."""
 
 
+_JINGLES: dict[str, tuple[tuple[str, str], tuple[Contour, Contour]]] = {
+    "victory": (("x-xxx-x-x---x---", "x-xxx-x-x-------"), ((0, 0, 0, 2, 4, 7, 4), (2, 2, 2, 4, 6, 9))),
+    "defeat": (("x---x---x---x---", "x---x---x-------"), ((4, 3, 2, 1), (2, 1, 0))),
+}
+
+
 def motif(design: Design, theme: str) -> Motif:
-    """The motif of a theme: the best of two dozen throws. Themes differ in rhythm as long as there are rhythms."""
+    """The motif of a theme: a fanfare, a fall, or the best of two dozen throws.
+
+    Themes differ in rhythm as long as there are rhythms.
+    """
+    if design.jingle:
+        rhythms, contours = _JINGLES[design.jingle]
+        return Motif(rhythms, contours, "x---x---x-------", (0, 0, 1 if design.jingle == "victory" else -2), 0)
+    return _thrown(design, theme)
+
+
+def _thrown(design: Design, theme: str) -> Motif:
     dice = design.dice.fork("motif", theme)
     rhythms = design.dice.fork("motif rhythms").shuffled(design.style.rhythms)
     pair = rhythms[(ord(theme) - ord("A")) % len(rhythms)]

@@ -71,7 +71,7 @@ def _bass_bar(design: Design, bar: Bar) -> list[Note]:
     choices = design.style.bass[bar.level]
     pattern = design.dice.fork("bass pattern", bar.level, bar.theme, bar.section).pick(choices)
     notes = []
-    for event in steps(pattern, bar.beats):
+    for event in _at_changes(bar, steps(pattern, bar.beats)):
         pitch = _bass_pitch(design, bar, event)
         accent = 12 if event.start % TICKS_PER_BEAT == 0 else 0
         length = max(STEP - 20, event.length - 20)
@@ -79,6 +79,19 @@ def _bass_bar(design: Design, bar: Bar) -> list[Note]:
             Note(bar.start + event.start, length, pitch, velocity(78 + accent + 14 * bar.energy, dice, design, 5))
         )
     return notes
+
+
+def _at_changes(bar: Bar, events: tuple[Step, ...]) -> list[Step]:
+    """The events, and the new root wherever the chord changes under a held note."""
+    found: list[Step] = []
+    for event in events:
+        change = bar.spans()[-1][0]
+        if event.start < change < event.start + event.length:
+            found.append(event._replace(length=change - event.start))
+            found.append(Step(change, event.start + event.length - change, "1"))
+        else:
+            found.append(event)
+    return found
 
 
 def _bass_pitch(design: Design, bar: Bar, event: Step) -> int:
