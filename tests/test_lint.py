@@ -13,7 +13,7 @@ from tydust_assetgen.lint import Finding, lint
 from tydust_assetgen.manifest import read_manifest
 
 FULL = (
-    "Darkwave drone, C minor key, 80 BPM. 6 second intro with cold pads. 12 second main theme with slow bass, a single bell. "
+    "Darkwave drone, C minor key, 80 BPM. 6 second intro with wide pads. 12 second main theme with slow bass, a single bell. "
     "Gothic aesthetic, mournful mood."
 )
 
@@ -98,7 +98,7 @@ def test_sections_that_leave_time_over(tmp_path: Path) -> None:
         "the sections add up to 18 s, the track has 30 s: `main` will fill the rest",
         "assets.toml:4",
     )
-    assert finding.example.startswith("6 second intro with cold pads. 24 second main with slow bass")
+    assert finding.example.startswith("6 second intro with wide pads. 24 second main with slow bass")
 
 
 def test_a_section_that_says_nothing(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_moods_that_contradict_each_other(tmp_path: Path) -> None:
 
 
 def test_moods_of_different_sections_may_differ(tmp_path: Path) -> None:
-    text = FULL.replace("cold pads", "calm pads").replace("slow bass", "furious bass")
+    text = FULL.replace("wide pads", "calm pads").replace("slow bass", "furious bass")
     assert _lint(tmp_path, f'[music]\n"a.ogg" = "{text}"') == ()
 
 

@@ -7,10 +7,14 @@ from typing import Any
 
 import msgspec
 
+from tydust_assetgen.manifest.layers import PROGRAM
 from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, GameTable, GenreTable, TrackTable
+from tydust_assetgen.prompt import GENRES
 
 _SETTINGS = ("TrackTable", "DefaultsTable", "GenreTable")
-_SLOT = rf"^(?!/)(?!.*(^|/)\.\.?(/|$))(?!.*//)[^\\:*?\"<>|\x00-\x1f]+\.({'|'.join(CODECS)})$"
+_OPEN = ("key", "bpm")  # where nobody says them, the generator chooses
+_FORMATS = "|".join((*CODECS, *map(str.upper, CODECS)))
+_SLOT = rf"^(?![/~])(?!.*(^|/)\.\.?(/|$))(?!.*//)[^\\:*?\"<>|\x00-\x1f]+\.({_FORMATS})$"
 _ANY_PARAMETERS = {
     "type": "object",
     "description": "parameters of a generator that may not be installed here",
@@ -58,6 +62,12 @@ def _component(name: str, table: dict[str, Any], own: Mapping[str, Any]) -> dict
     properties = {key: _without_null(value) for key, value in table.get("properties", {}).items()}
     if name in _SETTINGS:
         properties |= {"musicgen": _ANY_PARAMETERS, **own}
+        properties["generator"]["examples"] = sorted(own)
+        properties["key"]["examples"] = ["D minor", "F# major", "Bb minor"]
+    if "genre" in properties:
+        properties["genre"]["examples"] = list(GENRES)
+    if name == "DefaultsTable":
+        properties |= {key: {**properties[key], "default": value} for key, value in PROGRAM.items() if key not in _OPEN}
     return {
         **table,
         "title": name.removesuffix("Table").lower(),

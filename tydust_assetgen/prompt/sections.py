@@ -35,7 +35,7 @@ _TIME_FIRST = re.compile(
 _NAME_FIRST = re.compile(
     rf"\b(?P<how>)(?P<name>{_NAMES})(?: of| for| lasting|:|,)? ?\(?(?<![\w.:]){_TIME}\b\)?", re.IGNORECASE
 )
-_LABELLED = re.compile(rf"(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}})[:]", re.IGNORECASE)
+_LABELLED = re.compile(rf"(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}}):", re.IGNORECASE)
 _TRACK = (
     r"(?:loops?|track|piece|song|jingle|music|tune|stinger|cue|theme|fanfare|long|composition|sting|in length|in total)"
 )
