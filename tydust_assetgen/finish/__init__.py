@@ -1,8 +1,8 @@
 """Finishing. A `Take` walks in, a `Master` walks out: looped or trimmed, at the delivery rate, at the wanted loudness.
 
-The order matters: the tail is folded (or trimmed) at the take's own rate, then the sound is resampled, then it gets
-its channels, loses its offset, and last its loudness is set and its peaks are limited, so that nothing after the
-limiter can raise a peak.
+The order matters: the sound loses its offset and its tail is folded (or trimmed) at the take's own rate, then it gets
+its channels and its rate, and last its loudness is set and its peaks are limited, so that nothing after the limiter
+can raise a peak.
 """
 
 from __future__ import annotations
