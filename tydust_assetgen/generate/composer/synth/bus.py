@@ -7,6 +7,7 @@ the oversampled drive look around the corner: over the end of a loop they see it
 from __future__ import annotations
 
 import numpy as np
+from scipy.signal import butter, sosfilt
 
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames, resampled
 
@@ -16,10 +17,12 @@ _STRETCH = 1 << 16
 _MARGIN = 1_024
 _LIGHT = 0.2
 _FADE_S = 0.05
+_SETTLED_S = 0.6
 
 
 def finished(total: Floats, drive: float, saturation: float, loops: bool) -> Floats:
     """The piece under its ceiling. Changes `total`, which nobody else has."""
+    _without_rumble(total, loops)
     if drive > 0.0:
         total = _driven(total, drive, loops)
     _saturate(total, saturation)
@@ -30,6 +33,18 @@ def finished(total: Floats, drive: float, saturation: float, loops: bool) -> Flo
         count = frames(_FADE_S)
         total[:, -count:] *= (0.5 + 0.5 * np.cos(np.pi * np.arange(1, count + 1) / count)).astype(np.float32)
     return total
+
+
+def _without_rumble(total: Floats, loops: bool) -> None:
+    """A high-pass of second order at 24 Hz. On a loop it has heard the end before the start: its steady state."""
+    sections = butter(2, 24.0, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
+    state = np.zeros((1, len(total), 2))
+    if loops:
+        before = np.arange(-frames(_SETTLED_S), 0)
+        state = sosfilt(sections, total.take(before, axis=1, mode="wrap").astype(np.float64), zi=state)[1]
+    for first in range(0, total.shape[1], _STRETCH):
+        part, state = sosfilt(sections, total[:, first : first + _STRETCH].astype(np.float64), zi=state)
+        total[:, first : first + _STRETCH] = part
 
 
 def _saturate(total: Floats, amount: float) -> None:

@@ -15,7 +15,6 @@ from scipy.signal import lfilter
 
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
-    Doubles,
     Floats,
     decibels,
     frames,
@@ -25,7 +24,8 @@ from tydust_assetgen.generate.composer.synth.signal import (
 )
 
 CHORUS_HISTORY = frames(0.02)
-_CHORUS_CENTRE_S = 0.0085
+_CHORUS_CENTRE = np.float32(0.0085 * SAMPLE_RATE_HZ)
+_RUN = 1_024
 _CHORUS_SWING_S = 0.0028
 
 
@@ -38,21 +38,34 @@ def chorus(sound: Floats, first_frame: int, rate_hz: float, depth: float) -> Flo
     """
     count = sound.shape[1] - CHORUS_HISTORY
     middle = (sound[0] + sound[1]) * np.float32(0.5)
-    turn = np.mod((first_frame + np.arange(count)) * (rate_hz / SAMPLE_RATE_HZ), 1.0)
-    sweep = np.sin((2.0 * np.pi) * turn) * (_CHORUS_SWING_S * SAMPLE_RATE_HZ)
-    place = np.arange(count) + (CHORUS_HISTORY - _CHORUS_CENTRE_S * SAMPLE_RATE_HZ)
-    wet = np.stack([_between(middle, place - sweep), _between(middle, place + sweep)])
-    dry_gain, wet_gain = np.float32(1.0 - 0.3 * depth), np.float32(0.55 * depth)
-    mixed: Floats = sound[:, CHORUS_HISTORY:] * dry_gain + wet * wet_gain
-    return mixed
+    sweep = _sweep(first_frame, count, rate_hz)
+    wet = np.stack([_delayed(middle, _CHORUS_CENTRE + sweep), _delayed(middle, _CHORUS_CENTRE - sweep)])
+    wet *= np.float32(0.55 * depth)
+    wet += sound[:, CHORUS_HISTORY:] * np.float32(1.0 - 0.3 * depth)
+    return wet
 
 
-def _between(sound: Floats, place: Doubles) -> Floats:
-    index = place.astype(np.int64)
-    part = (place - index).astype(np.float32)
-    low = sound.take(index, mode="clip")
-    value: Floats = low + part * (sound.take(index + 1, mode="clip") - low)
-    return value
+def _sweep(first_frame: int, count: int, rate_hz: float) -> Floats:
+    """The sine of the chorus in frames of delay, as float32: sin(a + b) from a slow table of a and a fast one of b."""
+    turn = 2.0 * np.pi * rate_hz / SAMPLE_RATE_HZ
+    starts = np.mod((first_frame + np.arange(0, count, _RUN)) * (rate_hz / SAMPLE_RATE_HZ), 1.0) * (2.0 * np.pi)
+    inside = turn * np.arange(_RUN)
+    swing = _CHORUS_SWING_S * SAMPLE_RATE_HZ
+    sines, cosines = single(swing * np.sin(starts))[:, None], single(swing * np.cos(starts))[:, None]
+    return single(sines * single(np.cos(inside)) + cosines * single(np.sin(inside))).reshape(-1)[:count]
+
+
+def _delayed(sound: Floats, delay: Floats) -> Floats:
+    """The sound without its history, later by `delay` frames (at least 1), on straight lines between its samples."""
+    whole = delay.astype(np.int32)
+    part = delay - whole
+    index = (np.arange(CHORUS_HISTORY, CHORUS_HISTORY + len(delay), dtype=np.int32) - whole).astype(np.int64)
+    later = sound.take(index, mode="clip")
+    earlier = sound.take(index - 1, mode="clip")
+    earlier -= later
+    earlier *= part
+    earlier += later
+    return earlier
 
 
 class Tap(NamedTuple):
@@ -69,12 +82,12 @@ _DARKENING = 0.72
 
 
 def delay_taps(delay_s: float) -> list[Tap]:
-    """Repeats of the ping-pong delay, left first, each darker than the one before, until they are 80 dB down."""
+    """Repeats of the ping-pong delay, left first, each darker than the one before, until they are 66 dB down."""
     step = frames(delay_s)
     taps = []
     for number in range(1, 40):
         level = FEEDBACK ** (number - 1)
-        if level < decibels(-80.0):
+        if level < decibels(-66.0):
             break
         bright = level * _DARKENING ** (number - 1)
         taps.append(Tap(number * step, (number + 1) % 2, bright, level - bright))

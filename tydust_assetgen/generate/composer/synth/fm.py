@@ -8,7 +8,6 @@ from tydust_assetgen.generate.composer.synth.instruments import Fm, Operator
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,
-    frames,
     hertz,
     seconds,
     single,
@@ -17,11 +16,12 @@ from tydust_assetgen.generate.composer.synth.signal import (
 _CEILING_HZ = 17_000.0
 
 
-def play(patch: Fm, pitch: int, gate_s: float, opened: float) -> Floats:
-    """One note. `opened` in octaves multiplies the modulation index, which is the brightness of FM."""
-    time_s = seconds(frames(gate_s + patch.amp.release_s))
+def play(patch: Fm, pitch: int, count: int, opened: float) -> Floats:
+    """`count` frames of a held note, before its amplifier. `opened` in octaves
+    multiplies the modulation index, which is the brightness of FM."""
+    time_s = seconds(count)
     sides = [_side(patch, hertz(pitch), time_s, opened, cents) for cents in (-0.5, 0.5)]
-    return np.stack(sides) * patch.amp.at(time_s, gate_s)
+    return np.stack(sides)
 
 
 def _side(patch: Fm, base_hz: float, time_s: Floats, opened: float, side: float) -> Floats:

@@ -48,6 +48,11 @@ class Filter:
     lfo_octaves: float = 0.0
     lfo_hz: float = 0.3
 
+    @property
+    def slow(self) -> bool:
+        """Whether it opens in the manner of a pad."""
+        return self.envelope.attack_s >= 0.1
+
 
 _PLAIN = Filter()
 

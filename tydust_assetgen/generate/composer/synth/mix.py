@@ -20,7 +20,7 @@ from tydust_assetgen.generate.composer.synth.ducking import Ducking
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames
 from tydust_assetgen.generate.composer.synth.sounds import Sounds
 from tydust_assetgen.generate.composer.synth.styles import Style, style_of
-from tydust_assetgen.generate.composer.synth.timeline import Clock, Track, stretch, tracks
+from tydust_assetgen.generate.composer.synth.timeline import Clock, Track, end_of, is_heard, stretch, tracks
 
 LONGEST_TAIL_S = 12.0
 _STRETCH = 3 << 15
@@ -77,15 +77,9 @@ def _desk(score: Score) -> Desk:
 
 def _tail(desk: Desk) -> int:
     """Frames after the last bar until all has decayed: notes, then repeats and room, at most 12 s."""
-    clock = desk.clock
-    ends = (
-        e.start + e.key.gate_frames + t.longest - max(x.key.gate_frames for x in t.events)
-        for t in desk.tracks
-        for e in t.events
-    )
-    over = max([0, *(end - clock.loop_frames for end in ends)])
+    over = max((end_of(track) for track in desk.tracks), default=0) - desk.clock.loop_frames
     repeats = desk.taps[-1].offset if any(t.part.delay for t in desk.tracks) else 0
-    return int(min(over + max(repeats, desk.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
+    return int(min(max(over, 0) + max(repeats, desk.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
 
 
 def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:
@@ -97,6 +91,8 @@ def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int
     for track in desk.tracks:
         # The delay's filter wants some history, so that a stretch starts as the one before it ended.
         sound = _strip(track, desk, sounds, first - lead, end)
+        if sound is None:
+            continue
         dry += sound[:, lead:]
         middle = sound[0] + sound[1]
         to_room += middle[lead:] * np.float32(0.5 * track.part.reverb)
@@ -108,8 +104,10 @@ def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int
     return to_room
 
 
-def _strip(track: Track, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:
-    """One part's sound through its chorus and under the kick."""
+def _strip(track: Track, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats | None:
+    """One part's sound through its chorus and under the kick; none where the part is silent."""
+    if not is_heard(track, desk.clock, first - effects.CHORUS_HISTORY, end):
+        return None
     depth = track.patch.chorus * desk.style.chorus
     if depth:
         history = stretch(track, desk.clock, sounds, first - effects.CHORUS_HISTORY, end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -64,13 +65,14 @@ class Adsr:
 
     def at(self, time_s: Floats, gate_s: float) -> Floats:
         """Level, 0 to 1, at times from the note's start, for a key held `gate_s` seconds."""
-        held = self._held(np.minimum(time_s, np.float32(gate_s)))
+        held = self.held(np.minimum(time_s, np.float32(gate_s)))
         left = np.clip((time_s - np.float32(gate_s)) / np.float32(self.release_s), 0.0, 1.0)
         # The straight line closes what the exponential leaves open, so that a note ends at exactly zero.
         fall: Floats = np.exp(np.float32(-4.0) * left) * (np.float32(1.0) - left)
         return held * fall
 
-    def _held(self, time_s: Floats) -> Floats:
+    def held(self, time_s: Floats) -> Floats:
+        """Level for a key that is never let go."""
         rise = np.clip(time_s / np.float32(self.attack_s), 0.0, 1.0)
         past = np.maximum(time_s - np.float32(self.attack_s), np.float32(0.0))
         decayed = np.exp(past * np.float32(-3.0 / self.decay_s))
@@ -79,9 +81,11 @@ class Adsr:
         return level
 
 
-def lowpass(bins_hz: Doubles, corner_hz: float, width_hz: float) -> Doubles:
-    """Gain that falls from 1 to 0 on a raised cosine of `width_hz`, down to nothing at `corner_hz`."""
-    return double(0.5 + 0.5 * np.cos(np.pi * np.clip((bins_hz - corner_hz + width_hz) / width_hz, 0.0, 1.0)))
+@lru_cache(maxsize=16)
+def _lowpass(bins: int, spacing_hz: float, corner_hz: float) -> Floats:
+    """Gains of a low-pass that falls on a raised cosine over 3 kHz, down to nothing at the corner."""
+    place = np.clip((np.arange(bins) * spacing_hz - corner_hz + 3_000.0) / 3_000.0, 0.0, 1.0)
+    return single(0.5 + 0.5 * np.cos(np.pi * place))
 
 
 def resampled(sound: Floats, count: int, pass_hz: float, rate_hz: float) -> Floats:
@@ -90,9 +94,8 @@ def resampled(sound: Floats, count: int, pass_hz: float, rate_hz: float) -> Floa
     """
     spectrum = fft.rfft(sound, axis=-1)
     bins = min(spectrum.shape[-1], count // 2 + 1)
-    gain = lowpass(np.arange(bins) * (rate_hz / sound.shape[-1]), pass_hz, 3_000.0)
-    spectrum = spectrum[..., :bins] * gain.astype(np.float32)
-    return single(fft.irfft(spectrum, count, axis=-1) * np.float32(count / sound.shape[-1]))
+    gain = _lowpass(bins, rate_hz / sound.shape[-1], pass_hz) * np.float32(count / sound.shape[-1])
+    return single(fft.irfft(spectrum[..., :bins] * gain, count, axis=-1))
 
 
 def seconds(count: int) -> Floats:

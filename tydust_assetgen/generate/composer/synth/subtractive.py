@@ -1,7 +1,8 @@
-"""Plays one note of a subtractive patch: unison oscillators, moving low-pass, amplifier, overdrive.
+"""The sound of a subtractive patch before its amplifier: unison oscillators, moving low-pass, overdrive.
 
-In walk the patch, a pitch, how long the key is held and how far the filter is opened; out walks the note,
-float32 `[1 or 2, frames]`, release included.
+In walk the patch, a pitch, a length and how far the filter is opened; out walks float32 `[1 or 2, frames]`. The
+filter's envelope does not hear the key's release (the amplifier closes anyway), so one sound serves notes of any
+length.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from tydust_assetgen.generate.composer.synth.oscillator import (
 )
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
-    Adsr,
     Doubles,
     Floats,
     Ints,
@@ -36,7 +36,6 @@ from tydust_assetgen.generate.composer.synth.signal import (
     hertz,
     randomness,
     resampled,
-    seconds,
 )
 
 OVERSAMPLING = 4
@@ -87,12 +86,13 @@ class Voice(NamedTuple):
         return sound
 
 
-def play(patch: Subtractive, pitch: int, gate_s: float, opened: float, seed: str) -> Floats:
-    """One note. `opened` is in octaves of cutoff; `seed` decides the phases of the unison."""
-    rate_hz = float(SAMPLE_RATE_HZ * (OVERSAMPLING if patch.drive else 1))
-    block = _SLOW if patch.filter.envelope.attack_s >= 0.1 else _QUICK
-    time = Time(round((gate_s + patch.amp.release_s) * rate_hz), block, rate_hz)
-    steps = _cutoffs(patch.filter, pitch, time.edges_s, gate_s, opened)
+def play(patch: Subtractive, pitch: int, count: int, opened: float, seed: str) -> Floats:
+    """`count` frames of a held note. `opened` is in octaves of cutoff; `seed` decides the phases of the unison."""
+    over = OVERSAMPLING if patch.drive else 1
+    rate_hz = float(SAMPLE_RATE_HZ * over)
+    block = _SLOW if patch.filter.slow else _QUICK
+    time = Time(count * over, block, rate_hz)
+    steps = _cutoffs(patch.filter, pitch, time.edges_s, opened)
     random = randomness("phases", seed, pitch)
     voices = [
         voice for oscillator in patch.oscillators for voice in _unison(patch, oscillator, pitch, steps, time, random)
@@ -102,7 +102,7 @@ def play(patch: Subtractive, pitch: int, gate_s: float, opened: float, seed: str
         sound += np.float32(patch.breath) * _breath(sound.shape[1], len(sound), pitch)
     if patch.drive:
         sound = _driven(sound, patch.drive)
-    return _shut(sound, patch.amp, gate_s)
+    return sound
 
 
 def _summed(voices: list[Voice], time: Time) -> Floats:
@@ -117,16 +117,8 @@ def _summed(voices: list[Voice], time: Time) -> Floats:
     return total.reshape(len(total), -1)[:, : time.count]
 
 
-def _shut(sound: Floats, amp: Adsr, gate_s: float) -> Floats:
-    """The sound through the amplifier; changes `sound`."""
-    time_s = seconds(sound.shape[1])
-    for low in range(0, sound.shape[1], _CHUNK):
-        sound[:, low : low + _CHUNK] *= amp.at(time_s[low : low + _CHUNK], gate_s)
-    return sound
-
-
-def _cutoffs(low_pass: Filter, pitch: int, edges_s: Floats, gate_s: float, opened: float) -> Ints:
-    octaves = low_pass.sweep_octaves * low_pass.envelope.at(edges_s, gate_s)
+def _cutoffs(low_pass: Filter, pitch: int, edges_s: Floats, opened: float) -> Ints:
+    octaves = low_pass.sweep_octaves * low_pass.envelope.held(edges_s)
     if low_pass.lfo_octaves:
         octaves = octaves + low_pass.lfo_octaves * np.sin(2 * np.pi * low_pass.lfo_hz * edges_s)
     tracked = low_pass.cutoff_hz * (hertz(pitch) / _MIDDLE_C_HZ) ** low_pass.keytrack * 2.0**opened
@@ -210,7 +202,9 @@ def _air() -> Floats:
 
 def _breath(count: int, channels: int, pitch: int) -> Floats:
     """A piece of that air, another one for each pitch."""
-    return _air()[:channels].take(np.arange(pitch * 997, pitch * 997 + count) % _AIR_FRAMES, axis=1)
+    first = pitch * 997 % _AIR_FRAMES
+    rounds = -(-(first + count) // _AIR_FRAMES)
+    return np.concatenate([_air()[:channels]] * rounds, axis=1)[:, first : first + count]
 
 
 _MARGIN = 512

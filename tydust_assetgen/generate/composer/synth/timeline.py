@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Passage, Score
 from tydust_assetgen.generate.composer.synth import chip, drums
-from tydust_assetgen.generate.composer.synth.instruments import Chip, Effect, Kit, Patch, loudness_gain
+from tydust_assetgen.generate.composer.synth.instruments import Chip, Effect, Kit, Patch, Subtractive, loudness_gain
 from tydust_assetgen.generate.composer.synth.patches import PATCHES
-from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels, frames
 from tydust_assetgen.generate.composer.synth.sounds import (
     LONGEST_DRUM_FRAMES,
     OPENED_PER_OCTAVE,
-    NoteKey,
+    SoundKey,
     Sounds,
+    amplifier,
     longest_frames,
+    shape,
 )
 
 _CLOSED = (42, 44)
@@ -35,7 +37,8 @@ class Event:
     """A note at its place."""
 
     start: int
-    key: NoteKey
+    key: SoundKey
+    gate_frames: int
     level: float
 
 
@@ -78,16 +81,38 @@ def tracks(score: Score, clock: Clock) -> list[Track]:
 def _track(part: Part, score: Score, clock: Clock) -> Track:
     patch = PATCHES[part.patch]
     turns: Counter[int] = Counter()
-    events = []
     closings = _closings(part, score)
+    events = []
     for note in sorted(part.notes):
         turns[note.pitch] += 1
+        held = _until_closed(note, closings) if isinstance(patch.instrument, Kit) else note.length
+        gate_frames = max(1, clock.at(held))
         opened = _opened(colour(score, note.start), note.velocity)
-        held = max(1, clock.at(_until_closed(note, closings) if isinstance(patch.instrument, Kit) else note.length))
-        key = _key(patch, note.pitch, held, opened, turns[note.pitch])
-        events.append(Event(clock.at(note.start), key, loudness_gain(note.velocity)))
-    longest = max(longest_frames(event.key) for event in events)
-    return Track(part, patch, tuple(events), tuple(event.start for event in events), longest)
+        key = _key(patch, note.pitch, gate_frames, opened, turns[note.pitch])
+        events.append(Event(clock.at(note.start), key, gate_frames, loudness_gain(note.velocity)))
+    shared = _shared(events) if amplifier(patch.name) else events
+    longest = max(longest_frames(event.key) for event in shared)
+    return Track(part, patch, tuple(shared), tuple(event.start for event in shared), longest)
+
+
+def _shared(events: list[Event]) -> list[Event]:
+    """The same events, each with the sound of the longest that differs in nothing but its length."""
+    longest: dict[SoundKey, int] = {}
+    for event in events:
+        bare = event.key._replace(held_frames=0)
+        longest[bare] = max(longest.get(bare, 0), event.gate_frames)
+    return [
+        replace(event, key=event.key._replace(held_frames=longest[event.key._replace(held_frames=0)]))
+        for event in events
+    ]
+
+
+def end_of(track: Track) -> int:
+    """The frame at which the last note of a part has rung out."""
+    amp = amplifier(track.patch.name)
+    if amp is None:
+        return max(event.start + longest_frames(event.key) for event in track.events)
+    return max(event.start + event.gate_frames for event in track.events) + frames(amp.release_s)
 
 
 def _closings(part: Part, score: Score) -> list[int]:
@@ -103,17 +128,19 @@ def _until_closed(note: Note, closings: list[int]) -> int:
     return closings[after] - note.start if shut else _FOR_EVER
 
 
-def _key(patch: Patch, pitch: int, gate_frames: int, opened: int, turn: int) -> NoteKey:
+def _key(patch: Patch, pitch: int, gate_frames: int, opened: int, turn: int) -> SoundKey:
     """The cache key: whatever the instrument does not listen to is left out, so that more notes are the same."""
     instrument = patch.instrument
     if isinstance(instrument, Kit):
         known = drums.nearest(pitch)
         rings = 0 if gate_frames >= LONGEST_DRUM_FRAMES else gate_frames
-        return NoteKey(patch.name, known, rings, opened // 2 * 2, turn % drums.variants(known))
+        return SoundKey(patch.name, known, rings, opened // 2 * 2, turn % drums.variants(known))
     if isinstance(instrument, Chip):
         noise = instrument.wave == "noise"
-        return NoteKey(patch.name, chip.nearest(pitch) if noise else pitch, 0 if noise else gate_frames, 0)
-    return NoteKey(patch.name, pitch, gate_frames, 0 if isinstance(instrument, Effect) else opened)
+        return SoundKey(patch.name, chip.nearest(pitch) if noise else pitch, 0 if noise else gate_frames, 0)
+    if isinstance(instrument, Subtractive) and instrument.filter.slow:
+        opened = round(opened / 2) * 2  # a slow pad takes half octaves: nobody hears the difference, all hear the wait
+    return SoundKey(patch.name, pitch, gate_frames, 0 if isinstance(instrument, Effect) else opened)
 
 
 def colour(score: Score, tick: int) -> float:
@@ -157,13 +184,22 @@ def stretch(track: Track, clock: Clock, sounds: Sounds, first: int, end: int) ->
     """The part's sound from frame `first` to `end` (exclusive), `[2, end - first]`, before effects."""
     bus = np.zeros((2, end - first), np.float32)
     gain = decibels(track.part.gain_db)
+    amp = amplifier(track.patch.name)
     for event, start in _heard(track, clock, first, end):
         sound = sounds.get(event.key)
-        stop = min(start + sound.shape[1], end)
-        low = max(start, first)
+        outline = shape(amp, event.gate_frames) if amp else None
+        stop = min(start + (sound.shape[1] if outline is None else len(outline)), end)
+        low, level = max(start, first), np.float32(event.level * gain)
         if stop > low:
-            bus[:, low - first : stop - first] += sound[:, low - start : stop - start] * np.float32(event.level * gain)
+            part = sound[:, low - start : stop - start]
+            faded = level if outline is None else outline[low - start : stop - start] * level
+            bus[:, low - first : stop - first] += part * faded
     return bus * np.array(pan_gains(track.part.pan), np.float32)[:, None] if track.part.pan else bus
+
+
+def is_heard(track: Track, clock: Clock, first: int, end: int) -> bool:
+    """Whether any event may sound in a span."""
+    return bool(_heard(track, clock, first, end))
 
 
 def _heard(track: Track, clock: Clock, first: int, end: int) -> list[tuple[Event, int]]:
