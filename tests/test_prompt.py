@@ -143,7 +143,7 @@ def test_sections_in_words(text: str, sections: list[tuple[str, float, str]]) ->
     [
         ("seamless looping", True), ("loops seamlessly", True), ("a 40 second loop", True), ("loopable", True),
         ("non-looping", False), ("no loop", False), ("plays once", False), ("a one-shot stinger", False),
-        ("does not loop", False), ("drum loops and pads", None), ("pads", None),
+        ("does not loop", False), ("drum loops and pads", None), ("looping arpeggios", None), ("pads, looping", True), ("pads", None),
     ],
 )  # fmt: skip
 def test_loops_in_words(text: str, loop: bool | None) -> None:

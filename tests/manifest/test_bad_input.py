@@ -48,6 +48,7 @@ OF_ONE_SLOT = {
     "MP3 bit rate": (SLOT + 'also = ["mp3"]\nmp3 = { bitrate = 190 }', 6, "a.ogg", "has no bit rate of 190", "is 192"),
     "MP3 sample rate": (SLOT + 'also = ["mp3"]\nsample_rate = 96000', 6, "a.ogg", "MP3 has no sample rate of 96000", ""),
     "blank name": (SLOT + 'instruments = ["bass", " "]', 5, "a.ogg", "`instruments` is empty", ""),
+    "control character": (SLOT + 'title = "a\\u0007"', 5, "a.ogg", "`title` has a control character ('\\x07')", "remove it"),
     "key": (SLOT + 'key = "H minor"', 5, "a.ogg", "`key` is no key: `H minor`", "`D minor`"),
     "key with no mode": (SLOT + 'key = "D"', 5, "a.ogg", "`key` is no key: `D`", "a tonic and a mode"),
     "genre": (SLOT + 'genre = "synthwav"', 5, "a.ogg", "unknown genre `synthwav`", "did you mean `synthwave`?"),
@@ -145,6 +146,8 @@ OF_THE_MANIFEST = {
     "slot's key among the defaults": ("[defaults]\nsections = []", 4, "unknown key `sections`", ""),
     "key of a genre": ('[genre.synthwave]\nkey = "X"', 4, "`genre.synthwave.key` is no key: `X`", "`D minor`"),
     "unknown key of a genre": ("[genre.synthwave]\nbmp = 3", 4, "unknown key `bmp`", "did you mean `bpm`?"),
+    "name of a genre": ('[genre."a|b"]\nbpm = 90', 3, "a genre can't be named `'a|b'`", "letters"),
+    "nameless genre": ('[genre.""]\nbpm = 90', 3, "a genre can't be named `''`", "letters"),
     "genre that is a text": ('genre = "synthwave"\n', 3, "unknown key `genre`", ""),
     "defaults that are a number": ("", 1, "`defaults` must be a table, not `3`", ""),
 }
@@ -179,7 +182,7 @@ def test_a_manifest_that_is_wrong(case: str, problems: Problems) -> None:
         ('[game]\nname = "x"\nassets = "../x"\n', 3, "`game.assets` lies outside the manifest's folder"),
         ('[game]\nname = "x"\nassets = "/tmp"\n', 3, "`game.assets` lies outside the manifest's folder"),
         ('[game]\nname = "x"\nassets = "C:/x"\n', 3, "`game.assets` lies outside the manifest's folder"),
-        ('[game]\nname = "x"\nassets = "a\\u0000"\n', 3, "`game.assets` lies outside the manifest's folder"),
+        ('[game]\nname = "x"\nassets = "a\\u0000"\n', 3, "`game.assets` has a control character"),
     ],
 )
 def test_a_game_that_is_wrong(problems: Problems, game: str, line: int, message: str) -> None:
@@ -316,12 +319,14 @@ def test_everything_is_reported_at_once(problems: Problems) -> None:
         assert [
             case[3].split(" (assets")[0] in problem.message for problem in found if problem.slot == f"{at}.ogg"
         ] == [True]
-    assert [problem.message for problem in found if not problem.slot] == ["unknown table `musik`", "unknown key `bmp`"]
+    assert [problem.message for problem in found if not problem.slot] == ["unknown key `bmp`", "unknown table `musik`"]
+    lines = [int(problem.place.split(":")[1]) for problem in found]
+    assert lines == sorted(lines)
 
 
 def test_every_mistake_of_one_slot_is_reported(problems: Problems) -> None:
     found = problems(SLOT + 'bmp = 1\nkey = "X"\nseed = -1\nogg = { quality = 99 }\nduration = inf\n')
-    assert [problem.place for problem in found] == [f"assets.toml:{line}" for line in (5, 7, 8, 9, 6)]
+    assert [problem.place for problem in found] == [f"assets.toml:{line}" for line in (5, 6, 7, 8, 9)]
 
 
 def test_nothing_is_written(problems: Problems, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ for people: what is expected, with its range, and what stands there instead.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import inspect
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # tab and new line may stand in a text
 
 
 class Fault(NamedTuple):
@@ -109,6 +112,9 @@ def _check_value(value: Any, kind: Any, where: str) -> tuple[Any, tuple[Fault, .
         return [one.values for one in checked], faults
     if isinstance(value, float) and not math.isfinite(value):
         return None, (Fault(where, f"`{where}` is {value}, not a finite number", f"it takes {expected(kind)}"),)
+    control = _CONTROL.search(" ".join(_texts(value)))
+    if control:
+        return None, (Fault(where, f"`{where}` has a control character ({control[0]!a})", "remove it"),)
     if _is_blank(value, kind):
         return None, (Fault(where, f"`{where}` is empty", f"it takes {expected(kind)}"),)
     try:
@@ -117,10 +123,14 @@ def _check_value(value: Any, kind: Any, where: str) -> tuple[Any, tuple[Fault, .
         return None, (Fault(where, f"`{where}` must be {expected(kind)}, not {shown(value)}"),)
 
 
+def _texts(value: Any) -> list[str]:
+    """The texts in a value, which may be one or a list of them."""
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
 def _is_blank(value: Any, kind: Any) -> bool:
     """Whether a text that must say something says nothing, alone or in a list."""
-    texts = value if isinstance(value, list) else [value]
-    blank = any(isinstance(text, str) and not text.strip() for text in texts)
+    blank = any(not text.strip() for text in _texts(value))
     return blank and any(_must_say(member) for member in _members(kind))
 
 

@@ -31,14 +31,15 @@ class Clash(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """The owner of each file (by its folded path), and the clashes."""
+    """The owner of each file (by its folded path), and who clashes with it."""
 
     owners: dict[str, str]
-    clashes: tuple[Clash, ...]
+    clashes: Mapping[str, Mapping[str, Clash]]
+    """By slot and path."""
 
     def faults(self, slot: str, paths: Iterable[str]) -> Iterator[Fault]:
         """What other slots already claim of a slot's files; `paths` are those that only its recipe knows."""
-        seen = {clash.path: clash for clash in self.clashes if clash.slot == slot}
+        seen = self.clashes.get(slot, {})
         yield from (clash.fault() for clash in seen.values())
         for path in paths:
             if path in seen:
@@ -55,15 +56,15 @@ class Claims(NamedTuple):
 def claim(music: Mapping[str, Any], defaults: Mapping[str, Any], genres: Mapping[str, Mapping[str, Any]]) -> Claims:
     """Goes over all slots. `defaults` and `genres` are checked tables."""
     owners: dict[str, str] = {}
-    clashes: list[Clash] = []
+    clashes: dict[str, dict[str, Clash]] = {}
     common = defaults.get("also", ())
     for slot, raw in music.items():
         also = _also(raw, common, defaults, genres) if isinstance(raw, dict) else common
         for path in (slot, *(with_format(slot, codec) for codec in also)) if also else (slot,):
             owner = owners.setdefault(same_file(path), slot)
             if owner != slot:
-                clashes.append(Clash(slot, path, owner))
-    return Claims(owners, tuple(clashes))
+                clashes.setdefault(slot, {})[path] = Clash(slot, path, owner)
+    return Claims(owners, clashes)
 
 
 def _also(

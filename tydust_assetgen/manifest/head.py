@@ -5,7 +5,8 @@ In walk the raw tables, out walks `Head`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_o
 from tydust_assetgen.manifest.resolve import Surroundings, setting_faults, table_names
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable
 
+_GENRE_NAME = re.compile(r"[^\W_][\w &+.-]{0,39}")
 TABLES = ("defaults", "game", "genre", "music")
 
 
@@ -29,13 +31,14 @@ class Head(NamedTuple):
 def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]]) -> Head:
     """Checks all tables but those of the slots."""
     game = _game(tables.get("game", {}))
+    title = " ".join(game.values.get("name", "").split())
     names = _tables(tables.get("genre", {}), "genre")
-    bare = Surroundings(game.values.get("name", ""), {}, {name: {} for name in names.values}, generators)
+    bare = Surroundings(title, {}, {name: {} for name in names.values}, generators)
     defaults = _settings(tables.get("defaults", {}), DefaultsTable, "defaults", bare)
     genres = {name: _settings(raw, GenreTable, f"genre.{name}", bare) for name, raw in names.values.items()}
     music = _tables(tables.get("music", {}), "music")
     around = bare._replace(defaults=defaults.values, genres={name: one.values for name, one in genres.items()})
-    of_genres = tuple(fault for one in genres.values() for fault in one.faults)
+    of_genres = (*_names(genres), *(fault for one in genres.values() for fault in one.faults))
     faults = (*_strangers(tables), *game.faults, *defaults.faults, *names.faults, *of_genres, *music.faults)
     return Head(around, game.values.get("assets", "assets"), music.values, faults)
 
@@ -73,6 +76,13 @@ def _tables(raw: object, name: str) -> Checked:
     if isinstance(raw, dict):
         return Checked(raw, ())
     return Checked({}, (Fault(name, f"`{name}` must be a table, not {shown(raw)}"),))
+
+
+def _names(genres: Iterable[str]) -> tuple[Fault, ...]:
+    """Genres are found in texts by their name, so that it must be a plain word or two."""
+    bad = [name for name in genres if not _GENRE_NAME.fullmatch(name)]
+    hint = "use up to 40 letters, digits, spaces, `-`, `_`, `.`, `&`, `+`"
+    return tuple(Fault(f"genre.{name}", f"a genre can't be named {shown(name)}", hint) for name in bad)
 
 
 def _strangers(tables: Mapping[str, Any]) -> tuple[Fault, ...]:

@@ -27,6 +27,7 @@ from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.text import parse, read_text
 from tydust_assetgen.version import VERSION
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
 _FEW = 32
 """Up to so many slots are searched for one by one; beyond, one scan of the whole text is cheaper."""
 
@@ -48,7 +49,7 @@ class Manifest:
     _text: str = field(default="", repr=False)
     _music: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _around: Surroundings = field(default=Surroundings("", {}, {}, {}), repr=False)
-    _claims: Claims = field(default=Claims({}, ()), repr=False)
+    _claims: Claims = field(default=Claims({}, {}), repr=False)
 
     def resolve(self, slots: Iterable[str]) -> tuple[Recipe, ...]:
         """The recipes of these slots, in this order.
@@ -60,7 +61,7 @@ class Manifest:
         found = [self.look(slot) for slot in wanted]
         problems = [one for slot, result in zip(wanted, found, strict=True) for one in self._problems(slot, result)]
         if problems:
-            raise ManifestError.all(problems)
+            raise ManifestError.all(sorted(problems, key=_line))
         line = self._lines.of_slot if len(wanted) <= _FEW else self._lines.of
         recipes = (result.recipe for result in found if result.recipe)
         return tuple(
@@ -152,7 +153,7 @@ def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]]) ->
     )
     faults = (*head.faults, *_tree_faults(manifest))
     if faults or manifest._claims.clashes:
-        raise ManifestError.all(_report(manifest, faults))
+        raise ManifestError.all(sorted(_report(manifest, faults), key=_line))
     return manifest
 
 
@@ -171,9 +172,14 @@ def _report(manifest: Manifest, faults: Iterable[Fault]) -> Iterable[Problem]:
         yield from manifest._problems(slot, manifest.look(slot))
 
 
+def _line(one: Problem) -> int:
+    line = one.place.rpartition(":")[2]
+    return int(line) if line.isdecimal() else 0
+
+
 def _canonical(value: object) -> bytes | None:
     """Canonical JSON; None for what has none (absurdly large numbers, absurdly deep tables)."""
     try:
-        return msgspec.json.encode(value, order="sorted")
+        return _ENCODER.encode(value)
     except (OverflowError, RecursionError, ValueError, TypeError):
         return None

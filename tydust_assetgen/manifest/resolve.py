@@ -20,7 +20,7 @@ from tydust_assetgen.manifest.paths import name_faults
 from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.tables import CODECS, TrackTable
 from tydust_assetgen.manifest.whole import whole_prompt
-from tydust_assetgen.prompt import GENRES, Parts, parse_key, read
+from tydust_assetgen.prompt import GENRES, Parts, find_keys, find_tempos, parse_key, read, sound_alike
 
 
 class Surroundings(NamedTuple):
@@ -100,7 +100,7 @@ def resolve(slot: str, raw: object, around: Surroundings) -> Resolved:
         return Resolved(None, faults or made.faults, parts, values)
     recipe = Recipe(
         slot=slot,
-        title=values.get("title", "").strip() or outputs.title(slot),
+        title=" ".join(values.get("title", "").split()) or outputs.title(slot),
         game=around.game,
         brief=_brief(values, told, stack, made.values),
         finish=_finish(stack),
@@ -167,11 +167,12 @@ def _empty(values: Layer, faults: tuple[Fault, ...], stack: Layers) -> tuple[Fau
 def _contradictions(values: Layer, parts: Parts) -> tuple[Fault, ...]:
     """Where a field and the slot's own text say different things."""
     faults = []
+    text = values.get("prompt", "")
     key = parse_key(values.get("key", ""))
-    if key and parts.key and key != parts.key:
+    if key and parts.key and not any(sound_alike(key, said) for said in find_keys(text)):
         faults.append(_contradiction("key", key, parts.key))
     bpm = values.get("bpm")
-    if bpm and parts.bpm and abs(bpm - parts.bpm) > 0.01:
+    if bpm and parts.bpm and all(abs(bpm - said) > 0.01 for said in find_tempos(text)):
         faults.append(_contradiction("bpm", f"{bpm:g}", f"{parts.bpm:g} BPM"))
     elif parts.bpm and not 20 <= parts.bpm <= 300:
         faults.append(Fault("prompt", f"the prompt says {parts.bpm:g} BPM; a tempo is from 20 to 300"))

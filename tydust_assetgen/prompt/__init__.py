@@ -5,9 +5,9 @@ aesthetic, quality. `read` takes any human text (what it does not find stays emp
 order of the pattern, and `read` reads back what `write` wrote.
 """
 
-from tydust_assetgen.prompt.key import parse_key
+from tydust_assetgen.prompt.key import find_keys, parse_key, sound_alike
 from tydust_assetgen.prompt.parts import GENRES, MAX_CHARACTERS, Parts
-from tydust_assetgen.prompt.read import read
+from tydust_assetgen.prompt.read import find_tempos, read
 from tydust_assetgen.prompt.sections import section_name
 from tydust_assetgen.prompt.words import find_instruments, find_moods
 from tydust_assetgen.prompt.write import write
@@ -17,9 +17,12 @@ __all__ = [
     "MAX_CHARACTERS",
     "Parts",
     "find_instruments",
+    "find_keys",
     "find_moods",
+    "find_tempos",
     "parse_key",
     "read",
     "section_name",
+    "sound_alike",
     "write",
 ]

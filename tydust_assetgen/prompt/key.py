@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _ACCIDENTALS = {"#": "#", "♯": "#", "sharp": "#", "b": "b", "♭": "b", "flat": "b"}
+_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _MODES = {"major": "major", "maj": "major", "minor": "minor", "min": "minor", "m": "minor"}
 _TONIC = r"(?P<letter>[A-Ga-g])(?:(?P<sign>[#♯♭b])|[ -](?P<word>sharp|flat)\b)?"
 
@@ -30,15 +32,27 @@ def parse_key(text: str) -> str:
 
 
 def find_key(text: str) -> str:
-    """The first key that a sentence names, as `D minor`; empty when there is none.
+    """The first key that a text names, as `D minor`; empty when there is none."""
+    return next(iter(find_keys(text)), "")
+
+
+def find_keys(text: str) -> Iterator[str]:
+    """All keys that a text names, in order.
 
     `a major battle`, `A minor setback` and `a key moment` name none: the letter A alone is taken only where the words
     around it show that a key is meant, and the short form (`Dm`) only after `in` or `key`.
     """
-    for found in _IN_TEXT.finditer(text):
-        if _means_a_key(text, found):
-            return _spell(found)
-    return ""
+    return (_spell(found) for found in _IN_TEXT.finditer(text) if _means_a_key(text, found))
+
+
+def sound_alike(one: str, other: str) -> bool:
+    """Whether two keys, as `find_key` spells them, are the same on a keyboard: `Gb minor` and `F# minor`."""
+    return _heard(one) == _heard(other)
+
+
+def _heard(key: str) -> tuple[int, str]:
+    tonic, mode = key.split()
+    return (_SEMITONES[tonic[0]] + tonic.count("#") - tonic[1:].count("b")) % 12, mode
 
 
 def _means_a_key(text: str, found: re.Match[str]) -> bool:

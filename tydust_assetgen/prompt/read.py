@@ -6,7 +6,7 @@ Every pattern here is bounded (no nested repetition), so that no text makes it s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from tydust_assetgen.prompt.key import find_key
@@ -28,8 +28,8 @@ _NO_LOOP = re.compile(
     re.IGNORECASE,
 )
 _LOOP = re.compile(
-    r"\b(?:seamless(?:ly)? loop\w*|looping|loopable|loops (?:back|seamlessly|forever|cleanly)"
-    r"|(?:second|seconds|minute|a|seamless|perfect) loop)\b",
+    r"\b(?:(?:seamless|perfect|endless|for)(?:ly)? loop\w*|loopable|loops (?:back|seamlessly|forever|cleanly|endlessly)"
+    r"|looping (?:track|music|piece|theme)|(?:seconds?|minutes?|a) loop)\b|(?:^|[,.;] )looping(?=[,.;]|$)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\s*(instruments?|instrumentation|moods?|aesthetic|quality)\s?:\s?(?=\S)", re.IGNORECASE)
@@ -55,7 +55,7 @@ def read(text: str, genres: Iterable[str] = GENRES) -> Parts:
         genre=genre,
         atmosphere=_atmosphere(plain[0], name) if free and free[0] == plain[0] else "",
         key=next(filter(None, map(find_key, plain)), ""),
-        bpm=_bpm(text),
+        bpm=next(find_tempos(text), 0.0),
         duration_s=next(filter(None, map(read_duration, free)), 0.0),
         sections=tuple(section for sections in told for section in sections),
         instruments=_listed(labelled["instrument"]) if "instrument" in labelled else find_instruments(text),
@@ -100,12 +100,12 @@ def _genre(text: str, genres: tuple[str, ...]) -> tuple[str, str]:
         return "", ""
     plain = found[0].lower()
     squeezed = plain.replace(" ", "").replace("-", "")
-    return next((name for name in genres if name in (plain, squeezed)), plain), found[0]
+    return next((name for name in genres if name.lower() in (plain, squeezed)), plain), found[0]
 
 
-def _bpm(text: str) -> float:
-    found = _BEATS.search(text)
-    return float(found[1] or found[2]) if found else 0.0
+def find_tempos(text: str) -> Iterator[float]:
+    """All tempos that a text names, in BPM, in order."""
+    return (float(found[1] or found[2]) for found in _BEATS.finditer(text))
 
 
 def _loop(text: str) -> bool | None:
