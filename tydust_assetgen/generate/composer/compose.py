@@ -21,6 +21,8 @@ from tydust_assetgen.generate.composer.sheet import Bar, lead_sheet
 from tydust_assetgen.generate.composer.styles.style import Mix
 
 _DRAFTS = 6
+_TRIM_DB = {"choir_pad": -4.0, "strings": 1.5, "dark_pad": 1.0, "soft_lead": 1.5}
+"""What makes patches of a role equally loud in a chord or line of the usual register, as measured (BS.1770)."""
 
 
 def compose(brief: Brief) -> Score:
@@ -115,7 +117,9 @@ def _part(plan: Design, role: Role, notes: Iterable[Note], patch: str = "", mix:
     moved = tuple(sorted(_moved(plan, note, shift) for note in notes))
     reverb = min(1.0, mix.reverb * plan.parameters.reverb)
     delay = min(1.0, mix.delay * plan.parameters.delay)
-    return Part(role, patch or plan.patches[role], moved, mix.gain_db, mix.pan, reverb, delay)
+    patch = patch or plan.patches[role]
+    gain_db = mix.gain_db + _TRIM_DB.get(patch, 0.0) - (3.0 if role == "drums" and plan.sparse_drums else 0.0)
+    return Part(role, patch, moved, gain_db, mix.pan, reverb, delay)
 
 
 def _transposition(plan: Design) -> int:

@@ -31,7 +31,9 @@ def drones(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
     asked = design.patches.get("fx") == "drone"
     if not asked and design.style.pedal == 0.0:
         return ()
-    quiet = [bar for bar in sheet if "fx" in bar.roles and (asked or bar.energy < 0.45) and bar.in_section % 2 == 0]
+    quiet = [
+        bar for bar in sheet if "fx" in bar.roles and bar.energy < (0.6 if asked else 0.45) and bar.in_section % 2 == 0
+    ]
     return tuple(Note(bar.start, bar.ticks * (1 if bar.closes_section else 2), _TONIC - 12, 64) for bar in quiet)
 
 

@@ -17,9 +17,9 @@ ARP_RANGE = (60, 95)
 
 
 def velocity(base: float, dice: Dice, design: Design, spread: float = 10.0) -> int:
-    """A velocity with a human touch, in steps of 4 so that equal notes are rendered once."""
+    """A velocity with a human touch, in steps of 8 so that equal notes are rendered once."""
     human = (dice.roll() - 0.5) * 2 * spread * design.parameters.humanize
-    return max(4, min(124, 4 * round((base + human) / 4)))
+    return max(8, min(120, 8 * round((base + human) / 8)))
 
 
 def pads(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
@@ -49,7 +49,11 @@ def _pads(design: Design, sheet: tuple[Bar, ...], playing: list[Bar], register: 
                 notes[index] = notes[index]._replace(length=notes[index].length + length)
             else:
                 index = len(notes)
-                notes.append(Note(start, length, pitch, velocity(58 + 30 * bar.energy, dice, design, 6)))
+                notes.append(
+                    Note(
+                        start, length, pitch, velocity(58 + 30 * design.sections[bar.section].energy, dice, design, 0.0)
+                    )
+                )
             now[pitch] = index
         held = now
     return tuple(sorted(notes))
