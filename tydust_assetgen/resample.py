@@ -57,8 +57,8 @@ def _fit(channel: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     """One turn of a circle, in this many frames."""
     spectrum = scipy.fft.rfft(channel)
     bins = min(len(channel), frames) // 2 + 1
-    kept = spectrum[:bins] * _response(bins, frames / len(channel))
-    return np.asarray(scipy.fft.irfft(kept, frames, overwrite_x=True), np.float32)
+    spectrum[:bins] *= _response(bins, frames / len(channel))
+    return np.asarray(scipy.fft.irfft(spectrum[:bins], frames, overwrite_x=True), np.float32)
 
 
 def _response(bins: int, gain: float) -> NDArray[np.float32]:

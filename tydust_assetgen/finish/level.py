@@ -75,10 +75,10 @@ def _settled(limiter: Limiter, gain_db: float, limit_db: float, target_lufs: flo
         missing = target_lufs - now.lufs
         if abs(missing) <= _CLOSE_LU or (missing > 0 and now.gain_db >= highest_db):
             break
-        before = now
-        now = _attempt(limiter, min(now.gain_db + missing / slope, highest_db), limit_db)
-        if now.gain_db != before.gain_db:
-            slope = min(max((now.lufs - before.lufs) / (now.gain_db - before.gain_db), 0.2), 1.0)
+        gain_db, lufs = now.gain_db, now.lufs
+        now = _attempt(limiter, min(gain_db + missing / slope, highest_db), limit_db)
+        if now.gain_db != gain_db:
+            slope = min(max((now.lufs - lufs) / (now.gain_db - gain_db), 0.2), 1.0)
     return now
 
 

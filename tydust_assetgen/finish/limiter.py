@@ -22,6 +22,7 @@ _LOOK_AHEAD_S = 0.0022
 """From the gain's first move to the peak it takes twice this: hold and smoothing."""
 _RELEASE_DB_PER_S = 60.0
 """6 dB of gain reduction are given back in 100 ms."""
+_CHUNK_FRAMES = 1 << 18
 _CIRCLE_FRAMES = 64
 """Frames repeated at both ends of a loop, so that its true peaks are found across the seam."""
 
@@ -42,8 +43,16 @@ class Limiter:
         """The track with this gain, limited, and the most that was taken away, in dB."""
         reduction_db = self._reduction(np.minimum(0.0, limit_db - gain_db - self._peaks_db))
         gains = 10.0 ** ((reduction_db + gain_db) / 20.0)
-        each = np.interp(np.arange(self._audio.frames), self._edges, gains).astype(np.float32)
-        return Audio(self._audio.samples * each, self._audio.rate_hz), max(-float(reduction_db.min()), 0.0)
+        return Audio(self._with(gains), self._audio.rate_hz), max(-float(reduction_db.min()), 0.0)
+
+    def _with(self, gains: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The samples under a gain that runs straight from edge to edge; in chunks, for the sake of memory."""
+        limited = np.empty_like(self._audio.samples)
+        for start in range(0, self._audio.frames, _CHUNK_FRAMES):
+            chunk = self._audio.samples[:, start : start + _CHUNK_FRAMES]
+            each = np.interp(np.arange(start, start + chunk.shape[1]), self._edges, gains)
+            np.multiply(chunk, each.astype(np.float32), out=limited[:, start : start + chunk.shape[1]])
+        return limited
 
     def _reduction(self, wanted_db: NDArray[np.float64]) -> NDArray[np.float64]:
         """Gain of the limiter at each block's edge, 0 dB or less, never above what the blocks beside it want."""

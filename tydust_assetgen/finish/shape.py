@@ -20,10 +20,11 @@ def folded(samples: Samples, loop_frames: int) -> Samples:
 
     Played in a circle, this is the sum of endless passes, each with its whole tail.
     """
-    turns = -(-samples.shape[1] // loop_frames)
-    whole = np.zeros((samples.shape[0], turns * loop_frames), np.float32)
-    whole[:, : samples.shape[1]] = samples
-    return np.asarray(whole.reshape(samples.shape[0], turns, loop_frames).sum(axis=1, dtype=np.float32))
+    loop = samples[:, :loop_frames].copy()
+    for start in range(loop_frames, samples.shape[1], loop_frames):
+        tail = samples[:, start : start + loop_frames]
+        loop[:, : tail.shape[1]] += tail
+    return loop
 
 
 def joined(samples: Samples, rate_hz: int) -> Samples:
@@ -61,10 +62,10 @@ def centred(samples: Samples, rate_hz: int, *, circular: bool) -> Samples:
     """Without offset. Where the sound has ends, the correction fades in and out, so that it makes no step."""
     offset = samples.mean(axis=1, keepdims=True, dtype=np.float64)
     if circular:
-        return np.asarray(samples - offset, np.float32)
+        return np.asarray(samples - offset.astype(np.float32))
     frames = samples.shape[1]
     ramp = min(round(_RAMP_S * rate_hz), frames // 2)
     weight = np.ones(frames)
     weight[:ramp] = np.sin((np.arange(ramp) + 0.5) / max(ramp, 1) * (np.pi / 2)) ** 2
     weight[frames - ramp :] = weight[:ramp][::-1]
-    return np.asarray(samples - offset * (frames / weight.sum()) * weight, np.float32)
+    return np.asarray(samples - (offset * (frames / weight.sum()) * weight).astype(np.float32))
