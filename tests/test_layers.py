@@ -16,16 +16,16 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"manifest", "prompt", "lockfile", "keys", "disk", "state", "measure", "codec", "resample", "report", "lint"}
     ),
-    frozenset({"plan", "reasons", "generate", "finish", "verify", "store", "publish", "plot"}),
+    frozenset({"planning", "reasons", "generate", "finish", "verify", "store", "publish", "plot"}),
     frozenset(
         {
-            *("build", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
-            *("adopt", "inspection"),
+            *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
+            *("adopt", "inspection", "api"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),
 )
-ROOMS = frozenset({"plan", "generate", "finish", "verify", "store", "publish"})
+ROOMS = frozenset({"planning", "generate", "finish", "verify", "store", "publish"})
 
 
 def room_of(path: Path) -> str:
@@ -74,7 +74,7 @@ def test_torch_stays_in_its_room() -> None:
     [
         ("tydust_assetgen.cli", ["msgspec", "tomli", "numpy", "argparse", "re", "json", "hashlib", "pathlib", "rich"]),
         ("tydust_assetgen.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub", "mutagen"]),
-        ("tydust_assetgen.build", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub", "mutagen"]),
+        ("tydust_assetgen.building", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub", "mutagen"]),
         ("tydust_assetgen.generate.registry", ["numpy", "scipy", "torch"]),
         ("tydust_assetgen", ["numpy", "msgspec", "tomli"]),
     ],

@@ -148,7 +148,7 @@ def test_a_file_changed_while_its_track_is_made_is_left_alone(game: Game) -> Non
         if isinstance(event, events.Progressed) and event.stage == "finish":
             mine = own_music(game.path("a.ogg"))
 
-    from tydust_assetgen.build import build
+    from tydust_assetgen.building import build
 
     report = build(game.project, emit=meddle, pool=game.pool)
     assert report.summary.failed == 1

@@ -182,6 +182,23 @@ def test_instruments_in_words(text: str, instruments: tuple[str, ...]) -> None:
     assert read(text).instruments == instruments
 
 
+def test_line_breaks_are_spaces() -> None:
+    wrapped = (
+        PHASE1_CALM.replace("D minor", "D\n  minor")
+        .replace("12 second", "12\nsecond")
+        .replace("synth pads", "synth\npads")
+    )
+    assert read(wrapped) == read(PHASE1_CALM)
+    assert read(PHASE1_CALM.replace(" ", "\n")) == read(PHASE1_CALM)
+
+
+def test_paragraphs_and_list_items_are_sentences() -> None:
+    parts = read("Darkwave dirge\n\n- 12 second intro with fog\n- 8 second outro\nInstruments: saw, bell\nMood: grim\n")
+    assert (parts.genre, parts.atmosphere) == ("darkwave", "dirge")
+    assert parts.sections == (Section("intro", 12, "fog"), Section("outro", 8))
+    assert (parts.instruments, parts.moods) == (("saw", "bell"), ("grim",))
+
+
 def test_labels_are_taken_at_their_word() -> None:
     parts = read("Pads everywhere. Instruments: kazoo, spoons and saw. Mood: itchy. Aesthetic: wet. Quality: fine.")
     assert (parts.instruments, parts.moods) == (("kazoo", "spoons", "saw"), ("itchy",))

@@ -7,7 +7,7 @@ from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance
 from tydust_assetgen.ledger import Ledger
 from tydust_assetgen.lockfile import LockedOutput, LockEntry
-from tydust_assetgen.plan import OutputStep, Step
+from tydust_assetgen.planning import OutputStep, Step
 from tydust_assetgen.project import Project
 from tydust_assetgen.survey import Survey, survey
 

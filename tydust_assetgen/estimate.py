@@ -10,7 +10,7 @@ import msgspec
 
 from tydust_assetgen.disk import write_atomic
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.plan import Step
+from tydust_assetgen.planning import Step
 
 _FINISHING_S_PER_S = 0.03
 """Finishing, encoding and verifying one second of stereo, measured on a 2-core machine; see docs/performance.md."""

@@ -14,7 +14,7 @@ import msgspec
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
 from tydust_assetgen.jobs import FileToInspect, Inspected, InspectedFile, InspectJob, Trouble
 from tydust_assetgen.lockfile import LockEntry
-from tydust_assetgen.plan import Step
+from tydust_assetgen.planning import Step
 from tydust_assetgen.survey import Survey
 from tydust_assetgen.workers import Pool
 

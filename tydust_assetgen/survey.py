@@ -20,7 +20,7 @@ from tydust_assetgen.generate.registry import generator, parameter_types
 from tydust_assetgen.keys import Keys, Versions, keys_of
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile, read_lock
 from tydust_assetgen.manifest import Manifest, read_manifest
-from tydust_assetgen.plan import Held, Orphan, Plan, Seen, Situation, plan
+from tydust_assetgen.planning import Held, Orphan, Plan, Seen, Situation, plan
 from tydust_assetgen.project import Project
 from tydust_assetgen.state import NOTHING, Stat, State, digest_of_manifest, read_state, stat_of
 from tydust_assetgen.store import Store

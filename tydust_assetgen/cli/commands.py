@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tydust_assetgen.plan import Step
+from tydust_assetgen.planning import Step
 from tydust_assetgen.project import Project
 from tydust_assetgen.report import console
 from tydust_assetgen.survey import Survey, survey
@@ -159,9 +159,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def lint(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.lint import lint as judge
-
     from tydust_assetgen.generate.registry import parameter_types
+    from tydust_assetgen.lint import lint as judge
     from tydust_assetgen.manifest import read_manifest
 
     manifest = read_manifest(project_of(arguments).manifest, parameter_types())

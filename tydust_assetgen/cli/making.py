@@ -15,8 +15,8 @@ from tydust_assetgen.survey import Survey, survey
 
 
 def build(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.build import Options
-    from tydust_assetgen.build import build as build_project
+    from tydust_assetgen.building import Options
+    from tydust_assetgen.building import build as build_project
 
     project = project_of(arguments)
     if arguments.force and not arguments.slots:
@@ -123,10 +123,9 @@ def midi(arguments: argparse.Namespace) -> int:
 
 
 def plot(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.plot import plot as draw
-
     from tydust_assetgen.codec import decode
     from tydust_assetgen.flow import Facts
+    from tydust_assetgen.plot import plot as draw
 
     seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
     (step,) = seen.plan.steps

@@ -62,6 +62,16 @@ class Composer:
 
         return compose(brief)
 
+    def midi(self, brief: Brief) -> bytes:
+        """The score as a Standard MIDI File, to carry on in a DAW.
+
+        Raises:
+            GenerationError: the brief can't be composed.
+        """
+        from tydust_assetgen.generate.composer.midi import to_midi
+
+        return to_midi(self.score(brief))
+
     def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
         """One take for each brief, in their order.
 

@@ -1,0 +1,296 @@
+"""The command as a person runs it: words in, messages and exit codes out, in a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import mido
+import pytest
+from conftest import PLUGINS, REPOSITORY, Game, command, environment
+
+ALL = (
+    *("build", "status", "explain", "check", "verify", "lint", "adopt", "midi", "plot", "schema", "gc", "init"),
+    *("doctor", "completion"),
+)
+
+
+@pytest.fixture
+def built(game: Game) -> Game:
+    game.slots({"music/one.ogg": "first", "music/two.ogg": "second"})
+    game.build()
+    return game
+
+
+def test_nothing_to_do_is_said_at_once(built: Game) -> None:
+    done = built.run("build")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing to do: 2 slots fresh\n")
+    done = built.run("check")
+    assert (done.returncode, done.stderr) == (0, "all is fresh: 2 slots\n")
+
+
+def test_the_quick_way_and_the_long_way_say_the_same(built: Game) -> None:
+    quick = json.loads(built.run("build", "--json").stdout)
+    built.project.state.unlink()
+    lines = built.run("build", "--json").stdout.splitlines()
+    long = json.loads(lines[-1])
+    assert quick.keys() == long.keys()
+    assert quick | {"seconds": 0} == long | {"seconds": 0}
+    assert json.loads(lines[0])["event"] == "planned"
+
+
+@pytest.mark.parametrize("changed", ["assets.toml", "assets.lock", "assets/music/one.ogg"])
+def test_the_quick_way_sees_every_change(built: Game, changed: str) -> None:
+    path = built.root / changed
+    assert "nothing to do" in built.run("build").stderr
+    path.write_bytes(path.read_bytes() + b"\n# more" if changed.endswith("toml") else path.read_bytes()[:-9])
+    done = built.run("build")
+    assert done.returncode == 0
+    if changed.endswith("ogg"):
+        assert "restored    music/one.ogg" in done.stderr
+    if changed.endswith("lock"):
+        assert "damaged" in done.stderr
+    assert built.run("build").stderr == "nothing to do: 2 slots fresh\n"
+    assert built.locked() == built.digests()
+
+
+def test_dry_run_says_what_and_why_and_changes_nothing(built: Game) -> None:
+    built.slots({"music/one.ogg": "changed", "music/two.ogg": "second"})
+    before = {path: path.stat().st_mtime_ns for path in built.root.rglob("*")}
+    done = built.run("build", "--dry-run")
+    assert done.returncode == 0
+    assert done.stdout.startswith("generate  music/one.ogg\n")
+    assert 'prompt: "first" -> "changed"' in done.stdout
+    assert "would make 1 slots, in about" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in built.root.rglob("*")} == before
+    paper = json.loads(built.run("build", "--dry-run", "--json").stdout)
+    assert [step["slot"] for step in paper["steps"]] == ["music/one.ogg"]
+    assert paper["estimate_s"] > 0
+
+
+def test_status_names_states_and_orphans(built: Game) -> None:
+    built.slots({"music/one.ogg": "changed", "music/three.ogg": "third"})
+    done = built.run("status")
+    assert done.returncode == 0
+    assert "generate  music/one.ogg" in done.stdout
+    assert "`music/three.ogg` was never built" in done.stdout
+    assert "orphan    music/two.ogg" in done.stdout
+    paper = json.loads(built.run("status", "--json").stdout)
+    assert [step["action"] for step in paper["slots"]] == ["generate", "generate"]
+    assert paper["orphans"][0]["path"] == "music/two.ogg"
+
+
+def test_explain_shows_recipe_and_reason(built: Game) -> None:
+    assert "the recipe and the file are the ones in the lock file" in built.run("explain", "music/one.ogg").stdout
+    built.slots({"music/one.ogg": "first", "music/two.ogg": "second"}, more="loudness = -20")
+    done = built.run("explain", "music/one.ogg")
+    assert "target_lufs: -16 -> -20" in done.stdout
+    assert "-20 LUFS" in done.stdout
+    assert json.loads(built.run("explain", "music/one.ogg", "--json").stdout)["action"] == "finish"
+
+
+def test_check_fails_with_reasons_when_anything_is_not_fresh(built: Game) -> None:
+    built.path("music/one.ogg").unlink()
+    done = built.run("check")
+    assert done.returncode == 1
+    assert "not fresh: music/one.ogg: `music/one.ogg` is missing" in done.stderr
+    assert "hint: `assetgen build`" in done.stderr
+    assert built.run("check", "music/two.ogg").returncode == 0
+    assert json.loads(built.run("check", "--json").stdout)["stale"][0]["slot"] == "music/one.ogg"
+
+
+def test_verify_prints_a_table_and_fails_on_damage(built: Game) -> None:
+    done = built.run("verify")
+    assert done.returncode == 0, done.stdout
+    for check in ("digest", "loudness", "true_peak", "seam", "silence"):
+        assert check in done.stdout
+    assert "2 of 2 files verified" in done.stdout
+    built.path("music/one.ogg").write_bytes(built.path("music/two.ogg").read_bytes())
+    done = built.run("verify", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["ok"] is False
+    built.path("music/one.ogg").unlink()
+    assert "it is missing" in built.run("verify", "music/one.ogg").stdout
+
+
+def test_adopt_and_force(built: Game) -> None:
+    built.path("music/one.ogg").write_bytes(built.path("music/two.ogg").read_bytes() + b"")
+    built.project.store.gc(max_bytes=0)
+    done = built.run("build")
+    assert done.returncode == 0
+    assert "left alone  music/one.ogg: `music/one.ogg` was modified by hand" in done.stderr
+    assert "assetgen adopt music/one.ogg" in done.stderr
+    assert built.run("adopt", "music/one.ogg").returncode == 0
+    assert "nothing to do" in built.run("build").stderr
+    assert built.run("build", "--force", "music/one.ogg").returncode == 0
+    assert built.digests()["music/one.ogg"] != built.digests()["music/two.ogg"]
+
+
+def test_force_needs_slots(built: Game) -> None:
+    done = built.run("build", "--force")
+    assert done.returncode == 2
+    assert "hint: such as `assetgen build --force SLOT`" in done.stderr
+
+
+def test_init_writes_a_manifest_that_reads_and_lints(game: Game) -> None:
+    (game.root / ".gitignore").write_text("*.pyc")
+    done = game.run("init", "--name", 'The "Game"')
+    assert done.returncode == 0
+    assert (game.root / ".gitignore").read_text() == "*.pyc\n# what assetgen keeps for itself\n.assetgen/\n"
+    assert 'name   = "The \\"Game\\""' in (game.root / "assets.toml").read_text()
+    assert game.run("build", "--dry-run").returncode == 0
+    assert game.run("lint").returncode == 0
+    again = game.run("init")
+    assert again.returncode == 2
+    assert "there is a `assets.toml` here already" in again.stderr
+
+
+def test_midi_writes_the_score(game: Game) -> None:
+    game.run("init")
+    done = game.run("midi", "music/explore.ogg", "-o", "explore.mid")
+    assert done.returncode == 0
+    file = mido.MidiFile(game.root / "explore.mid")
+    assert file.length == pytest.approx(40, abs=2)
+    assert sum(message.type == "note_on" for track in file.tracks for message in track) > 200
+
+
+def test_midi_of_a_generator_without_a_score_is_refused(built: Game) -> None:
+    done = built.run("midi", "music/one.ogg")
+    assert done.returncode == 1
+    assert "the generator `tone` writes no score" in done.stderr
+
+
+def test_plot_draws_a_picture(built: Game) -> None:
+    done = built.run("plot", "music/one.ogg", "-o", "one.png")
+    assert done.returncode == 0, done.stderr
+    assert (built.root / "one.png").read_bytes().startswith(b"\x89PNG")
+    built.path("music/two.ogg").unlink()
+    done = built.run("plot", "music/two.ogg")
+    assert done.returncode == 1
+    assert "hint: `assetgen build music/two.ogg` makes it" in done.stderr
+
+
+def test_gc_bounds_the_store(built: Game) -> None:
+    done = built.run("gc", "--max-size", "0MB", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["kept_bytes"] == 0
+    assert not list((built.root / ".assetgen/store/objects").rglob("*.*"))
+    assert built.counts() == {"fresh": 2}
+    assert built.run("gc", "--max-size", "many").returncode == 2
+
+
+def test_doctor_names_versions_encoders_and_generators(game: Game) -> None:
+    paper = json.loads(game.run("doctor", "--json").stdout)
+    assert paper["versions"]["assetgen"]
+    assert paper["encoders"]["ogg"] == "ok"
+    assert paper["generators"]["composer"].startswith("ok")
+    assert paper["generators"]["tone"].startswith("ok")
+
+
+def test_a_broken_plug_in_is_named_by_doctor_and_harms_nobody(game: Game, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin/broken-1.0.dist-info"
+    plugin.mkdir(parents=True)
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (plugin / "entry_points.txt").write_text("[tydust_assetgen.generators]\nbroken = no_such_module:Thing\n")
+    path = os.pathsep.join([str(plugin.parent), str(PLUGINS), str(REPOSITORY)])
+    done = subprocess.run(
+        command("doctor", "--json"),
+        env={**environment(), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "No module named 'no_such_module'" in json.loads(done.stdout)["generators"]["broken"]
+
+
+def test_schema_is_json(game: Game) -> None:
+    assert json.loads(game.run("schema").stdout)["type"] == "object"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_is_a_script_of_that_shell(game: Game, shell: str) -> None:
+    script = game.run("completion", shell).stdout
+    assert "--dry-run" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_has_help(game: Game, name: str) -> None:
+    done = game.run(name, "--help")
+    assert done.returncode == 0
+    assert f"assetgen {name}" in done.stdout
+
+
+def test_wrong_words_get_help_and_exit_code_2(game: Game) -> None:
+    done = game.run("biuld")
+    assert done.returncode == 2
+    assert "build" in done.stderr
+    assert game.run("build", "--job", "2").returncode == 2
+    assert game.run("build", "--jobs", "0").returncode == 2
+
+
+def test_no_manifest_says_how_to_get_one(game: Game) -> None:
+    done = game.run("build")
+    assert done.returncode == 2
+    assert "hint" in done.stderr
+    assert "assetgen init" in done.stderr
+    assert not (game.root / ".assetgen").exists()
+
+
+def test_all_mistakes_of_a_manifest_are_reported_at_once(game: Game) -> None:
+    game.write('[music]\n"../x.ogg" = "a"\n"b.xyz" = "b"\n[music."c.ogg"]\nprompt = "c"\nbpm = 1000\n')
+    done = game.run("build", "--json")
+    assert done.returncode == 2
+    assert done.stderr.count("error: assets.toml:") == 3
+    assert done.stdout == ""
+    assert sorted(path.name for path in game.root.iterdir()) == ["assets.toml"]
+
+
+def test_another_folder_and_another_manifest(built: Game, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    done = subprocess.run(
+        command("-C", str(built.root), "build"),
+        cwd=elsewhere,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "nothing to do" in done.stderr
+    (built.root / "assets.toml").rename(built.root / "other.toml")
+    (built.root / "assets.lock").rename(built.root / "other.lock")
+    assert "nothing to do" in built.run("--manifest", "other.toml", "build").stderr
+
+
+def test_a_closed_pipe_is_no_error(built: Game) -> None:
+    done = subprocess.run(
+        f"{' '.join(command('schema'))} | head -1",
+        shell=True, cwd=built.root, env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_quiet_and_color(built: Game) -> None:
+    assert built.run("-q", "build").stderr == ""
+    assert "\x1b[" in built.run("--color", "always", "status").stdout
+    assert "\x1b[" not in built.run("--color", "never", "status").stdout
+
+
+def test_a_read_only_project_fails_in_words(built: Game) -> None:
+    if os.geteuid() == 0:
+        blocker = built.root / ".assetgen"
+        import shutil
+
+        shutil.rmtree(blocker)
+        blocker.write_text("a file where the folder should be")
+    else:
+        built.root.chmod(0o500)
+    built.path("music/one.ogg").unlink()
+    done = built.run("build")
+    assert done.returncode == 1
+    assert "error: can't lock" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,54 @@
+"""assetgen: a game's music, built like code.
+
+The door for programs. Everything is loaded when it is first used, so importing this package costs nothing:
+
+    from tydust_assetgen import Options, Project, build
+
+    report = build(Project.at("game"), Options(jobs=2), emit=print)
+    for result in report.results:
+        print(result.slot, result.status)
+
+`build` makes what is missing or stale; `check` says which slots are not fresh; `plan` says what a build would do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tydust_assetgen.version import VERSION as __version__  # noqa: N811
+
+if TYPE_CHECKING:
+    from tydust_assetgen.api import check as check
+    from tydust_assetgen.api import plan as plan
+    from tydust_assetgen.building import Options as Options
+    from tydust_assetgen.building import Report as Report
+    from tydust_assetgen.building import Result as Result
+    from tydust_assetgen.building import build as build
+    from tydust_assetgen.errors import AssetgenError as AssetgenError
+    from tydust_assetgen.errors import ManifestError as ManifestError
+    from tydust_assetgen.planning import Plan as Plan
+    from tydust_assetgen.planning import Step as Step
+    from tydust_assetgen.project import Project as Project
+
+_HOMES = {
+    "AssetgenError": "errors",
+    "ManifestError": "errors",
+    "Options": "building",
+    "Plan": "planning",
+    "Project": "project",
+    "Report": "building",
+    "Result": "building",
+    "Step": "planning",
+    "build": "building",
+    "check": "api",
+    "plan": "api",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module `tydust_assetgen` has no attribute `{name}`")
+    from importlib import import_module
+
+    return getattr(import_module(f"tydust_assetgen.{_HOMES[name]}"), name)

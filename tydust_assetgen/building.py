@@ -1,0 +1,470 @@
+"""The corridor: the one module that knows the order of the rooms. In walks a `Project`, out walks a `Report`.
+
+    survey -> plan -> (workers: generate -> finish -> encode -> verify) -> publish -> lock entry -> state
+
+One track's failure never stops the others. The lock entry is written last, so a build that is killed at any moment
+leaves whole files, entries that are true, and a store from which the next build goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tydust_assetgen import disk, events
+from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.estimate import Rates
+from tydust_assetgen.flow import Facts, Provenance, Published, Verified
+from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, TrackJob, Trouble
+from tydust_assetgen.ledger import Ledger
+from tydust_assetgen.lockfile import LockedOutput, LockEntry
+from tydust_assetgen.planning import OutputStep, Plan, Step
+from tydust_assetgen.project import Project
+from tydust_assetgen.publish import publish, retract
+from tydust_assetgen.state import Stat, stat_of
+from tydust_assetgen.survey import Survey, survey
+from tydust_assetgen.workers import Pool
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to build."""
+
+    slots: tuple[str, ...] = ()
+    """Only these; all when empty."""
+    force: bool = False
+    """Make `slots` again, whatever is there."""
+    jobs: int = 0
+    """Worker processes; 0 for as many as there are cores."""
+    prune: bool = False
+    """Remove what the manifest no longer asks for."""
+    wait: bool = True
+    """Wait for another build that is at work here."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one slot."""
+
+    slot: str
+    status: str
+    """`fresh`, `made`, `restored`, `blocked` or `failed`."""
+    action: str
+    reasons: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    message: str = ""
+    hint: str = ""
+    bug: bool = False
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a build: a summary, and a result for each slot that needed a look."""
+
+    summary: events.Summary
+    results: tuple[Result, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 a track failed, 3 a track failed by our own bug."""
+        if any(result.bug for result in self.results):
+            return 3
+        return 1 if self.summary.failed else 0
+
+
+def build(
+    project: Project,
+    options: Options | None = None,
+    emit: events.Emit | None = None,
+    pool: Pool | None = None,
+) -> Report:
+    """Bring the asset tree to what the manifest asks for.
+
+    Args:
+        project: where.
+        options: how.
+        emit: called with each event.
+        pool: workers to use and to keep; without, the build starts its own and ends them.
+
+    Raises:
+        ManifestError: the manifest is not right. Nothing on the disk was changed.
+        UsageError: `options.slots` names a slot that the manifest does not have.
+        BusyError: another build is at work and `options.wait` is false.
+        KeyboardInterrupt: what was done before is kept.
+    """
+    options, tell = options or Options(), emit or (lambda _: None)
+    begun = time.monotonic()
+
+    def look() -> Survey:
+        return survey(project, slots=options.slots, force=options.force, thorough=options.prune)
+
+    def announce() -> None:
+        tell(events.Waiting(message="another build is at work here, waiting for it"))
+
+    marks = _marks(project)
+    seen = look()
+
+    with disk.build_lock(project.private, wait=options.wait, on_wait=announce):
+        if _marks(project) != marks:  # another build has been here meanwhile
+            seen = look()
+        return _Build(seen, options, tell, begun, pool).run()
+
+
+def _marks(project: Project) -> tuple[Stat, ...]:
+    return (stat_of(str(project.lock_file)), stat_of(str(project.state)))
+
+
+@dataclass
+class _Tally:
+    """Numbers of slots, as the summary gives them."""
+
+    generated: int = 0
+    finished: int = 0
+    encoded: int = 0
+    restored: int = 0
+    failed: int = 0
+    pruned: int = 0
+
+
+@dataclass
+class _Build:
+    """One build under way, holding the build lock."""
+
+    survey: Survey
+    options: Options
+    tell: events.Emit
+    begun: float
+    pool: Pool | None
+    tally: _Tally = field(default_factory=_Tally)
+    results: list[Result] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.project = self.survey.project
+        self.store = self.project.store
+        self.rates = Rates(self.project.rates)
+        self.ledger = Ledger(self.survey)
+
+    @property
+    def plan(self) -> Plan:
+        return self.survey.plan
+
+    def run(self) -> Report:
+        self._say_plan()
+        try:
+            self._work()
+            self._prune()
+        finally:
+            self.ledger.close()
+            self.rates.save()
+        return self._report()
+
+    # what is said before the work
+
+    def _say_plan(self) -> None:
+        for problem in self.survey.lock.problems:
+            hint = "what the store still has is not made again"
+            self.tell(events.Warned(message=problem, hint=hint))
+        work = self.plan.work
+        self.tell(
+            events.Planned(
+                slots=self.plan.settled + len(self.plan.steps),
+                fresh=self.plan.fresh,
+                work=len(work),
+                estimate_s=self.rates.total_s(work, self._jobs()),
+            )
+        )
+        for step in self.plan.steps:
+            self._say_blocked(step)
+
+    def _say_blocked(self, step: Step) -> None:
+        blocked = [output.output.path for output in step.outputs if output.action == "blocked"]
+        if not blocked:
+            return
+        hint = f"`assetgen adopt {step.slot}` keeps it, `assetgen build --force {step.slot}` makes it again"
+        reasons = tuple(str(reason) for reason in step.reasons if reason.path in blocked or not reason.path)
+        self.tell(events.Blocked(slot=step.slot, reasons=reasons, hint=hint))
+        if step.action == "blocked":
+            self.results.append(_result(step, "blocked", hint=hint))
+
+    # the work
+
+    def _work(self) -> None:
+        steps = self.plan.work
+        if not steps:
+            return
+        disk.sweep_temporaries({(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs})
+        orders = [order for step in steps if (order := self._from_store(step)) is not None]
+        if orders:
+            own = Pool(self._jobs(), self.project.logs) if self.pool is None else None
+            with own or contextlib.nullcontext(self.pool) as pool:
+                assert pool is not None
+                self._make(pool, orders)
+
+    def _jobs(self) -> int:
+        return self.options.jobs or os.cpu_count() or 1
+
+    def _from_store(self, step: Step) -> _Order | None:
+        """Take from the store what it has. A slot that is then complete is published; else what is left is ordered."""
+        order = _Order(step, time.monotonic())
+        for index, output in enumerate(step.outputs):
+            if output.action == "make":
+                order.missing.append(index)
+            elif output.action == "restore":
+                data = self.store.read_object(output.digest)
+                if data is None:
+                    order.missing.append(index)
+                else:
+                    verified = Verified(output=output.output, digest=output.digest, size=len(data), checks=())
+                    order.ready.append(verified)
+        known = self._known_facts(step)
+        if order.missing or known is None:
+            order.missing = order.missing or list(range(len(step.outputs)))
+            return order
+        self.tell(events.Started(slot=step.slot, action=step.action, reasons=_words(step)))
+        if self._finish_slot(order, *known):
+            self.tally.restored += bool(order.ready)
+        return None
+
+    def _known_facts(self, step: Step) -> tuple[Facts, Provenance] | None:
+        """What the store, or else the lock, says about the performance."""
+        for output in step.outputs:
+            if (record := self.store.output(output.key)) is not None:
+                return record.facts, record.provenance
+        if step.entry and step.entry.master_key == step.keys.master:
+            return step.entry.facts, step.entry.provenance
+        return None
+
+    def _make(self, pool: Pool, orders: list[_Order]) -> None:
+        by_slot = {order.step.slot: order for order in orders}
+        for job in _jobs_for(orders, str(self.store.root)):
+            pool.submit(job)
+        with contextlib.closing(pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
+            for job, answer in answers:
+                self._take_in(pool, by_slot, job, answer)
+
+    def _take_in(self, pool: Pool, by_slot: dict[str, _Order], job: Job, answer: Answer) -> None:
+        match answer:
+            case Progressed():
+                self._say_progress(job, answer, by_slot)
+            case Made():
+                self._receive(by_slot[answer.slot], answer)
+            case Performed():
+                assert isinstance(job, PerformJob)
+                self._receive_batch(pool, [by_slot[slot] for slot in job.slots], answer)
+            case Trouble():
+                for slot in _slots_of(job):
+                    self._fail(by_slot[slot].step, answer)
+
+    def _say_progress(self, job: Job, answer: Progressed, by_slot: dict[str, _Order]) -> None:
+        for slot in (answer.slot,) if answer.slot else _slots_of(job):
+            order = by_slot[slot]
+            if not order.started:
+                order.started, order.begun = True, time.monotonic()
+                estimate_s = self.rates.step_s(order.step)
+                step = order.step
+                self.tell(events.Started(slot=slot, action=step.action, reasons=_words(step), estimate_s=estimate_s))
+            self.tell(events.Progressed(slot=slot, stage=answer.stage, share=answer.share))
+
+    def _receive(self, order: _Order, made: Made) -> None:
+        brief = order.step.recipe.brief
+        self.rates.learn(brief.generator, brief.duration_s, made.generate_s)
+        order.ready.extend(made.verified)
+        if self._finish_slot(order, made.facts, made.provenance, made.notes):
+            self.tally.generated += made.generated or order.performed
+            self.tally.finished += made.finished
+            self.tally.encoded += 1
+
+    def _receive_batch(self, pool: Pool, orders: list[_Order], answer: Performed) -> None:
+        seconds = sum(order.step.recipe.brief.duration_s for order in orders)
+        self.rates.learn(orders[0].step.recipe.brief.generator, seconds, answer.seconds)
+        for order in orders:
+            order.performed = True
+            pool.submit(_track_job(order, str(self.store.root)), first=True)
+
+    # what every slot ends with
+
+    def _finish_slot(self, order: _Order, facts: Facts, provenance: Provenance, notes: tuple[str, ...] = ()) -> bool:
+        """Publish what is ready, then write the lock entry. False when it failed."""
+        step = order.step
+        try:
+            published = {verified.output.path: self._publish(verified) for verified in order.ready}
+            entry = _entry(step, published, facts, provenance)
+            whole = all(output.action != "blocked" for output in step.outputs)
+            paths = [output.output.path for output in step.outputs]
+            self.ledger.record(entry, self._digests(step, published), paths if whole else None)
+        except AssetgenError as error:
+            problem = error.problems[0]
+            self._fail(step, Trouble(message=problem.message, hint=problem.hint, place=problem.place))
+            return False
+        except OSError as error:
+            self._fail(step, Trouble(message=f"can't write: {error.strerror or error}", hint="is the disk full?"))
+            return False
+        seconds = time.monotonic() - order.begun
+        self.tell(events.Done(slot=step.slot, action=step.action, paths=tuple(published), seconds=seconds, notes=notes))
+        self.results.append(_result(step, "made" if step.action not in ("restore", "relock") else "restored"))
+        return True
+
+    def _publish(self, verified: Verified) -> Published:
+        data = self.store.read_object(verified.digest)
+        if data is None:
+            raise AssetgenError(f"the store lost `{verified.output.path}` before it was published", hint="build again")
+        _, seen_digest = self.survey.stats[self.survey.project_path(verified.output.path)]
+        return publish(verified, data, self.survey.tree, seen_digest=seen_digest)
+
+    def _digests(self, step: Step, published: dict[str, Published]) -> dict[str, str]:
+        kept = {o.output.path: o.digest for o in step.outputs if o.action in ("fresh", "relock")}
+        return kept | {path: done.digest for path, done in published.items()}
+
+    def _fail(self, step: Step, trouble: Trouble) -> None:
+        hint = trouble.hint
+        if trouble.traceback:
+            log = write_bug_log(self.project, trouble.traceback)
+            hint = f"this is our own bug; its traceback is in `{log}`"
+        self.tally.failed += 1
+        place = trouble.place or step.recipe.place
+        bug = bool(trouble.traceback)
+        self.tell(events.Failed(slot=step.slot, message=trouble.message, hint=hint, place=place, bug=bug))
+        self.results.append(_result(step, "failed", message=trouble.message, hint=hint, bug=bug))
+
+    # what comes last
+
+    def _prune(self) -> None:
+        kept: set[str] = set()
+        for orphan in self.plan.orphans:
+            removed = (
+                self.options.prune
+                and not orphan.modified
+                and retract(self.survey.tree, orphan.path, digest=orphan.digest)
+            )
+            self.tally.pruned += removed
+            if not removed:
+                kept.add(orphan.slot)
+            self.tell(events.Orphaned(slot=orphan.slot, path=orphan.path, removed=removed, modified=orphan.modified))
+        if self.options.prune:
+            gone = set(self.survey.lock.blocks) - set(self.survey.manifest.slots) - kept
+            for slot in gone:
+                self.ledger.drop(slot)
+
+    def _report(self) -> Report:
+        blocked = sum(any(output.action == "blocked" for output in step.outputs) for step in self.plan.steps)
+        summary = events.Summary(
+            **asdict(self.tally),
+            fresh=self.plan.fresh + sum(result.action == "relock" for result in self.results),
+            blocked=blocked,
+            seconds=round(time.monotonic() - self.begun, 3),
+        )
+        self.tell(summary)
+        return Report(summary=summary, results=tuple(self.results))
+
+
+@dataclass
+class _Order:
+    """One slot under way: what is still to be made, and what is ready to be published."""
+
+    step: Step
+    begun: float
+    missing: list[int] = field(default_factory=list)
+    ready: list[Verified] = field(default_factory=list)
+    started: bool = False
+    performed: bool = False
+
+
+def _jobs_for(orders: list[_Order], store: str) -> list[Job]:
+    """A job for each slot; slots whose generator likes batches are first performed together."""
+    jobs: list[Job] = []
+    batches: dict[str, list[_Order]] = {}
+    for order in orders:
+        name = order.step.recipe.brief.generator
+        if order.step.action == "generate" and _in_batches(name):
+            batches.setdefault(name, []).append(order)
+        else:
+            jobs.append(_track_job(order, store))
+    for name, waiting in batches.items():
+        size = generator(name).resources.batch
+        jobs.extend(_perform_job(waiting[at : at + size], store) for at in range(0, len(waiting), size))
+    return jobs
+
+
+def _in_batches(name: str) -> bool:
+    resources = generator(name).resources
+    return resources.gpu or resources.batch > 1
+
+
+def _track_job(order: _Order, store: str) -> TrackJob:
+    step = order.step
+    forced = any(reason.kind == "forced" for reason in step.reasons) and not order.performed
+    return TrackJob(store=store, recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=forced)
+
+
+def _perform_job(orders: list[_Order], store: str) -> PerformJob:
+    return PerformJob(
+        store=store,
+        slots=tuple(order.step.slot for order in orders),
+        briefs=tuple(order.step.recipe.brief for order in orders),
+        take_keys=tuple(order.step.keys.take for order in orders),
+    )
+
+
+def _slots_of(job: Job) -> tuple[str, ...]:
+    return job.slots if isinstance(job, PerformJob) else (job.recipe.slot,)
+
+
+def _words(step: Step) -> tuple[str, ...]:
+    return tuple(map(str, step.reasons))
+
+
+def _result(step: Step, status: str, *, message: str = "", hint: str = "", bug: bool = False) -> Result:
+    paths = tuple(output.output.path for output in step.outputs)
+    return Result(
+        slot=step.slot,
+        status=status,
+        action=step.action,
+        reasons=_words(step),
+        paths=paths,
+        message=message,
+        hint=hint,
+        bug=bug,
+    )
+
+
+def _entry(step: Step, published: dict[str, Published], facts: Facts, provenance: Provenance) -> LockEntry:
+    """The lock entry of a slot after its step. Outputs that were left alone keep what the lock said of them."""
+    recipe, old = step.recipe, step.entry
+    locked = [found for output in step.outputs if (found := _locked(output, published, old)) is not None]
+    asked = {output.path for output in recipe.outputs}
+    leftover = [known for known in old.outputs if known.output.path not in asked] if old else []
+    return LockEntry(
+        slot=recipe.slot,
+        title=recipe.title,
+        game=recipe.game,
+        take_key=step.keys.take,
+        master_key=step.keys.master,
+        outputs=(*locked, *leftover),
+        brief=recipe.brief,
+        finish=recipe.finish,
+        facts=facts,
+        provenance=provenance,
+        versions=step.versions,
+    )
+
+
+def _locked(step: OutputStep, published: dict[str, Published], old: LockEntry | None) -> LockedOutput | None:
+    path = step.output.path
+    if path in published:
+        done = published[path]
+        return LockedOutput(output=step.output, key=step.key, digest=done.digest, size=done.size)
+    before = old.output_at(path) if old else None
+    if step.action in ("fresh", "relock"):
+        size = step.size
+        return LockedOutput(output=step.output, key=step.key, digest=step.digest, size=size)
+    return before
+
+
+def write_bug_log(project: Project, text: str) -> Path:
+    """Keep a traceback where a person can find it; returns its place."""
+    log = project.logs / "bug.log"
+    disk.write_atomic(log, text.encode(), durable=False)
+    return log
