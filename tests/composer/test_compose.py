@@ -80,7 +80,7 @@ def test_a_free_tempo_is_of_the_genre_and_makes_whole_bars() -> None:
             assert abs(score.duration_s - 61.0) < 0.6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(briefs())
 def test_every_score_is_whole(asked: Brief) -> None:
     if Composer().check(asked):
@@ -345,6 +345,11 @@ def test_drums_fill_at_ends_and_crash_at_beginnings() -> None:
     assert {hit for hit in fill if hit[0] >= late} - {hit for hit in groove if hit[0] >= late}
 
 
+def test_density_is_how_busy_the_patterns_are() -> None:
+    counts = [sum(len(part.notes) for part in compose(calm(parameters={"density": d})).parts) for d in (0.0, 0.5, 1.0)]
+    assert counts[0] < counts[1] < counts[2]
+
+
 def test_swing_delays_every_second_sixteenth() -> None:
     starts = {note.start % 240 for note in notes(compose(brief(parameters={"swing": 1.0})), "drums")}
     assert starts <= {0, 160}
@@ -379,6 +384,14 @@ def _assert_four_voices(score: Score) -> None:
 def test_an_old_console_has_four_voices() -> None:
     for seed in range(8):
         _assert_four_voices(compose(brief(genre="chiptune", seed=seed)))
+
+
+def test_two_leads_sing_in_thirds() -> None:
+    score = compose(brief(genre="chiptune", key="C major", prompt="driving heroic theme on two square leads in thirds"))
+    low = {note.start: note.pitch for note in notes(score, "arp")}
+    together = [note.pitch - low[note.start] for note in notes(score, "lead") if note.start in low]
+    assert sum(gap in (3, 4, 5) for gap in together) >= 0.7 * len(together)  # a fourth where the chord has no third
+    assert sum(gap in (3, 4) for gap in together) >= 0.3 * len(together)
 
 
 def test_a_victory_rises_to_a_major_end() -> None:

@@ -86,8 +86,7 @@ class Composer:
 
         score = self.score(brief)
         progress(index, 0.05)
-        samples, loop_frames, rate_hz = render(score)
-        progress(index, 1.0)
+        samples, loop_frames, rate_hz = render(score, lambda share: progress(index, 0.05 + 0.95 * share))
         return Take(Audio(samples, rate_hz), facts(score, loop_frames), self._provenance())
 
     def _provenance(self) -> Provenance:

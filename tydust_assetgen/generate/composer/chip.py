@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tydust_assetgen.generate.composer.design import Design
 from tydust_assetgen.generate.composer.patterns import STEP
 from tydust_assetgen.generate.composer.score import Note
-from tydust_assetgen.generate.composer.sheet import Bar
+from tydust_assetgen.generate.composer.sheet import Bar, scale_at
+from tydust_assetgen.generate.composer.theory import step, triad
 
 _ECHO_TICKS = 3 * STEP
 # Which drum sounds when several want the one noise channel.
@@ -29,13 +31,31 @@ def one_drum(notes: Iterable[Note]) -> tuple[Note, ...]:
     return one_voice({note.start: note for note in ranked}.values())
 
 
-def second_pulse(line: tuple[Note, ...], arpeggios: tuple[Note, ...], sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
-    """Arpeggios where the music is lively, an echo of the lead where it is calm and the arpeggios rest."""
+def second_pulse(
+    line: tuple[Note, ...], arpeggios: tuple[Note, ...], harmony: tuple[Note, ...], sheet: tuple[Bar, ...]
+) -> tuple[Note, ...]:
+    """The second voice of the lead where there is one, else arpeggios, and where they rest an echo of the lead."""
     ticks = sheet[0].ticks
-    taken = {note.start // ticks for note in arpeggios}
+    sung = {note.start // ticks for note in harmony}
+    broken = [note for note in arpeggios if note.start // ticks not in sung]
+    taken = sung | {note.start // ticks for note in broken}
     echo = [
-        note._replace(start=note.start + _ECHO_TICKS, velocity=max(4, note.velocity - 36))
+        note._replace(start=note.start + _ECHO_TICKS, velocity=max(8, note.velocity - 40))
         for note in line
         if (note.start + _ECHO_TICKS) // ticks not in taken and note.start + _ECHO_TICKS < len(sheet) * ticks
     ]
-    return one_voice([*arpeggios, *echo])
+    return one_voice([*harmony, *broken, *echo])
+
+
+def thirds(design: Design, line: tuple[Note, ...], sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """A second voice a third below the lead, a fourth where only that is in the chord, in full bars."""
+    found = []
+    for note in line:
+        bar = sheet[note.start // sheet[0].ticks]
+        if bar.level == 2 and not bar.closing:
+            tick = note.start - bar.start
+            third, fourth = (step(note.pitch, down, scale_at(bar, tick, design)) for down in (-2, -3))
+            chord = triad(bar.chord_at(tick), design.key.mode)
+            pitch = fourth if third % 12 not in chord and fourth % 12 in chord else third
+            found.append(note._replace(pitch=pitch, velocity=max(8, note.velocity - 16)))
+    return tuple(found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from textwrap import shorten
 
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.composer import chip, effects, players
@@ -35,7 +36,7 @@ def compose(brief: Brief) -> Score:
     plan = design(brief)
     parts = _clearest(plan)
     return Score(
-        title=brief.prompt[:60],
+        title=shorten(brief.prompt, 60, placeholder="..."),
         style=plan.style.name,
         key=plan.key.name,
         bpm=plan.bpm,
@@ -102,7 +103,8 @@ def _layers(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
 def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     """Two pulses, a triangle and noise, each one note at a time; the second pulse echoes the first in calm bars."""
     line = chip.one_voice(lead(plan, sheet))
-    second = chip.second_pulse(line, players.arpeggios(plan, sheet), sheet)
+    harmony = chip.thirds(plan, line, sheet) if plan.thirds else ()
+    second = chip.second_pulse(line, players.arpeggios(plan, sheet), harmony, sheet)
     return [
         _part(plan, "arp", second),
         _part(plan, "bass", chip.one_voice(players.bass(plan, sheet))),

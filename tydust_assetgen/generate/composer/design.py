@@ -70,6 +70,8 @@ class Design:
     sparse_drums: bool
     layered: bool
     """Whether pads and arpeggios double early."""
+    thirds: bool
+    """Whether a second voice sings along."""
     jingle: str
     """`victory`, `defeat` or empty."""
     dice: Dice
@@ -105,6 +107,7 @@ def design(brief: Brief) -> Design:
         loops=brief.loop,
         sparse_drums=whole.sparse_drums,
         layered=whole.layered,
+        thirds=whole.thirds,
         jingle="" if brief.loop else _jingle(brief.prompt),
         dice=dice,
     )
@@ -171,7 +174,7 @@ def _section(part: Stretch, style: Style, parameters: ComposerParameters, whole:
     local = wishes(part.prompt)
     by_name = next((energy for name, energy in NAMED_ENERGY.items() if name in part.name.lower()), 0.55)
     general = (0.3 if asked else 0.6) * whole.energy
-    energy = _clamp(by_name + style.energy + general + 0.6 * local.energy + parameters.energy, 0.2, 1.0)
+    energy = _clamp(by_name + style.energy + general + 0.6 * local.energy + parameters.energy, 0.15, 1.0)
     brightness = _clamp(
         0.5 * (style.brightness + energy) + 0.6 * whole.brightness + local.brightness + parameters.brightness, 0.0, 1.0
     )

@@ -52,17 +52,21 @@ def _section(design: Design, section: SectionDesign, number: int, *, last: bool)
     bars: Bars = []
     lengths = phrases(section.stretch.bars)
     for order, length in enumerate(lengths):
-        bars += _phrase(design, _colour(section, order, len(lengths)), length, epoch=number // 4)
+        bars += _phrase(design, _colour(design, section, order, len(lengths)), length, epoch=number // 4)
     if last or section.stretch.bars >= 6:
         bars = _with_cadence(design, bars, last and design.loops)
     return bars
 
 
-def _colour(section: SectionDesign, order: int, count: int) -> Colour:
-    """Which progression a phrase plays: the third of four turns to the other one."""
+def _colour(design: Design, section: SectionDesign, order: int, count: int) -> Colour:
+    """Which progression a phrase plays: the third of four turns to the other one.
+
+    The fullest section plays the full one, however calm the piece is.
+    """
     if section.tense and order % 2 == 0:
         return "tense"
-    home: Colour = "calm" if section.energy < 0.45 else "main"
+    fullest = max(other.energy for other in design.sections)
+    home: Colour = "calm" if section.energy < min(0.45, fullest) else "main"
     other: Colour = "main" if home == "calm" else "calm"
     return other if count >= 3 and order % 4 == 2 else home
 

@@ -32,7 +32,7 @@ class ComposerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     density: Annotated[float, _share("how busy the patterns are; 0.5 is the genre's own")] = 0.5
     energy: Annotated[float, _shift("added to the energy of every section")] = 0.0
     brightness: Annotated[float, _shift("added to the brightness of every section")] = 0.0
-    humanize: Annotated[float, _share("variation of velocity and timing, 0 is a machine")] = 0.4
+    humanize: Annotated[float, _share("variation of velocity; 0 is a machine")] = 0.4
     reverb: Annotated[float, Meta(ge=0.0, le=2.0, description="factor on every reverb send")] = 1.0
     delay: Annotated[float, Meta(ge=0.0, le=2.0, description="factor on every delay send")] = 1.0
     melody_octave: Annotated[int, Meta(ge=-1, le=1, description="moves the lead by octaves")] = 0

@@ -133,7 +133,7 @@ def arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
     notes: list[Note] = []
     for bar in sheet:
         if "arp" in bar.roles:
-            busy = bar.energy + (design.parameters.density - 0.5) >= 0.5
+            busy = bar.busy >= 0.5
             pattern = design.dice.fork("arp pattern", busy, bar.section, bar.theme).pick(design.style.arps[int(busy)])
             notes += _last_chord(design, bar) if bar.closing else _arp_bar(design, bar, pattern, ARP_RANGE[0])
     return tuple(sorted(notes))

@@ -36,7 +36,8 @@ class Bar:
     variation: int
     """How often this theme was played before."""
     energy: float
-    brightness: float
+    busy: float
+    """Energy, more or less as the density parameter asks."""
     roles: frozenset[Role]
     chords: tuple[Chord, ...]
     """One chord, or two that share the bar."""
@@ -69,7 +70,7 @@ class Bar:
     @property
     def level(self) -> int:
         """0 calm, 1 middle, 2 full: which pattern fits."""
-        return 0 if self.energy < 0.42 else 1 if self.energy < 0.68 else 2
+        return 0 if self.busy < 0.42 else 1 if self.busy < 0.68 else 2
 
     def spans(self) -> tuple[tuple[int, int, Chord], ...]:
         """Start (ticks in the bar), length and chord."""
@@ -135,7 +136,7 @@ def _bar(design: Design, place: _Place, in_phrase: int, before: list[Bar], chord
         theme=place.theme,
         variation=place.variation,
         energy=energy,
-        brightness=section.brightness,
+        busy=energy + 0.5 * (design.parameters.density - 0.5),
         roles=_roles(design, place, in_section, energy),
         chords=chords[index],
         next_chord=chords[(index + 1) % len(chords)][0],

@@ -90,6 +90,7 @@ _RAMPS = re.compile(
     r"\b(ris(es|ing)|build(s|ing|-up)?|growing|crescendo|swelling|escalat\w+|intensifying)\b", re.IGNORECASE
 )
 _FALLS = re.compile(r"\b(fad(es|ing)|dissolv\w+|decrescendo|winding down|calming|receding)\b", re.IGNORECASE)
+_THIRDS = re.compile(r"\b(in thirds|harmoni[sz]ed|two (square |pulse |saw )*leads|twin leads|duet)\b", re.IGNORECASE)
 _LAYERS = re.compile(r"\b(layer\w*|lush|orchestral)\b", re.IGNORECASE)
 _SPARSE_DRUMS = re.compile(
     r"\b(minimal|subtle|sparse|soft|light)\b[^,.;]*\b(percussion|drums?|beats?)\b", re.IGNORECASE
@@ -121,6 +122,8 @@ class Wishes:
     tense: bool = False
     sparse_drums: bool = False
     layered: bool = False
+    thirds: bool = False
+    """Whether two leads sing together."""
     alone: bool = False
     """Whether the roles that are named play alone."""
 
@@ -137,7 +140,7 @@ def wishes(text: str) -> Wishes:
     return Wishes(
         frozenset(roles - banned), frozenset(banned - roles), patches,
         _sum(_ENERGY_PATTERNS, text), _sum(_BRIGHT_PATTERNS, text), _ramp(text), bool(_TENSE.search(text)),
-        bool(_SPARSE_DRUMS.search(text)), bool(_LAYERS.search(text)),
+        bool(_SPARSE_DRUMS.search(text)), bool(_LAYERS.search(text)), bool(_THIRDS.search(text)),
         bool(_ALONE.search(text)),
     )  # fmt: skip
 
