@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -110,6 +112,25 @@ def test_mutagen_reads_the_loop_points_of_each_container(tmp_path: Path) -> None
             assert str(tags["TXXX:LOOPLENGTH"]) == str(frames)
         else:
             assert (tags["LOOPSTART"], tags["LOOPLENGTH"]) == (["0"], [str(frames)])
+
+
+@pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed")
+@pytest.mark.parametrize("codec", [*FREE, "m4a"])
+def test_ffprobe_sees_length_codec_and_loop(tmp_path: Path, codec: Codec) -> None:
+    path = tmp_path / f"x.{codec}"
+    path.write_bytes(encoded(codec))
+    entries = "stream=codec_name,sample_rate,duration:stream_tags:format_tags"
+    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
+    seen = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    stream = seen["streams"][0]
+    rate_hz, frames = delivered(codec, 44_100, 100_003)
+    names = {"ogg": "vorbis", "wav": "pcm_s24le", "m4a": "aac"}
+    assert (stream["codec_name"], int(stream["sample_rate"])) == (names.get(codec, codec), rate_hz)
+    spare_s = {"mp3": 0.06, "opus": 0.0066}.get(codec, 1e-5)  # ffprobe counts the delay of these two
+    assert float(stream["duration"]) == pytest.approx(frames / rate_hz, abs=spare_s)
+    tags = seen["format"].get("tags", {}) | stream.get("tags", {})
+    assert (tags.get("title") or tags.get("TITLE")) == TAGS.title
+    assert codec == "wav" or (tags["LOOPSTART"], tags["LOOPLENGTH"]) == ("0", str(frames))
 
 
 def test_the_smpl_chunk_ends_on_the_last_sample() -> None:

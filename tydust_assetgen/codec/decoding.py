@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _BLOCK_FRAMES = 65_536
 _MAX_CHANNELS = 8
+_MAX_SAMPLES = 1 << 28
+"""Over all channels, 1 GB as float32: 30 minutes of stereo at 74 kHz."""
 _RATES_HZ = range(4_000, 384_001)
 _CONTENT = {
     "ogg": ("OGG", "VORBIS"),
@@ -81,6 +83,8 @@ def _refuse(frames: int, rate_hz: int, channels: int, max_duration_s: float) -> 
         raise CodecError(f"{channels} channels at {rate_hz} Hz are not taken")
     if frames > max_duration_s * rate_hz:
         raise CodecError(f"the file is longer than {max_duration_s:g} seconds")
+    if frames * channels > _MAX_SAMPLES:
+        raise CodecError(f"{channels} channels of {frames} samples are more than is taken")
     if frames == 0:
         raise CodecError("there is no audio in the file")
 
@@ -133,7 +137,7 @@ def _packed(block: NDArray[np.int32], bits: int) -> bytes:
 def _m4a(data: bytes, max_duration_s: float) -> tuple[Audio, str]:
     facts = tagging.mutagen("mp4").MP4(io.BytesIO(data)).info
     _refuse(round(facts.length * facts.sample_rate), facts.sample_rate, facts.channels, max_duration_s)
-    raw = ffmpeg.decode_m4a(data, facts.sample_rate, facts.channels, max_duration_s)
+    raw = ffmpeg.decode_m4a(data, facts.sample_rate, facts.channels, facts.length + 1.0)
     samples = np.frombuffer(raw, "<f4").reshape(-1, facts.channels).T
     samples = samples[:, : mp4.played_frames(data, facts.sample_rate) or samples.shape[1]]
     return Audio(np.ascontiguousarray(samples), facts.sample_rate), ""

@@ -19,11 +19,15 @@ from tydust_assetgen.measure import integrated_lufs, true_peak_dbtp
 _CLOSE_LU = 0.03
 _MISSED_LU = 0.1
 _MOST_TRIES = 8
-_MOST_LIMITING_DB = 20.0
+_MOST_LIMITING_DB = 12.0
 """More than this is no limiting any more: the track stays under its target instead."""
 _BETWEEN_DB = 0.3
 """A wave can rise this much between the four points of each frame that the envelope looks at."""
-_SAFETY_DB = 0.03
+_SAFETY_DB = 0.1
+"""How far under the limit the envelope is held: noise rises about this much between its points."""
+_AGAIN_DB = 0.02
+_NO_LOUDER = 0.1
+"""A decibel of gain that brings less loudness than this is not worth what it does to the sound."""
 _SEAM_FRAMES = 64
 
 
@@ -63,7 +67,7 @@ def _under_peak(limiter: Limiter, gain_db: float, target_lufs: float, peak_dbtp:
         over_db = max(_true_peak(best.audio, limiter.circular) - peak_dbtp, 0.0)
         if over_db == 0.0:
             break
-        gain_db, limit_db = best.gain_db, limit_db - over_db - _SAFETY_DB
+        gain_db, limit_db = best.gain_db, limit_db - over_db - _AGAIN_DB
     return best, over_db
 
 
@@ -78,7 +82,9 @@ def _settled(limiter: Limiter, gain_db: float, limit_db: float, target_lufs: flo
         gain_db, lufs = now.gain_db, now.lufs
         now = _attempt(limiter, min(gain_db + missing / slope, highest_db), limit_db)
         if now.gain_db != gain_db:
-            slope = min(max((now.lufs - lufs) / (now.gain_db - gain_db), 0.2), 1.0)
+            slope = min((now.lufs - lufs) / (now.gain_db - gain_db), 1.0)
+        if slope < _NO_LOUDER:
+            break
     return now
 
 
