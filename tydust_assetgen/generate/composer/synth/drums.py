@@ -218,7 +218,7 @@ def _shaker(_kit: Kit, opened: float, random: np.random.Generator) -> Floats:
     grains = _noise(len(time_s), 5_500.0, 12_000.0 * 2.0 ** (0.3 * opened), 0.4, random)
     swing = np.minimum(time_s / np.float32(0.025), np.float32(1.0)) ** 2
     return single(
-        grains * swing * _falling(np.maximum(time_s - np.float32(0.025), np.float32(0.0)), 0.08) * np.float32(0.3)
+        grains * swing * _falling(np.maximum(time_s - np.float32(0.025), np.float32(0.0)), 0.08) * np.float32(0.5)
     )
 
 
@@ -228,12 +228,12 @@ _DRUMS: dict[int, Sound] = {
     38: _snare,
     39: _clap,
     41: _tom(82.0),
-    42: _cymbal(0.0, 0.75, 0.5, 0.3),
+    42: _cymbal(0.0, 0.72, 1.0, 0.3),
     45: _tom(118.0),
-    46: _cymbal(0.42, 0.7, 0.45, 0.4),
+    46: _cymbal(0.42, 0.68, 0.65, 0.4),
     48: _tom(165.0),
     49: _cymbal(1.9, 0.38, 0.5, 0.9),
-    51: _cymbal(1.1, 0.55, 0.3, 0.5, ping=0.12),
+    51: _cymbal(1.1, 0.55, 0.42, 0.5, ping=0.12),
     54: _cymbal(0.16, 0.6, 0.4, 0.5, ping=0.1),
     56: _metal_hit,
     70: _shaker,

@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Doubles, Floats, Ints
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Doubles, Floats, Ints, double, single
 
 BLOCK = 64
 STEPS_PER_OCTAVE = 12
 CEILING_HZ = 18_000.0
 _REFERENCE_HZ = 10.0
-_WIDE_OPEN = 20 * STEPS_PER_OCTAVE  # a cutoff of 10 MHz
 
 Complexes: TypeAlias = NDArray[np.complex128]
 Tables: TypeAlias = NDArray[np.complex64]
@@ -111,10 +110,49 @@ def response(ratio: Doubles, poles: int, resonance: float) -> Complexes:
     return _complex(1.0 / (1.0 - ratio**2 + 1j * ratio / quality))
 
 
-def step_of(cutoff_hz: Floats) -> Ints:
-    """Number of the nearest table for a cutoff, in twelfths of an octave above 10 Hz."""
+class Course(NamedTuple):
+    """How a filter walks over its tables: each block `[blocks]` fades between two, from one share to another."""
+
+    low: Ints
+    high: Ints
+    start: Floats
+    """Share of the higher table at the block's start, 0 to 1."""
+    end: Floats
+
+    def between(self, first: int, end: int) -> Course:
+        """The blocks from `first` to `end`."""
+        part = slice(first, end)
+        return Course(self.low[part], self.high[part], self.start[part], self.end[part])
+
+
+def course(cutoff_hz: Floats, smooth: bool) -> Course:
+    """The walk for cutoffs at the edges of the blocks `[blocks + 1]`.
+
+    Smooth: a place between two tables is a mixture of both. For that to be continuous no block may cross a table, so
+    of two edges that lie on either side of one the nearer is moved onto it, and where a block passes a whole step or
+    more both edges are moved onto their nearest tables. Else every edge is (slow filters, whose blocks are long).
+    """
     octaves = np.log2(np.maximum(cutoff_hz, np.float32(_REFERENCE_HZ)) / np.float32(_REFERENCE_HZ))
-    return np.asarray(np.rint(octaves * STEPS_PER_OCTAVE), np.int64)
+    place = double(octaves) * STEPS_PER_OCTAVE
+    snapped = _snapped(place) if smooth else np.rint(place)
+    low = np.floor(np.minimum(snapped[:-1], snapped[1:]))
+    high = np.ceil(np.maximum(snapped[:-1], snapped[1:]))
+    span = np.maximum(high - low, 1.0)
+    start, end = (snapped[:-1] - low) / span, (snapped[1:] - low) / span
+    return Course(low.astype(np.int64), high.astype(np.int64), single(start), single(end))
+
+
+def _snapped(place: Doubles) -> Doubles:
+    before, after = place[:-1], place[1:]
+    fast = np.flatnonzero(np.abs(after - before) >= 1.0)
+    crossing = np.flatnonzero((np.floor(before) != np.floor(after)) & (np.abs(after - before) < 1.0))
+    table = np.floor(np.maximum(before, after))[crossing]
+    first = np.abs(before[crossing] - table) <= np.abs(after[crossing] - table)
+    snapped = place.copy()
+    snapped[np.where(first, crossing, crossing + 1)] = table
+    ends = np.concatenate([fast, fast + 1])
+    snapped[ends] = np.rint(place[ends])
+    return snapped
 
 
 def cutoff_of(step: int) -> float:
@@ -148,16 +186,17 @@ class Bank:
             gain *= 0.03 + sum(g / (1.0 + ((frequency - c) / (0.5 * b)) ** 2) for c, b, g in self._tone.formants)
         return gain
 
-    def tables(self, steps: Ints) -> tuple[Tables, Ints]:
-        """All tables made so far, flat, and the row of each step asked for."""
-        wanted = [int(step) for step in np.unique(steps)]
-        missing = [step for step in wanted if step not in self._rows]
+    def tables(self, walk: Course) -> tuple[Tables, Course]:
+        """All tables made so far, flat, and the walk with their rows in place of its steps."""
+        wanted = np.unique(np.concatenate([walk.low, walk.high]))
+        missing = [int(step) for step in wanted if int(step) not in self._rows]
         if missing:
             first = len(self._rows)
             self._rows.update({step: first + i for i, step in enumerate(missing)})
             self._tables = np.concatenate([self._tables, self._made(missing)])
-        lookup = np.array([self._rows[step] for step in wanted], np.int64)
-        return self._tables.reshape(-1), lookup[np.searchsorted(np.array(wanted), steps)]
+        rows = np.array([self._rows[int(step)] for step in wanted], np.int64)
+        low, high = (rows[np.searchsorted(wanted, steps)] for steps in (walk.low, walk.high))
+        return self._tables.reshape(-1), walk._replace(low=low, high=high)
 
     def _made(self, steps: list[int]) -> Tables:
         size = 1 << self.bits
@@ -212,26 +251,30 @@ def phase_of(frequency_hz: Doubles, start: float, block: int, rate_hz: float = S
     return Phase(_starts(step, block) + np.uint32(int((start % 1.0) * 2.0**32)), step)
 
 
-def read(bits: int, flat: Tables, phase: Turns, rows: Ints) -> Floats:
-    """Sound `[blocks, block]` for a phase of that shape: each block fades from its table to the next one's.
+def read(bits: int, flat: Tables, phase: Turns, walk: Course) -> Floats:
+    """Sound `[blocks, block]` for a phase of that shape.
 
-    `rows` are the tables at the edges of the blocks `[blocks + 1]`, within `flat`, as `Bank.tables` gives them.
+    The numbers in `walk` are rows of `flat`, as `Bank.tables` gives them.
     """
     below = 32 - bits
     # Signed 32-bit numbers become floats and indices four times faster than unsigned or 64-bit ones.
     between = (phase & np.uint32((1 << below) - 1)).view(np.int32).astype(np.float32)
     between *= np.float32(2.0**-below)
     index = (phase >> np.uint32(below)).view(np.int32)
-    starts = (rows << bits).astype(np.int32)[:, None]
-    here = _line(flat, index + starts[:-1], between)
-    moving = np.flatnonzero(rows[1:] != rows[:-1])
+    here = _line(flat, index + _offsets(walk.low, bits), between)
+    moving = np.flatnonzero((walk.low != walk.high) & ((walk.start != 0.0) | (walk.end != 0.0)))
     if len(moving):
-        fade = np.arange(phase.shape[1], dtype=np.float32) * np.float32(1.0 / phase.shape[1])
         # Picking rows copies them: worth it only where few move.
-        few: NDArray[np.int64] | slice = moving if 2 * len(moving) < len(here) else slice(None)
-        there = _line(flat, index[few] + starts[1:][few], between[few])
-        here[few] += (there - here[few]) * fade
+        few: Ints | slice = moving if 2 * len(moving) < len(here) else slice(None)
+        there = _line(flat, index[few] + _offsets(walk.high[few], bits), between[few])
+        start, end = walk.start[few][:, None], walk.end[few][:, None]
+        ramp = np.arange(phase.shape[1], dtype=np.float32) * np.float32(1.0 / phase.shape[1])
+        here[few] += (there - here[few]) * (start + (end - start) * ramp)
     return here
+
+
+def _offsets(rows: Ints, bits: int) -> NDArray[np.int32]:
+    return (rows << bits).astype(np.int32)[:, None]
 
 
 def _line(flat: Tables, index: NDArray[np.int32], between: Floats) -> Floats:
@@ -244,6 +287,7 @@ def _line(flat: Tables, index: NDArray[np.int32], between: Floats) -> Floats:
 def steady(tone: Tone, frequency_hz: Doubles, start: float, ceiling_hz: float = 20_000.0) -> Floats:
     """A bare wave, its filter wide open, with one frequency for each block of `BLOCK` frames."""
     source = bank(tone, float(np.max(frequency_hz)), ceiling_hz)
-    flat, rows = source.tables(np.full(len(frequency_hz) + 1, _WIDE_OPEN, np.int64))
+    wide_open = course(np.full(len(frequency_hz) + 1, 1e7, np.float32), smooth=False)
+    flat, walk = source.tables(wide_open)
     phase = phase_of(frequency_hz, start, BLOCK).frames(0, len(frequency_hz), BLOCK)
-    return read(source.bits, flat, phase, rows).reshape(-1)
+    return read(source.bits, flat, phase, walk).reshape(-1)

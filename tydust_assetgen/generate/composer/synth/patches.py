@@ -80,9 +80,9 @@ _PADS = (
             Adsr(0.45, 2.0, 0.9, 1.0),
             vibrato_cents=9.0,
             vibrato_hz=4.7,
-            breath=0.02,
+            breath=0.0035,
             formants=_AH,
-            level_db=-0.2,
+            level_db=0.6,
         ),
         chorus=0.6,
         ducks=0.8,
@@ -107,10 +107,10 @@ _BASSES = (
     Patch(
         "warm_bass",
         Subtractive(
-            (_unison("saw", 3, 5.0, 0.0), Oscillator("square", 0.5, -12.0)),
+            (_unison("saw", 3, 5.0, 0.0), Oscillator("square", 0.45)),
             Filter(620.0, 0.5, 0.28, 4, 1.7, Adsr(0.003, 0.32, 0.15, 0.1)),
             Adsr(0.004, 0.6, 0.75, 0.07),
-            level_db=-14.8,
+            level_db=-16.7,
         ),
         ducks=0.6,
     ),
@@ -122,7 +122,7 @@ _BASSES = (
             Adsr(0.003, 0.5, 0.7, 0.05),
             drive=0.18,
             opens_octaves=1.6,
-            level_db=-18.4,
+            level_db=-18.3,
         ),
         ducks=0.5,
     ),
@@ -152,11 +152,11 @@ _BASSES = (
     Patch(
         "distorted_bass",
         Subtractive(
-            (Oscillator("saw", 0.8), Oscillator("square", 0.45, -12.0)),
+            (Oscillator("saw", 0.8), Oscillator("square", 0.45, 0.06)),
             Filter(900.0, 0.4, 0.45, 4, 1.5, Adsr(0.003, 0.28, 0.3, 0.1)),
             Adsr(0.003, 0.6, 0.85, 0.06),
             drive=0.7,
-            level_db=-17.3,
+            level_db=-19.8,
         ),
         ducks=0.5,
     ),
@@ -189,12 +189,12 @@ _LEADS = (
     Patch(
         "soft_lead",
         Subtractive(
-            (_unison("triangle", 3, 5.0, 0.5), Oscillator("saw", 0.22)),
-            Filter(1_900.0, 0.6, 0.1, 4, 0.6, Adsr(0.05, 0.6, 0.5, 0.4)),
+            (_unison("triangle", 3, 5.0, 0.5), Oscillator("saw", 0.4)),
+            Filter(2_700.0, 0.6, 0.1, 4, 0.6, Adsr(0.05, 0.6, 0.5, 0.4)),
             Adsr(0.045, 1.0, 0.85, 0.4),
             vibrato_cents=11.0,
-            breath=0.01,
-            level_db=-12.0,
+            breath=0.003,
+            level_db=-12.8,
         ),
         chorus=0.25,
         ducks=0.2,
@@ -249,7 +249,7 @@ _ARPS = (
         "fm_arp",
         Fm(
             ((1.0, 0.75), (2.0, 0.18)),
-            (Operator(2.0, 1.4, 0.25, 0.1), Operator(7.0, 0.5, 0.06)),
+            (Operator(2.0, 2.2, 0.35, 0.22), Operator(7.0, 0.8, 0.07)),
             Adsr(0.003, 0.7, 0.1, 0.25),
             level_db=-12.9,
         ),
@@ -258,7 +258,7 @@ _ARPS = (
 )
 
 _KITS = (
-    Patch("kit_80s", Kit(Kick(), Snare(gate_s=0.2, gate=0.55), level_db=-7.0)),
+    Patch("kit_80s", Kit(Kick(), Snare(gate_s=0.2, gate=0.55), level_db=-5.5)),
     Patch(
         "kit_80s_soft",
         Kit(
@@ -276,11 +276,11 @@ _KITS = (
         Kit(
             Kick(43.0, 140.0, 0.04, 0.42, 0.25, 0.3),
             Snare(160.0, 0.7, 0.2, 5_000.0, 0.26, 0.4),
-            0.05,
-            7_200.0,
+            0.055,
+            7_600.0,
             0.45,
             soft=0.25,
-            level_db=-9.0,
+            level_db=-7.0,
         ),
     ),
     Patch(

@@ -19,19 +19,19 @@ from tydust_assetgen.generate.composer.synth.instruments import Filter, Oscillat
 from tydust_assetgen.generate.composer.synth.oscillator import (
     CEILING_HZ,
     Bank,
+    Course,
     Phase,
     Tables,
     Tone,
     bank,
+    course,
     phase_of,
     read,
-    step_of,
 )
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Doubles,
     Floats,
-    Ints,
     double,
     hertz,
     randomness,
@@ -70,7 +70,7 @@ class Voice(NamedTuple):
 
     bits: int
     tables: Tables
-    rows: Ints
+    walk: Course
     phase: Phase
     minus: Phase | None
     """Of the second saw, which makes a pulse of the first."""
@@ -79,10 +79,10 @@ class Voice(NamedTuple):
 
     def sound(self, low: int, high: int, block: int) -> Floats:
         """The blocks from `low` to `high`, `[high - low, block]`."""
-        rows = self.rows[low : high + 1]
-        sound = read(self.bits, self.tables, self.phase.frames(low, high, block), rows)
+        walk = self.walk.between(low, high)
+        sound = read(self.bits, self.tables, self.phase.frames(low, high, block), walk)
         if self.minus:
-            sound -= read(self.bits, self.tables, self.minus.frames(low, high, block), rows)
+            sound -= read(self.bits, self.tables, self.minus.frames(low, high, block), walk)
         return sound
 
 
@@ -92,10 +92,10 @@ def play(patch: Subtractive, pitch: int, count: int, opened: float, seed: str) -
     rate_hz = float(SAMPLE_RATE_HZ * over)
     block = _SLOW if patch.filter.slow else _QUICK
     time = Time(count * over, block, rate_hz)
-    steps = _cutoffs(patch.filter, pitch, time.edges_s, opened)
+    walk = _cutoffs(patch.filter, pitch, time.edges_s, opened)
     random = randomness("phases", seed, pitch)
     voices = [
-        voice for oscillator in patch.oscillators for voice in _unison(patch, oscillator, pitch, steps, time, random)
+        voice for oscillator in patch.oscillators for voice in _unison(patch, oscillator, pitch, walk, time, random)
     ]
     sound = _summed(voices, time)
     if patch.breath:
@@ -117,12 +117,13 @@ def _summed(voices: list[Voice], time: Time) -> Floats:
     return total.reshape(len(total), -1)[:, : time.count]
 
 
-def _cutoffs(low_pass: Filter, pitch: int, edges_s: Floats, opened: float) -> Ints:
+def _cutoffs(low_pass: Filter, pitch: int, edges_s: Floats, opened: float) -> Course:
     octaves = low_pass.sweep_octaves * low_pass.envelope.held(edges_s)
     if low_pass.lfo_octaves:
         octaves = octaves + low_pass.lfo_octaves * np.sin(2 * np.pi * low_pass.lfo_hz * edges_s)
     tracked = low_pass.cutoff_hz * (hertz(pitch) / _MIDDLE_C_HZ) ** low_pass.keytrack * 2.0**opened
-    return step_of(np.clip(tracked * np.exp2(octaves), 30.0, 24_000.0).astype(np.float32))
+    cutoffs = np.clip(tracked * np.exp2(octaves), 30.0, 24_000.0).astype(np.float32)
+    return course(cutoffs, smooth=not low_pass.slow)
 
 
 def _bend(patch: Subtractive, times_s: Floats) -> Doubles:
@@ -153,12 +154,12 @@ def _pans(voices: int) -> list[float]:
 
 
 def _unison(
-    patch: Subtractive, oscillator: Oscillator, pitch: int, steps: Ints, time: Time, random: np.random.Generator
+    patch: Subtractive, oscillator: Oscillator, pitch: int, walk: Course, time: Time, random: np.random.Generator
 ) -> Iterator[Voice]:
     """The voices of one oscillator. A single one starts at phase 0, so that every bass note hits alike."""
     base_hz = hertz(pitch + oscillator.semitones)
     source = _source(patch, oscillator, base_hz)
-    tables, rows = source.tables(steps)
+    tables, rows = source.tables(walk)
     bend = _bend(patch, time.edges_s[:-1])
     level = oscillator.level / np.sqrt(oscillator.voices)
     stereo = any(other.spread for other in patch.oscillators)
