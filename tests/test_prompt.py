@@ -253,10 +253,12 @@ FRAGMENTS = [
 @given(
     text=st.lists(st.tuples(st.sampled_from(FRAGMENTS), st.sampled_from([". ", ", ", " ", "; ", "\n"])), max_size=12)
 )
-def test_writing_what_was_read_keeps_its_numbers(text: list[tuple[str, str]]) -> None:
+def test_nothing_that_was_read_gets_lost_in_writing(text: list[tuple[str, str]]) -> None:
     parts = read("".join(word + mark for word, mark in text))
     again = read(write(parts))
-    assert (again.genre, again.key, again.bpm) == (parts.genre, parts.key, parts.bpm)
+    assert not parts.genre or again.genre == parts.genre
+    assert not parts.key or again.key == parts.key
+    assert not parts.bpm or again.bpm == parts.bpm
     assert [section.seconds for section in again.sections] == [section.seconds for section in parts.sections]
 
 

@@ -111,9 +111,9 @@ OF_ONE_SLOT = {
     "backslash": (MUSIC + "'a\\x.ogg' = \"pads\"", 4, "a\\x.ogg", "slot has a backslash", "write `/`"),
     "reserved": (MUSIC + '"a/con.ogg" = "pads"', 4, "a/con.ogg", "a name that Windows reserves: `con.ogg`", "choose another"),
     "reserved folder": (MUSIC + '"COM1/a.ogg" = "pads"', 4, "COM1/a.ogg", "a name that Windows reserves: `COM1`", ""),
-    "NUL escaped": (MUSIC + '"a\\u0000.ogg" = "pads"', 4, "a\0.ogg", "character that no file name may have ('\\x00')", "remove it"),
-    "newline": (MUSIC + '"a\\nb.ogg" = "pads"', 4, "a\nb.ogg", "character that no file name may have ('\\n')", ""),
-    "text that runs backwards": (MUSIC + '"a\\u202egpj.ogg" = "pads"', 4, "a\u202egpj.ogg", "no file name may have", ""),
+    "NUL escaped": (MUSIC + '"a\\u0000.ogg" = "pads"', 4, "a\\x00.ogg", "character that no file name may have ('\\x00')", "remove it"),
+    "newline": (MUSIC + '"a\\nb.ogg" = "pads"', 4, "a\\nb.ogg", "character that no file name may have ('\\n')", ""),
+    "text that runs backwards": (MUSIC + '"a\\u202egpj.ogg" = "pads"', 4, "a\\u202egpj.ogg", "no file name may have", ""),
     "wildcard": (MUSIC + '"a*.ogg" = "pads"', 4, "a*.ogg", "character that no file name may have ('*')", ""),
     "trailing dot": (MUSIC + '"a./b.ogg" = "pads"', 4, "a./b.ogg", "ends with a dot", "Windows drops them"),
     "trailing space": (MUSIC + '"a /b.ogg" = "pads"', 4, "a /b.ogg", "begins or ends with a space", "Windows drops them"),
@@ -322,6 +322,19 @@ def test_everything_is_reported_at_once(problems: Problems) -> None:
     assert [problem.message for problem in found if not problem.slot] == ["unknown key `bmp`", "unknown table `musik`"]
     lines = [int(problem.place.split(":")[1]) for problem in found]
     assert lines == sorted(lines)
+
+
+def test_a_mistake_that_slots_share_is_reported_once(problems: Problems) -> None:
+    slots = "\n".join(f'[music."{at}.ogg"]\nprompt = "pads"' for at in range(3))
+    text = '[defaults]\ngenerator = "x"\nbpm = "x"\n[defaults.composer]\nvoices = 99\n[genre.synthwave]\nkey = "X"\n'
+    assert [problem.place for problem in problems(text + slots)] == [f"assets.toml:{line}" for line in (4, 5, 7, 9)]
+
+
+def test_nothing_that_a_manifest_holds_can_steer_a_terminal(problems: Problems) -> None:
+    bell = "\\u001b[31m"
+    found = problems(f'["{bell}"]\n[music."{bell}.ogg"]\n"{bell}" = 1\nkey = "{bell}"\nbpm = "{bell}"\n')
+    assert len(found) == 6
+    assert all(str(problem).replace("\n  hint", "").isprintable() for problem in found)
 
 
 def test_every_mistake_of_one_slot_is_reported(problems: Problems) -> None:

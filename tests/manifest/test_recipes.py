@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -292,6 +295,26 @@ def test_a_fingerprint_changes_with_the_genre_that_a_slot_uses(manifest: Callabl
     before, after = manifest(text), manifest(text.replace("E minor", "F minor"))
     assert before.fingerprint("a.ogg") != after.fingerprint("a.ogg")
     assert before.fingerprint("b.ogg") == after.fingerprint("b.ogg")
+
+
+def test_a_fingerprint_is_the_same_in_every_process(manifest: Callable[[str], Manifest]) -> None:
+    here = manifest("\n".join(BLOCKS))
+    code = (
+        "import sys, pathlib, msgspec, tydust_assetgen.manifest as m\n"
+        "names = msgspec.field(default_factory=lambda: [])\n"
+        "kind = msgspec.defstruct('Kind', [('voices', int, 4), ('names', list, names)])\n"
+        "found = m.read_manifest(pathlib.Path(sys.argv[1]), {'composer': kind})\n"
+        "print(*(found.fingerprint(slot).hex() for slot in found.slots), 'numpy' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(here.path)]
+    told = {
+        subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in "01"
+    }
+    assert len(told) == 1
+    assert told.pop().endswith(" False\n")
 
 
 def test_a_fingerprint_has_16_bytes_and_knows_absurd_values(manifest: Callable[[str], Manifest]) -> None:

@@ -101,26 +101,44 @@ def shown(value: object) -> str:
     return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
 
 
+def printable(text: str) -> str:
+    """The text with nothing in it that could steer a terminal or hide."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def _check_value(value: Any, kind: Any, where: str) -> tuple[Any, tuple[Fault, ...]]:
-    table = _table_type(kind)
+    table, item = _table_type(kind), _item_type(kind)
     if table:
         return check_table(value, table, where)
-    item = _item_type(kind)
     if item and isinstance(value, list) and value:
-        checked = [check_table(one, item, f"{where}.{at}") for at, one in enumerate(value)]
-        faults = tuple(fault for one in checked for fault in one.faults) + _missing(checked, item, where)
-        return [one.values for one in checked], faults
-    if isinstance(value, float) and not math.isfinite(value):
-        return None, (Fault(where, f"`{where}` is {value}, not a finite number", f"it takes {expected(kind)}"),)
-    control = _CONTROL.search(" ".join(_texts(value)))
-    if control:
-        return None, (Fault(where, f"`{where}` has a control character ({control[0]!a})", "remove it"),)
-    if _is_blank(value, kind):
-        return None, (Fault(where, f"`{where}` is empty", f"it takes {expected(kind)}"),)
+        return _check_items(value, item, where)
+    wrong = _unfit(value, kind, where)
+    if wrong:
+        return None, (wrong,)
     try:
         return msgspec.convert(value, kind), ()
     except (msgspec.ValidationError, OverflowError):
         return None, (Fault(where, f"`{where}` must be {expected(kind)}, not {shown(value)}"),)
+
+
+def _check_items(items: list[Any], shape: type[msgspec.Struct], where: str) -> tuple[Any, tuple[Fault, ...]]:
+    """A list of tables."""
+    checked = [check_table(one, shape, f"{where}.{at}") for at, one in enumerate(items)]
+    faults = tuple(fault for one in checked for fault in one.faults)
+    absent = tuple(fault for at, one in enumerate(checked) for fault in missing(one, shape, f"{where}.{at}"))
+    return [one.values for one in checked], faults + absent
+
+
+def _unfit(value: Any, kind: Any, where: str) -> Fault | None:
+    """What no type tells of a value: numbers that are none, texts that say nothing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return Fault(where, f"`{where}` is {value}, not a finite number", f"it takes {expected(kind)}")
+    control = _CONTROL.search(" ".join(_texts(value)))
+    if control:
+        return Fault(where, f"`{where}` has a control character ({control[0]!a})", "remove it")
+    if _is_blank(value, kind):
+        return Fault(where, f"`{where}` is empty", f"it takes {expected(kind)}")
+    return None
 
 
 def _texts(value: Any) -> list[str]:
@@ -138,10 +156,6 @@ def _must_say(kind: Any) -> bool:
     if isinstance(kind, inspect.ListType):
         return _must_say(kind.item_type)
     return isinstance(kind, inspect.StrType) and bool(kind.min_length)
-
-
-def _missing(tables: Iterable[Checked], shape: type[msgspec.Struct], where: str) -> tuple[Fault, ...]:
-    return tuple(fault for at, one in enumerate(tables) for fault in missing(one, shape, f"{where}.{at}"))
 
 
 def missing(table: Checked, shape: type[msgspec.Struct], inside: str) -> tuple[Fault, ...]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, missing, shown, unknown
+from tydust_assetgen.manifest.parameters import parameter_faults
 from tydust_assetgen.manifest.resolve import Surroundings, setting_faults, table_names
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable
 
@@ -66,9 +67,9 @@ def _settings(raw: object, shape: type[msgspec.Struct], inside: str, around: Sur
     checked = check_table(raw, shape, inside, own)
     if not isinstance(raw, dict):
         return checked
-    tables = {name: raw[name] for name in own if isinstance(raw.get(name), dict)}
+    right = [name for name in own if name in raw and not any(parameter_faults(raw, around.generators, [name], ""))]
     faults = (*checked.faults, *setting_faults(raw, checked.values, around, inside))
-    return Checked({**checked.values, **tables}, faults)
+    return Checked({**checked.values, **{name: raw[name] for name in right}}, faults)
 
 
 def _tables(raw: object, name: str) -> Checked:

@@ -1,8 +1,8 @@
 """Where things stand. In walks the text of a manifest, out walk line numbers of slots and their keys.
 
 A TOML parser gives no lines. `Lines` finds one slot by a search that costs a millisecond in a large manifest, and
-falls back to a scan of all tokens, made once, where the search is not sure (multi-line strings, dotted keys,
-escapes) or where many slots are asked for. The scan never fails: of broken TOML it tells what it can.
+falls back to a scan of all tokens, made once, where the search finds none or several (dotted keys, escapes, a slot
+that a text quotes) or where many slots are asked for. The scan never fails: of broken TOML it tells what it can.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Lines:
 
     def of_slot(self, slot: str) -> int:
         """The line of a slot by a search: much cheaper than a scan where few slots are asked for."""
-        if "_first" in self.__dict__ or "'''" in self._text or '"""' in self._text:
+        if "_first" in self.__dict__:
             return self.of(slot)
         name = re.escape(slot)
         written = rf"""^[ \t]*(?:\[[ \t]*music[ \t]*\.[ \t]*)?(?:"{name}"|'{name}')[ \t]*[\]=]"""

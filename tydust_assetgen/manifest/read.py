@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from tydust_assetgen.errors import ManifestError, Problem
-from tydust_assetgen.flow import Recipe
+from tydust_assetgen.flow import Recipe, Scalar
 from tydust_assetgen.manifest.check import Fault
 from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.head import check_head
@@ -28,7 +28,7 @@ from tydust_assetgen.manifest.text import parse, read_text
 from tydust_assetgen.version import VERSION
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
-_FEW = 32
+_FEW = 8
 """Up to so many slots are searched for one by one; beyond, one scan of the whole text is cheaper."""
 
 
@@ -120,7 +120,7 @@ class Manifest:
     def _bases(self) -> dict[str, bytes]:
         """What slots share, by the genre that they name; under "" for those that name none: their text may."""
         around = self._around
-        shapes = {name: repr(msgspec.structs.fields(shape)) for name, shape in around.generators.items()}
+        shapes = {name: _defaults(shape) for name, shape in around.generators.items()}
         shared = [VERSION, around.game, around.defaults, shapes]
         genres = {name: [built_in().get(name), around.genres.get(name)] for name in around.known_genres}
         bases = {name: _canonical([shared, around.known_genres, genre]) or b"" for name, genre in genres.items()}
@@ -170,6 +170,12 @@ def _report(manifest: Manifest, faults: Iterable[Fault]) -> Iterable[Problem]:
         yield problem("", fault, name, manifest.line_of("", fault.key), 0)
     for slot in manifest.slots:
         yield from manifest._problems(slot, manifest.look(slot))
+
+
+def _defaults(shape: type[msgspec.Struct]) -> dict[str, str]:
+    """A generator's parameters with their defaults; of other defaults than plain values only that there is one."""
+    fields = msgspec.structs.fields(shape)
+    return {one.encode_name: str(one.default) if isinstance(one.default, Scalar) else "" for one in fields}
 
 
 def _line(one: Problem) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Finish, Recipe, Scalar
 from tydust_assetgen.manifest import course, layers, outputs
-from tydust_assetgen.manifest.check import Checked, Fault, check_table, unknown
+from tydust_assetgen.manifest.check import Checked, Fault, check_table, printable, unknown
 from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
 from tydust_assetgen.manifest.parameters import parameter_faults, parameters
 from tydust_assetgen.manifest.paths import name_faults
@@ -88,26 +88,33 @@ def resolve(slot: str, raw: object, around: Surroundings) -> Resolved:
     parts = read(values.get("prompt", ""), around.known_genres)
     told = _with_sections(values, parts, around)
     stack = _stack(values, told, around)
-    faults = (
+    made = parameters(pick(stack, "generator"), stack, around.generators)
+    faults = _faults(slot, checked, parts, stack) or made.faults
+    recipe = None if faults else _recipe(slot, around.game, told, stack, made.values)
+    return Resolved(recipe, faults, parts, values)
+
+
+def _faults(slot: str, checked: Checked, parts: Parts, stack: Layers) -> tuple[Fault, ...]:
+    return (
         *name_faults(slot),
         *checked.faults,
-        *_empty(values, checked.faults, stack),
-        *_contradictions(values, parts),
+        *_empty(checked, stack),
+        *_contradictions(checked.values, parts),
+        *course.course_faults(checked.values, parts),
+        *outputs.output_faults(slot, stack),
     )
-    faults += course.course_faults(values, parts) + outputs.output_faults(slot, stack)
-    made = parameters(pick(stack, "generator"), stack, around.generators)
-    if faults or made.faults:
-        return Resolved(None, faults or made.faults, parts, values)
-    recipe = Recipe(
+
+
+def _recipe(slot: str, game: str, parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Recipe:
+    return Recipe(
         slot=slot,
-        title=" ".join(values.get("title", "").split()) or outputs.title(slot),
-        game=around.game,
-        brief=_brief(values, told, stack, made.values),
+        title=" ".join(stack[0].get("title", "").split()) or outputs.title(slot),
+        game=game,
+        brief=_brief(parts, stack, made),
         finish=_finish(stack),
         outputs=outputs.outputs(slot, stack),
         strict=tuple(sorted(set(pick(stack, "strict")))),
     )
-    return Resolved(recipe, (), parts, values)
 
 
 def _with_sections(values: Layer, parts: Parts, around: Surroundings) -> Parts:
@@ -127,7 +134,8 @@ def _stack(values: Layer, parts: Parts, around: Surroundings) -> Layers:
     return (values, text, around.genres.get(genre, {}), around.defaults, built_in().get(genre, {}), PROGRAM)
 
 
-def _brief(values: Layer, parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Brief:
+def _brief(parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Brief:
+    values = stack[0]
     whole_s = course.duration_s(values, parts, stack[2:])
     brief = Brief(
         generator=pick(stack, "generator"),
@@ -156,10 +164,10 @@ def _finish(stack: Layers) -> Finish:
     )
 
 
-def _empty(values: Layer, faults: tuple[Fault, ...], stack: Layers) -> tuple[Fault, ...]:
+def _empty(checked: Checked, stack: Layers) -> tuple[Fault, ...]:
     """A slot that says nothing at all. A prompt that is wrong has its fault already."""
-    said = "prompt" in values or "sections" in values or pick(stack, "genre", "")
-    if said or any(fault.key.split(".")[0] in ("", "prompt", "sections", "genre") for fault in faults):
+    said = "prompt" in checked.values or "sections" in checked.values or pick(stack, "genre", "")
+    if said or any(fault.key.split(".")[0] in ("", "prompt", "sections", "genre") for fault in checked.faults):
         return ()
     return (Fault("", "slot has no `prompt`", "say what it should sound like, or give it `sections` or a `genre`"),)
 
@@ -167,7 +175,7 @@ def _empty(values: Layer, faults: tuple[Fault, ...], stack: Layers) -> tuple[Fau
 def _contradictions(values: Layer, parts: Parts) -> tuple[Fault, ...]:
     """Where a field and the slot's own text say different things."""
     faults = []
-    text = values.get("prompt", "")
+    text = " ".join(values.get("prompt", "").split())
     key = parse_key(values.get("key", ""))
     if key and parts.key and not any(sound_alike(key, said) for said in find_keys(text)):
         faults.append(_contradiction("key", key, parts.key))
@@ -201,4 +209,5 @@ def _forgotten_quotes(slot: str, raw: object) -> Fault | None:
 def problem(slot: str, fault: Fault, file: str, line: int, other_line: int) -> Problem:
     """A fault with its place, for a person."""
     other = f" ({file}:{other_line})" if other_line else ""
-    return Problem(fault.message + other, f"{file}:{line}" if line else file, slot, fault.hint)
+    place = f"{file}:{line}" if line else file
+    return Problem(printable(fault.message) + other, place, printable(slot), printable(fault.hint))

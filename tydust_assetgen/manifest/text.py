@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import tomli
 
 from tydust_assetgen.errors import ManifestError
+from tydust_assetgen.manifest.check import printable
 from tydust_assetgen.manifest.lines import Lines
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -93,13 +94,14 @@ def _explain_twice(text: str, path: Path, line: int) -> NoReturn:
     lines = Lines(text)
     slot, key = lines.at(line)
     first = lines.of(slot, key)
+    shown = printable(slot)
     where = f", first in line {first}" if first and first < line else ""
     if slot and not key:
         raise ManifestError(
-            f"slot stands twice{where}", place=f"{path.name}:{line}", slot=slot, hint="keep one of them, or rename one"
+            f"slot stands twice{where}", place=f"{path.name}:{line}", slot=shown, hint="keep one of them, or rename one"
         )
-    what = f"`{key}` stands twice" if key else "a table or key stands twice"
-    raise ManifestError(f"{what}{where}", place=f"{path.name}:{line}", slot=slot, hint="keep one of them")
+    what = f"`{printable(key)}` stands twice" if key else "a table or key stands twice"
+    raise ManifestError(f"{what}{where}", place=f"{path.name}:{line}", slot=shown, hint="keep one of them")
 
 
 def _last_line(text: str) -> int:

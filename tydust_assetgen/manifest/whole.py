@@ -1,7 +1,7 @@
 """The whole prompt text of a slot. In walk its fields, the parts of its text and its brief, out walks one text.
 
-A prompt that a person wrote stays verbatim; what the brief decides and the text does not say follows
-after it. Without one, the text is written from the parts, in the order of the pattern.
+A prompt that a person wrote stays verbatim (but for line breaks); what the brief decides and the text does not say
+follows after it. Without one, the text is written from the parts, in the order of the pattern.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _completed(values: Layer, parts: Parts, brief: Brief) -> str:
         instruments=_unsaid(values, "instruments"),
         moods=_unsaid(values, "mood"),
     )
-    text, rest = values["prompt"].strip(), write(missing)
+    text, rest = " ".join(values["prompt"].split()), write(missing)
     return f"{text}{'' if text.endswith(('.', '!', '?')) else '.'} {rest}" if rest else text
 
 

@@ -14,8 +14,11 @@ from tydust_assetgen.prompt.parts import GENRES, MAX_CHARACTERS, Parts
 from tydust_assetgen.prompt.sections import read_duration, read_sections
 from tydust_assetgen.prompt.words import find_instruments, find_moods
 
-_SENTENCE = re.compile(r"[.!?;](?=\s|$)|\n+")
-_CLAUSE = re.compile(r",\s|\n| [–—-] ")
+_PARAGRAPH = re.compile(
+    r"\n[^\S\n]*\n|\n[^\S\n]*(?:[-*•] |(?=[A-Za-z]{3,20} ?: ))"
+)  # a lone line break is only a space
+_SENTENCE = re.compile(r"[.!?;](?=\s|$)")
+_CLAUSE = re.compile(r", | [–—-] ")
 _BEATS = re.compile(
     r"(?<![\d.])(?<!\d[-–])(\d{1,4}(?:\.\d{1,3})?)[ -]?(?:bpm\b|beats? (?:per|a) minute\b)"
     r"|(?<![\w-])(?:tempo|bpm)(?: ?(?:of|is|=|:|at|around|about)){0,2} ?(\d{1,4}(?:\.\d{1,3})?)\b"
@@ -43,8 +46,8 @@ def read(text: str, genres: Iterable[str] = GENRES) -> Parts:
         text: what a person wrote; only the first `MAX_CHARACTERS` are read.
         genres: names that are known as genres, lower case.
     """
-    text = text[:MAX_CHARACTERS]
-    sentences = [sentence.strip() for sentence in _SENTENCE.split(text) if sentence.strip()]
+    sentences = _sentences(text[:MAX_CHARACTERS])
+    text = ". ".join(sentences)
     labelled = {label: rest for label, rest in map(_labelled, sentences) if label}
     plain = [sentence for sentence in sentences if not _labelled(sentence)[0]]
     told = [read_sections(sentence) for sentence in plain]
@@ -64,6 +67,12 @@ def read(text: str, genres: Iterable[str] = GENRES) -> Parts:
         quality=labelled.get("quality", quality),
         loop=_loop(text),
     )
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences, list items and labelled lines of a text, with single spaces."""
+    split = (sentence for part in _PARAGRAPH.split(text) for sentence in _SENTENCE.split(part))
+    return [" ".join(sentence.split()) for sentence in split if sentence.strip()]
 
 
 def _labelled(sentence: str) -> tuple[str, str]:
@@ -118,7 +127,7 @@ def _atmosphere(sentence: str, genre: str) -> str:
     """What the first sentence says besides key, tempo, length and (at its beginning) the genre."""
     clauses = [clause.strip() for clause in _CLAUSE.split(sentence)]
     kept = [clause for clause in clauses if clause and not _is_number(clause)]
-    told = ", ".join(kept)
+    told = _LABEL.sub("", ", ".join(kept))
     return told[len(genre) :].strip(" ,") if genre and told.lower().startswith(genre.lower()) else told
 
 

@@ -33,7 +33,9 @@ _TIME_FIRST = re.compile(
     rf"(?<![\w.:]){_TIME}\b(?:[ -](?!and\b))(?P<how>(?:{_WORD} ){{0,4}}?)(?P<name>{_NAMES})\b(?![-'])", re.IGNORECASE
 )
 _NAME_FIRST = re.compile(
-    rf"\b(?P<how>)(?P<name>{_NAMES})(?: of| for| lasting|:|,)? ?\(?(?<![\w.:]){_TIME}\b\)?", re.IGNORECASE
+    rf"\b(?P<how>)(?P<name>{_NAMES})(?: of| for| lasting|:|,)? ?\(?(?<![\w.:]){_TIME}\b"
+    r"(?! (?:in total|long|in length))\)?",
+    re.IGNORECASE,
 )
 _LABELLED = re.compile(rf"(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}}):", re.IGNORECASE)
 _TRACK = (
