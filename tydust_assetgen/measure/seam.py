@@ -26,8 +26,9 @@ NEAR_S = 0.05
 NEAR_MARGIN = 2.0
 CHANGE_PERCENTILE = 98.0
 """Of the track's own changes at their crests: its stronger onsets, without the one or two where it breaks open."""
-CHANGE_MARGIN = 1.25
-"""Onsets inside the track fall between the points of the grid, the wrap falls on one, and so reads higher."""
+CHANGE_MARGIN = 2.0
+"""The wrap is where the last section meets the first, so more may begin or end there than at any other bar; and
+onsets inside the track fall between the points of the grid, while the wrap falls on one and reads higher."""
 SMALL_CHANGE_DB = 3.0
 """A mean change of the bands below this is always right: chords change by as much."""
 _SIZE = 1024
@@ -73,7 +74,7 @@ def seam(audio: Audio, loop: LoopPoints) -> Seam:
 
     The wrap clicks when the wave bends there by more than -48 dBFS and more than twice as sharply as anywhere
     within 50 ms. It is cut when the spectrum of the 46 ms after it is above (or below) that of the 46 ms before
-    by more than 3 dB and by 1.25 times more than the 98th percentile of the track's other rises (or falls).
+    by more than 3 dB and by more than twice the 98th percentile of the track's other rises (or falls).
 
     Raises:
         ValueError: the loop does not lie inside the sound.
