@@ -120,7 +120,7 @@ def _part(plan: Design, role: Role, notes: Iterable[Note], patch: str = "", mix:
     reverb = min(1.0, mix.reverb * plan.parameters.reverb)
     delay = min(1.0, mix.delay * plan.parameters.delay)
     patch = patch or plan.patches[role]
-    gain_db = mix.gain_db + _TRIM_DB.get(patch, 0.0) - (3.0 if role == "drums" and plan.sparse_drums else 0.0)
+    gain_db = mix.gain_db + _TRIM_DB.get(patch, 0.0) - (1.5 if role == "drums" and plan.sparse_drums else 0.0)
     return Part(role, patch, moved, gain_db, mix.pan, reverb, delay)
 
 

@@ -144,14 +144,15 @@ def _choose_key(style: Style, brief: Brief, dice: Dice) -> Key:
 
 
 def _choose_bpm(style: Style, brief: Brief, parameters: ComposerParameters, dice: Dice) -> float:
-    """A tempo of the style, near what the mood wants, such that the duration is nearly whole bars."""
+    """A tempo of the style, near what the mood wants, such that the duration is nearly whole phrases."""
     low, high = style.bpm
     mood = wishes(", ".join((brief.prompt, *brief.moods))).energy
     wanted = low + (high - low) * max(0.0, min(1.0, 0.4 + mood + 0.3 * dice.fork("tempo").roll()))
 
     def off(bpm: int) -> tuple[float, int]:
         bars = exact_bars(brief.duration_s, bpm, parameters.beats_per_bar)
-        return abs(bars - round(bars)) * 240.0 / bpm + 0.06 * abs(bpm - wanted), bpm
+        odd = 0.0 if brief.sections else 0.3 * (round(bars) % 2) + 0.2 * (round(bars) % 4 > 0)
+        return abs(bars - round(bars)) * 240.0 / bpm + 0.06 * abs(bpm - wanted) + odd, bpm
 
     return float(min(range(low, high + 1), key=off))
 
