@@ -79,6 +79,14 @@ def test_vague_words_are_named_and_replaced(tmp_path: Path, vague: str) -> None:
     assert _lint(tmp_path, f'[music]\n"a.ogg" = "{FULL} {finding.example}."') == ()
 
 
+def test_vague_words_of_one_sentence_are_one_finding(tmp_path: Path) -> None:
+    (finding,) = _lint(tmp_path, f'[music]\n"a.ogg" = "{FULL} A nice piece of space music"')
+    assert (
+        finding.message == "`nice` is praise, not a description; `space music` says where it plays, not what is heard"
+    )
+    assert finding.example == "An ominous piece of dark gothic electronic music like empty corridors of a dead station"
+
+
 def test_vague_words_of_a_section_have_its_place(tmp_path: Path) -> None:
     text = f'[music."a.ogg"]\nprompt = "{FULL}"\nsections = [\n{{ name = "intro", seconds = 6, prompt = "nice bells" }},\n]'
     (finding,) = _lint(tmp_path, text)

@@ -205,19 +205,28 @@ def _in_words(section: Section) -> str:
 
 def _vague(case: _Case) -> Iterator[_Remark]:
     for text, key in _texts(case):
-        rest = text
-        for pattern, _, why in _VAGUE_PATTERNS:
-            for found in pattern.finditer(rest):
-                example = _better(_around(text, found.start()), case)
-                yield _Remark("vague-words", f"`{found[0]}` {why}", example, key)
-            rest = pattern.sub(lambda found: "\0" * len(found[0]), rest)
+        for sentence in _SENTENCE.split(text):
+            reasons = "; ".join(f"`{words}` {why}" for words, why in _vague_words(sentence))
+            if reasons:
+                yield _Remark("vague-words", reasons, _better(sentence.strip().rstrip("."), case), key)
+
+
+def _vague_words(sentence: str) -> list[tuple[str, str]]:
+    """Vague words and why they are, in the order of the sentence; a longer phrase hides the words in it."""
+    found: dict[int, tuple[str, str]] = {}
+    for pattern, _, why in _VAGUE_PATTERNS:
+        found |= {match.start(): (match[0], why) for match in pattern.finditer(sentence)}
+        sentence = pattern.sub(lambda match: "\0" * len(match[0]), sentence)
+    return [found[at] for at in sorted(found)]
 
 
 def _better(sentence: str, case: _Case) -> str:
     """The sentence with concrete words for the vague ones."""
     for pattern, kind, _ in _VAGUE_PATTERNS:
         words = _instead(kind, case)
+        article = "n" if words[0].lower() in "aeiou" else ""
         sentence = pattern.sub(lambda _, words=words: words, sentence)  # type: ignore[misc]
+        sentence = re.sub(rf"\b([Aa])n? (?={re.escape(words)})", rf"\1{article} ", sentence)
     return sentence
 
 
@@ -238,13 +247,6 @@ def _texts(case: _Case) -> Iterator[tuple[str, str]]:
         yield case.own["prompt"], "prompt"
     for at, section in enumerate(case.own.get("sections", [])):
         yield section.get("prompt") or "", f"sections.{at}.prompt"
-
-
-def _around(text: str, at: int) -> str:
-    """The sentence that a place in a text is in."""
-    start = max(text.rfind(mark, 0, at) for mark in (". ", "! ", "? ", "; ", "\n"))
-    ends = [end for mark in (". ", "! ", "? ", "; ", "\n") if (end := text.find(mark, at)) >= 0]
-    return text[start + 1 : min(ends, default=len(text))].strip().rstrip(".")
 
 
 _RULES: tuple[Callable[[_Case], Iterator[_Remark]], ...] = (

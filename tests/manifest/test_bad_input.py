@@ -85,6 +85,10 @@ OF_ONE_SLOT = {
         '[music."a.ogg"]\nprompt = "pads in D minor"\nkey = "C major"', 5, "a.ogg",
         "`key` is C major, but the prompt says D minor (assets.toml:4)", "say the same in both",
     ),
+    "genre against the text": (
+        '[music."a.ogg"]\nprompt = "Synth-wave pads"\ngenre = "darkwave"', 5, "a.ogg",
+        "`genre` is darkwave, but the prompt says synthwave (assets.toml:4)", "say the same in both",
+    ),
     "loop against the text": (
         '[music."a.ogg"]\nprompt = "a jingle that plays once"\nloop = true', 5, "a.ogg",
         "`loop` is true, but the prompt says that it does not loop (assets.toml:4)", "",

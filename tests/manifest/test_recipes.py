@@ -190,6 +190,7 @@ def test_sections_fill_the_track(recipe: Make, text: str, seconds: dict[str, flo
         'prompt = "from D minor to F major"\nkey = "F major"',
         'prompt = "90 BPM, then 120 BPM"\nbpm = 120',
         'prompt = "looping arpeggios that never rest"\nloop = false',
+        'prompt = "a cold piece with industrial drums"\ngenre = "darkwave"',
         'prompt = "a minute of dread"\nduration = 59.6',
     ],
 )

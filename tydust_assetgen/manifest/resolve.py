@@ -176,6 +176,9 @@ def _contradictions(values: Layer, parts: Parts) -> tuple[Fault, ...]:
     """Where a field and the slot's own text say different things."""
     faults = []
     text = " ".join(values.get("prompt", "").split())
+    genre = values.get("genre", "")
+    if genre and parts.genre != genre and _begins_with(text, parts.genre):
+        faults.append(_contradiction("genre", genre, parts.genre))
     key = parse_key(values.get("key", ""))
     if key and parts.key and not any(sound_alike(key, said) for said in find_keys(text)):
         faults.append(_contradiction("key", key, parts.key))
@@ -190,6 +193,12 @@ def _contradictions(values: Layer, parts: Parts) -> tuple[Fault, ...]:
             _contradiction("loop", str(loop).lower(), "that it loops" if parts.loop else "that it does not loop")
         )
     return tuple(faults)
+
+
+def _begins_with(text: str, genre: str) -> bool:
+    """Whether a text opens with a genre; further in, another genre's name may only colour it (`industrial drums`)."""
+    opening, name = (one.lower().replace(" ", "").replace("-", "") for one in (text, genre))
+    return bool(name) and opening.startswith(name)
 
 
 def _contradiction(key: str, field: str, said: str) -> Fault:
