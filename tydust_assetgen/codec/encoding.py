@@ -24,6 +24,7 @@ from tydust_assetgen.resample import resample
 if TYPE_CHECKING:
     from tydust_assetgen.flow import Codec, Master, Output
 
+_OPUS_AFTER = 960
 _CHUNK_FRAMES = 16_384
 """libsndfile crashes on one huge Vorbis write (libsndfile issue 424)."""
 _FORMATS = {
@@ -39,7 +40,7 @@ def encode(master: Master, output: Output, tags: codec.Tags) -> bytes:
     """See `codec.encode`."""
     _refuse(master, output)
     audio, loop = _delivered(master, output.codec)
-    data = _m4a(audio, output) if output.codec == "m4a" else _sndfile(audio, output)
+    data = _untagged(audio, output, circular=loop is not None)
     tagged = tagging.write(data, output.codec, tags, loop, audio.rate_hz)
     return ogg.with_serial_from_content(tagged) if output.codec in ogg.MAGIC else tagged
 
@@ -65,6 +66,25 @@ def _delivered(master: Master, kind: Codec) -> tuple[Audio, LoopPoints | None]:
         return moved, None
     start, end = (codec.delivered(kind, audio.rate_hz, at)[1] for at in (loop.start_frames, loop.end_frames))
     return moved, LoopPoints(start, end)
+
+
+def _untagged(audio: Audio, output: Output, *, circular: bool) -> bytes:
+    if output.codec == "m4a":
+        return _m4a(audio, output)
+    if output.codec == "opus":
+        return _opus(audio, output, circular)
+    return _sndfile(audio, output)
+
+
+def _opus(audio: Audio, output: Output, circular: bool) -> bytes:
+    """libsndfile loses the last 6 ms, the encoder's delay: it is given more than is wanted, and that is cut again.
+
+    For a loop the more is its beginning, so that the codec hears no end and the seam stays smooth.
+    """
+    after = np.pad(audio.samples, ((0, 0), (0, _OPUS_AFTER)), mode="wrap")
+    if not circular:
+        after[:, audio.frames :] = 0.0
+    return ogg.opus_ending_at(_sndfile(Audio(after, audio.rate_hz), output), audio.frames)
 
 
 def _m4a(audio: Audio, output: Output) -> bytes:

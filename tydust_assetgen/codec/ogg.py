@@ -65,6 +65,15 @@ def with_serial_from_content(data: bytes) -> bytes:
     return b"".join(_page_with(data, page, serials[page.serial]) for page in pages)
 
 
+def opus_ending_at(data: bytes, frames: int) -> bytes:
+    """The same Opus stream, cut after this many frames: the last page's position says where (RFC 7845, section 4.4)."""
+    pages = list(_pages(data))
+    skipped = int.from_bytes(data[pages[0].body + 10 : pages[0].body + 12], "little")
+    last = next(page for page in pages if page.position >= skipped + frames)
+    ended = last._replace(flags=last.flags | _LAST, position=skipped + frames)
+    return data[: last.start] + _page_with(data, ended, last.serial)
+
+
 def _pages(data: bytes) -> Iterator[Page]:
     position = 0
     while position < len(data):
@@ -93,8 +102,8 @@ def _without_crc(data: bytes, page: Page) -> bytes:
 
 
 def _page_with(data: bytes, page: Page, serial: int) -> bytes:
-    before, after = data[page.start : page.start + 14], data[page.start + 26 : page.end]
-    head = before + struct.pack("<II", serial, page.number)
+    after = data[page.start + 26 : page.end]
+    head = struct.pack("<4sBBqII", b"OggS", 0, page.flags, page.position, serial, page.number)
     return b"".join((head, struct.pack("<I", crc32_ogg(head + bytes(4) + after)), after))
 
 
