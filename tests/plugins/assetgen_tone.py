@@ -71,6 +71,19 @@ class Tone:
         return Take(Audio(_chord(parameters.pitch, brief, frames), RATE_HZ), Facts(loop_frames=frames), provenance)
 
 
+class Choir(Tone):
+    """The same sounds from a generator that likes batches; it writes down the size of each."""
+
+    name = "choir"
+    resources = Resources(batch=3)
+
+    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+        if log := briefs[0].parameters["log"]:
+            with Path(str(log)).open("a") as file:
+                file.write(f"batch of {len(briefs)}, process {os.getpid()}\n")
+        return super().generate(briefs, progress)
+
+
 def _misbehave(trouble: str) -> None:
     match trouble:
         case "fail":
