@@ -19,6 +19,7 @@ class Parameters(msgspec.Struct, forbid_unknown_fields=True):
 
     swing: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.1
     voices: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    tune: Annotated[str, msgspec.Meta(pattern="^[a-z]*$")] = ""
     style: Literal["plain", "rich"] = "plain"
 
 

@@ -68,6 +68,7 @@ def _read(path: Path) -> None:
         for recipe in manifest.resolve(manifest.slots):
             assert 0 < recipe.brief.duration_s <= 600
             assert recipe.brief.prompt.strip()
+            assert all(section.seconds > 0 for section in recipe.brief.sections)
             assert recipe.outputs[0].path == recipe.slot
             assert abs(sum(section.seconds for section in recipe.brief.sections) - recipe.brief.duration_s) < 0.51 or (
                 not recipe.brief.sections

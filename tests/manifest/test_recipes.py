@@ -70,7 +70,7 @@ def test_the_long_form_says_everything_by_fields(recipe: Make) -> None:
     assert brief.sections == (Section("in", 8, "fog"), Section("out", 8.5, ""))
     assert (brief.duration_s, brief.loop) == (16.5, False)
     assert (brief.instruments, brief.moods) == (("cold bass", "bell"), ("grim",))
-    assert brief.parameters == {"swing": 0.1, "voices": 8, "style": "plain"}
+    assert brief.parameters == {"swing": 0.1, "voices": 8, "tune": "", "style": "plain"}
     assert msgspec.structs.astuple(made.finish) == (False, -14, -1, 48000, 1)
     assert made.outputs == (
         Output(path="a.wav", codec="wav", bits="16"),
@@ -138,7 +138,7 @@ def test_a_genre_of_ones_own(recipe: Make) -> None:
         "Vaporwave slowed down mall music, Gb major key, 70 BPM, 60 seconds in total, looping. "
         "Instruments: electric piano. Aesthetic: Worn tape aesthetic."
     )
-    assert made.brief.parameters == {"swing": 0.1, "voices": 2, "style": "rich"}
+    assert made.brief.parameters == {"swing": 0.1, "voices": 2, "tune": "", "style": "rich"}
     assert [output.path for output in made.outputs] == ["a.ogg", "a.mp3"]
 
 

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -116,7 +116,7 @@ def _check_value(value: Any, kind: Any, where: str) -> tuple[Any, tuple[Fault, .
     if wrong:
         return None, (wrong,)
     try:
-        return msgspec.convert(value, kind), ()
+        return msgspec.convert({"value": value}, _holder(kind)).value, ()
     except (msgspec.ValidationError, OverflowError):
         return None, (Fault(where, f"`{where}` must be {expected(kind)}, not {shown(value)}"),)
 
@@ -178,7 +178,16 @@ def _members(kind: Any) -> list[Any]:
     return [option for option in plain if not isinstance(option, inspect.NoneType)]
 
 
-@lru_cache(maxsize=512)
+@cache
+def _holder(kind: Any) -> Any:
+    """A struct with one field of this type.
+
+    To convert to a bare type is slower, and may crash msgspec (0.22) where a `Meta(pattern=...)` is in it.
+    """
+    return msgspec.defstruct("Holder", [("value", kind)])
+
+
+@cache
 def _described(kind: Any) -> Any:
     described = inspect.type_info(kind)
     return described.type if isinstance(described, inspect.Metadata) else described

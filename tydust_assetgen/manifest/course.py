@@ -6,7 +6,6 @@ Fields win over the text. Where sections leave time over, the main section takes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from tydust_assetgen.flow import Section
 from tydust_assetgen.manifest.check import Fault
@@ -16,6 +15,7 @@ from tydust_assetgen.prompt.write import number
 
 MAX_S = 600.0
 MIN_S = 0.5
+MIN_SECTION_S = 0.1
 _SAME_S = 0.05
 _SAID_S = 0.5  # a person who writes "a minute" does not count half seconds
 
@@ -112,12 +112,10 @@ def _overlong(values: Layer, fields: tuple[Section, ...], parts: Parts) -> list[
     if not fields and whole and added > whole + _SAID_S:
         message = f"the prompt's sections add up to {number(added)} s, but the track is {number(whole)} s long"
         return [Fault("prompt", message, "change the seconds in the text", "duration" if "duration" in values else "")]
+    empty = next((section.name for section in parts.sections if section.seconds < MIN_SECTION_S), "")
+    if not fields and empty:
+        return [Fault("prompt", f"the prompt's section `{empty}` has no length", "say how many seconds it takes")]
     said = 0.0 if fields or "duration" in values else parts.duration_s or added
     if said and not MIN_S <= said <= MAX_S:
         return [Fault("prompt", f"the prompt says {number(said)} s; a track has {MIN_S} to {number(MAX_S)} s")]
     return []
-
-
-def as_values(found: Iterable[Section]) -> list[dict[str, Any]]:
-    """Sections as the manifest writes them."""
-    return [{"name": section.name, "seconds": section.seconds, "prompt": section.prompt} for section in found]

@@ -2,8 +2,7 @@
 
 The reader checks values against these structs, `schema.py` makes the JSON Schema from them, and
 `docs/manifest.md` is tested to name every key. A default of None means: taken from the next weaker layer.
-A text with `min_length=1` must not be blank either; `check.py` sees to it, because msgspec 0.22 may crash when it
-converts to a bare type with a `Meta(pattern=...)`.
+A text with `min_length=1` must not be blank either.
 """
 
 from __future__ import annotations
