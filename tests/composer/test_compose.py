@@ -290,6 +290,17 @@ def test_words_choose_patches(text: str, role: str, patch: str) -> None:
     assert parts(score, role)[0].patch == patch
 
 
+def test_a_section_may_ask_for_a_patch_of_its_own() -> None:
+    asked = (Section("a", 20, "driving square lead"), Section("b", 20, "a lonely bell melody over choir pads"))
+    score = compose(brief(sections=asked, bpm=96.0, duration_s=40.0, prompt="a flight with warm pads"))
+    border = score.passages[1].start_bar * bar_ticks(score)
+    places = {part.patch: {note.start >= border for note in part.notes} for part in score.parts}
+    assert places["square_lead"] == {False}
+    assert places["bell"] == {True}
+    assert places["choir_pad"] == {True}
+    assert places["warm_pad"] == {False}
+
+
 def test_no_drums_means_no_drums() -> None:
     assert not parts(compose(brief(prompt="driving battle music, no drums")), "drums")
     assert parts(compose(brief(prompt="driving battle music")), "drums")

@@ -73,19 +73,31 @@ def _draft(plan: Design) -> tuple[Part, ...]:
 def _band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     line = lead(plan, sheet)
     fx = plan.style.mix["fx"]
+    band: list[tuple[Role, tuple[Note, ...]]] = [
+        ("pad", players.pads(plan, sheet)),
+        ("bass", players.bass(plan, sheet)),
+        ("arp", players.arpeggios(plan, sheet)),
+        ("lead", line),
+        ("counter", counter(plan, sheet, line)),
+        ("drums", drums(plan, sheet)),
+    ]
     return [
-        _part(plan, "pad", players.pads(plan, sheet)),
-        _part(plan, "bass", players.bass(plan, sheet)),
-        _part(plan, "arp", players.arpeggios(plan, sheet)),
-        _part(plan, "lead", line),
-        _part(plan, "counter", counter(plan, sheet, line)),
-        _part(plan, "drums", drums(plan, sheet)),
+        *(part for role, notes in band for part in _by_patch(plan, sheet, role, notes)),
         _part(plan, "fx", effects.risers(plan, sheet), "riser", fx),
         _part(plan, "fx", effects.impacts(plan, sheet), "impact", fx),
         _part(plan, "fx", effects.sweeps(plan, sheet), "noise_sweep", fx),
         _part(plan, "fx", effects.drones(plan, sheet), "drone", fx),
         *_layers(plan, sheet),
     ]
+
+
+def _by_patch(plan: Design, sheet: tuple[Bar, ...], role: Role, notes: tuple[Note, ...]) -> list[Part]:
+    """A role's notes on the patches that its sections ask for, a part for each patch."""
+    found: dict[str, list[Note]] = {}
+    for note in notes:
+        section = plan.sections[sheet[note.start // sheet[0].ticks].section]
+        found.setdefault(section.patches.get(role, plan.patches[role]), []).append(note)
+    return [_part(plan, role, played, patch) for patch, played in found.items()]
 
 
 def _layers(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:

@@ -26,6 +26,13 @@ _SWITCHES: dict[Role, str] = {
 }  # fmt: skip
 # Key and tempo stay out of the dice: another key is the same piece transposed, another tempo the same piece faster.
 _KEY_AND_TEMPO = re.compile(r"\b[A-G][#b♯♭]?[ -](major|minor)\b( key)?|\b[\d.]+\s*bpm\b", re.IGNORECASE)
+_JINGLE_BARS = 8
+_JINGLES = {
+    "victory": re.compile(r"\b(victory|win|won|fanfare|triumph\w*|level (clear|complete|up)|success)\b", re.IGNORECASE),
+    "defeat": re.compile(
+        r"\b(game[ -]?over|defeat|lose|lost|death|fail\w*|died|resigned|mournful|tragic)\b", re.IGNORECASE
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class SectionDesign:
     may: frozenset[Role]
     """Roles that are not switched off; they may join when the energy grows."""
     tense: bool
+    patches: dict[Role, str]
+    """Where its words ask for other patches than the whole."""
 
     @property
     def passage(self) -> Passage:
@@ -108,7 +117,7 @@ def design(brief: Brief) -> Design:
         sparse_drums=whole.sparse_drums,
         layered=whole.layered,
         thirds=whole.thirds,
-        jingle="" if brief.loop else _jingle(brief.prompt),
+        jingle=_jingle(brief, bars),
         dice=dice,
     )
 
@@ -157,11 +166,12 @@ def _choose_bpm(style: Style, brief: Brief, parameters: ComposerParameters, dice
     return float(min(range(low, high + 1), key=off))
 
 
-def _jingle(prompt: str) -> str:
-    if re.search(r"\b(victory|win|won|fanfare|triumph\w*|level (clear|complete|up)|success)\b", prompt, re.IGNORECASE):
-        return "victory"
-    defeat = re.search(r"\b(game[ -]?over|defeat|lose|lost|death|fail\w*|died)\b", prompt, re.IGNORECASE)
-    return "defeat" if defeat else ""
+def _jingle(brief: Brief, bars: int) -> str:
+    """What a short piece that plays once is for, if it says so."""
+    if brief.loop or bars > _JINGLE_BARS:
+        return ""
+    text = " ".join((brief.prompt, *brief.moods))
+    return next((name for name, words in _JINGLES.items() if words.search(text)), "")
 
 
 def _sections(
@@ -173,20 +183,23 @@ def _sections(
 
 def _section(part: Stretch, style: Style, parameters: ComposerParameters, whole: Wishes, asked: bool) -> SectionDesign:
     local = wishes(part.prompt)
-    by_name = next((energy for name, energy in NAMED_ENERGY.items() if name in part.name.lower()), 0.55)
-    general = (0.3 if asked else 0.6) * whole.energy
-    energy = _clamp(by_name + style.energy + general + 0.6 * local.energy + parameters.energy, 0.15, 1.0)
-    brightness = _clamp(
-        0.5 * (style.brightness + energy) + 0.6 * whole.brightness + local.brightness + parameters.brightness, 0.0, 1.0
-    )
+    energy = _energy(part, style, parameters, whole.energy * (0.3 if asked else 0.6), local.energy)
+    colour = 0.5 * (style.brightness + energy) + 0.6 * whole.brightness + local.brightness + parameters.brightness
     ramp = local.ramp or (0.2 if part.name in ("build", "opening", "intro") else 0.0)
     may = _allowed(style, parameters, whole, local)
     roles = _roles(style, whole, local, energy + max(0.0, ramp) / 2) & may or frozenset({"bass"})
-    return SectionDesign(part, energy, ramp, brightness, roles, may, local.tense or (whole.tense and not asked))
+    tense = local.tense or (whole.tense and not asked)
+    return SectionDesign(part, energy, ramp, _clamp(colour, 0.0, 1.0), roles, may, tense, local.patches)
+
+
+def _energy(part: Stretch, style: Style, parameters: ComposerParameters, general: float, local: float) -> float:
+    """By the section's name, its words, the words of the whole, the style and the musician."""
+    by_name = next((energy for name, energy in NAMED_ENERGY.items() if name in part.name.lower()), 0.55)
+    return _clamp(by_name + style.energy + general + 0.6 * local + parameters.energy, 0.15, 1.0)
 
 
 def _allowed(style: Style, parameters: ComposerParameters, whole: Wishes, local: Wishes) -> frozenset[Role]:
-    banned = {role for role in whole.banned | local.banned if role not in local.roles}
+    banned = {role for role in whole.banned | local.banned | local.silent if role not in local.roles}
     able = (role for role in ROLES if getattr(parameters, _SWITCHES[role]) and style.thresholds[role] < 2)
     return frozenset(able) - banned
 

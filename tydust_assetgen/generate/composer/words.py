@@ -13,9 +13,12 @@ from tydust_assetgen.generate.composer.score import Role
 
 _CLAUSES = re.compile(r"[,.;:()]|\band\b|\bwith\b|\bover\b|\bunder\b|\bplus\b", re.IGNORECASE)
 _ALONE = re.compile(r"\b(alone|only|solo|nothing but|by itself)\b", re.IGNORECASE)
+_SILENT = re.compile(
+    r"\b(falls?|fades?|dies?) away\b|\b(cut|breaks?|switched) off\b|\b(stops?|drops? out|silenced?|rests?)\b",
+    re.IGNORECASE,
+)
 _NOT = re.compile(
-    r"\b(no|without|not|never|free of)\b|-free\b|-less\b|\bdrumless\b"
-    r"|\b(falls?|fade|fades|dies?) away\b|\b(cut|breaks?|switched) off\b|\b(stops?|drops? out|silenced?|rests?)\b",
+    r"\b(no|without|not|never|free of)\b|-free\b|-less\b|\bdrumless\b",
     re.IGNORECASE,
 )
 
@@ -114,6 +117,9 @@ class Wishes:
 
     roles: frozenset[Role] = frozenset()
     banned: frozenset[Role] = frozenset()
+    """Roles that must not play."""
+    silent: frozenset[Role] = frozenset()
+    """Roles that stop playing here, and may play elsewhere."""
     patches: dict[Role, str] = field(default_factory=dict)
     energy: float = 0.0
     brightness: float = 0.0
@@ -132,13 +138,14 @@ def wishes(text: str) -> Wishes:
     """Read a text. Energy and brightness lie within -0.4 to 0.4."""
     roles: set[Role] = set()
     banned: set[Role] = set()
+    silent: set[Role] = set()
     patches: dict[Role, str] = {}
     for clause in _CLAUSES.split(text):
         named = [role for role, pattern in _ROLE_PATTERNS if pattern.search(clause)]
-        (banned if _NOT.search(clause) else roles).update(named)
+        (banned if _NOT.search(clause) else silent if _SILENT.search(clause) else roles).update(named)
         patches = {**_patches_of(clause, named), **patches}
     return Wishes(
-        frozenset(roles - banned), frozenset(banned - roles), patches,
+        frozenset(roles - banned), frozenset(banned - roles), frozenset(silent - roles), patches,
         _sum(_ENERGY_PATTERNS, text), _sum(_BRIGHT_PATTERNS, text), _ramp(text), bool(_TENSE.search(text)),
         bool(_SPARSE_DRUMS.search(text)), bool(_LAYERS.search(text)), bool(_THIRDS.search(text)),
         bool(_ALONE.search(text)),
