@@ -82,6 +82,15 @@ AGREED = {
     "float FLAC": (SLOT + 'flac = { bits = "float" }', False),
     "empty sections": (SLOT + "sections = []", False),
     "section without seconds": (SLOT + 'sections = [{ name = "a" }]', False),
+    **{
+        f"key {key}": (SLOT + f'key = "{key}"', True)
+        for key in ("D minor", "F# MAJOR", "Dm", "E flat major", "b♭-min", "A minor key")
+    },
+    **{
+        f"no key {key}": (SLOT + f'key = "{key}"', False)
+        for key in ("D", "H minor", "DM", "D minorish", "D dorian", " ")
+    },
+    "key of a genre": ('[genre.synthwave]\nkey = "X"', False),
     "blank prompt": ('[music]\n"a.ogg" = " "', False),
     "blank prompt of a table": ('[music."a.ogg"]\nprompt = ""', False),
     "blank instrument": (SLOT + 'instruments = [" "]', False),

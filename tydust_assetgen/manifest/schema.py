@@ -15,6 +15,17 @@ _SETTINGS = ("TrackTable", "DefaultsTable", "GenreTable")
 _OPEN = ("key", "bpm")  # where nobody says them, the generator chooses
 _FORMATS = "|".join((*CODECS, *map(str.upper, CODECS)))
 _SLOT = rf"^(?![/~])(?!.*(^|/)\.\.?(/|$))(?!.*//)[^\\:*?\"<>|\x00-\x1f]+\.({_FORMATS})$"
+
+
+def _any_case(*words: str) -> str:
+    """A pattern for words in any case; JSON Schema has no flags."""
+    return "|".join("".join(f"[{letter.upper()}{letter}]" for letter in word) for word in words)
+
+
+_KEY = (
+    rf"^\s*[A-Ga-g]([#♯♭bB]|[ -]({_any_case('sharp', 'flat')}))?"
+    rf"([ -]?({_any_case('major', 'minor', 'maj', 'min')})|m)\s*({_any_case('key')})?\s*$"
+)
 _ANY_PARAMETERS = {
     "type": "object",
     "description": "parameters of a generator that may not be installed here",
@@ -63,6 +74,7 @@ def _component(name: str, table: dict[str, Any], own: Mapping[str, Any]) -> dict
     if name in _SETTINGS:
         properties |= {"musicgen": _ANY_PARAMETERS, **own}
         properties["generator"]["examples"] = sorted(own)
+        properties["key"]["pattern"] = _KEY
         properties["key"]["examples"] = ["D minor", "F# major", "Bb minor"]
     if "genre" in properties:
         properties["genre"]["examples"] = list(GENRES)
