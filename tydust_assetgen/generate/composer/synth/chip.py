@@ -102,11 +102,6 @@ _CHIP_DRUMS: dict[int, tuple[int, float, float, float]] = {
 CHIP_KEYS = tuple(_CHIP_DRUMS)
 
 
-def nearest(key: int) -> int:
-    """The drum that is played for a key: itself, or the nearest one that there is, the lower of two."""
-    return min(CHIP_KEYS, key=lambda known: (abs(known - key), known))
-
-
 def drum(key: int) -> Floats:
     """A drum as 8-bit composers make it: a burst of noise, and for kick, snare and toms a falling triangle."""
     period, decay_s, level, drop_hz = _CHIP_DRUMS[key]

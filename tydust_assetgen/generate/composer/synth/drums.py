@@ -33,9 +33,14 @@ _SQUARES_HZ = (263.0, 400.0, 421.0, 474.0, 587.0, 845.0)
 Sound = Callable[[Kit, float, np.random.Generator], Floats]
 
 
+_KIN = {35: 36, 40: 38, 43: 45, 44: 42, 47: 45, 50: 48, 52: 49, 55: 49, 57: 49, 53: 51, 59: 51}
+"""Keys of the same family: the second kick, snare and crash, the pedal hat, toms between ours, bell and china."""
+
+
 def nearest(key: int) -> int:
-    """The drum that is played for a key: itself, or the nearest one that there is, the lower of two."""
-    return min(_DRUMS, key=lambda known: (abs(known - key), known))
+    """The drum that is played for a key: itself, its kin, or the nearest one that there is, the lower of two."""
+    kin = _KIN.get(key, key)
+    return min(_DRUMS, key=lambda known: (abs(known - kin), known))
 
 
 def variants(key: int) -> int:

@@ -24,6 +24,7 @@ BLOCK = 64
 STEPS_PER_OCTAVE = 12
 CEILING_HZ = 18_000.0
 _REFERENCE_HZ = 10.0
+_MOST_HARMONICS = 1_024
 
 Complexes: TypeAlias = NDArray[np.complex128]
 Tables: TypeAlias = NDArray[np.complex64]
@@ -170,10 +171,12 @@ class Bank:
     def __init__(self, tone: Tone, top_hz: float, ceiling_hz: float) -> None:
         self._tone = tone
         self._hz = top_hz
-        count = int(ceiling_hz / top_hz)  # none at all for a note above the ceiling: silence, not alias
+        count = min(
+            _MOST_HARMONICS, int(ceiling_hz / top_hz)
+        )  # none at all for a note above the ceiling: silence, not alias
         self._numbers = np.arange(1, count + 1, dtype=np.float64)
         self._source = harmonics(tone.wave, self._numbers) * self._colour()
-        self.bits = min(13, max(9, int(np.ceil(np.log2(16 * max(1, count))))))
+        self.bits = max(9, int(np.ceil(np.log2(16 * max(1, count)))))
         self._rows: dict[int, int] = {}
         self._tables = np.empty((0, 1 << self.bits), np.complex64)
 
@@ -287,7 +290,7 @@ def _line(flat: Tables, index: NDArray[np.int32], between: Floats) -> Floats:
 def steady(tone: Tone, frequency_hz: Doubles, start: float, ceiling_hz: float = 20_000.0) -> Floats:
     """A bare wave, its filter wide open, with one frequency for each block of `BLOCK` frames."""
     source = bank(tone, float(np.max(frequency_hz)), ceiling_hz)
-    wide_open = course(np.full(len(frequency_hz) + 1, 1e7, np.float32), smooth=False)
+    wide_open = course(np.full(len(frequency_hz) + 1, 1e9, np.float32), smooth=False)
     flat, walk = source.tables(wide_open)
     phase = phase_of(frequency_hz, start, BLOCK).frames(0, len(frequency_hz), BLOCK)
     return read(source.bits, flat, phase, walk).reshape(-1)

@@ -156,7 +156,12 @@ def _pans(voices: int) -> list[float]:
 def _unison(
     patch: Subtractive, oscillator: Oscillator, pitch: int, walk: Course, time: Time, random: np.random.Generator
 ) -> Iterator[Voice]:
-    """The voices of one oscillator. A single one starts at phase 0, so that every bass note hits alike."""
+    """The voices of one oscillator.
+
+    A single one starts at phase 0, so that every bass note hits alike. A quick unison starts nearly together, or two
+    voices might cancel each other for as long as the note lasts; a pad's voices start anywhere.
+    """
+    apart = 0.0 if oscillator.voices == 1 else 1.0 if patch.filter.slow else 0.2
     base_hz = hertz(pitch + oscillator.semitones)
     source = _source(patch, oscillator, base_hz)
     tables, rows = source.tables(walk)
@@ -165,8 +170,7 @@ def _unison(
     stereo = any(other.spread for other in patch.oscillators)
     for place, pan in zip(detunes(oscillator.voices), _pans(oscillator.voices), strict=True):
         detuned_hz = base_hz * 2.0 ** (place * oscillator.detune_cents / 1200.0)
-        start = random.random() if oscillator.voices > 1 else 0.0
-        phase = phase_of(detuned_hz * bend, start, time.block, time.rate_hz)
+        phase = phase_of(detuned_hz * bend, apart * random.random(), time.block, time.rate_hz)
         minus = phase.ahead(_widths(oscillator, time), time.block) if oscillator.width else None
         angle = (pan * oscillator.spread + 1.0) * np.pi / 4.0
         gains = (level * np.cos(angle), level * np.sin(angle)) if stereo else (level,)

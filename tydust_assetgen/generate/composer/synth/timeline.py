@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Passage, Score
-from tydust_assetgen.generate.composer.synth import chip, drums
+from tydust_assetgen.generate.composer.synth import drums
 from tydust_assetgen.generate.composer.synth.instruments import Chip, Effect, Kit, Patch, Subtractive, loudness_gain
 from tydust_assetgen.generate.composer.synth.patches import PATCHES
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels, frames
@@ -137,7 +137,7 @@ def _key(patch: Patch, pitch: int, gate_frames: int, opened: int, turn: int) -> 
         return SoundKey(patch.name, known, rings, opened // 2 * 2, turn % drums.variants(known))
     if isinstance(instrument, Chip):
         noise = instrument.wave == "noise"
-        return SoundKey(patch.name, chip.nearest(pitch) if noise else pitch, 0 if noise else gate_frames, 0)
+        return SoundKey(patch.name, drums.nearest(pitch) if noise else pitch, 0 if noise else gate_frames, 0)
     if isinstance(instrument, Subtractive) and instrument.filter.slow:
         opened = round(opened / 2) * 2  # a slow pad takes half octaves: nobody hears the difference, all hear the wait
     return SoundKey(patch.name, pitch, gate_frames, 0 if isinstance(instrument, Effect) else opened)
@@ -169,8 +169,8 @@ def _shade(passage: Passage) -> float:
 
 
 def _opened(bright: float, velocity: int) -> int:
-    """Quarters of an octave: 0 at colour 0.5 and velocity 100, 1 octave up or down for colour 1 and 0."""
-    octaves = 2.0 * (bright - 0.5) + (velocity - 100) / 60.0
+    """Quarters of an octave: 0 at colour 0.5 and velocity 100, 1.3 octaves up or down for colour 1 and 0."""
+    octaves = 2.6 * (bright - 0.5) + (velocity - 100) / 60.0
     return round(max(-2.5, min(1.75, octaves)) * OPENED_PER_OCTAVE)
 
 
