@@ -9,6 +9,8 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.measure.sounds import MINOR_LOOP, RATE_HZ, Samples, chords, drums
 from tydust_assetgen import codec
@@ -24,6 +26,7 @@ WHOLE = LoopPoints(0, FRAMES)
 FACTS = Facts(key="D minor", bpm=BPM, bars=BARS, loop_frames=FRAMES)
 BRIEF = Brief(generator="composer", prompt="a test", duration_s=12.0, seed=1, key="D minor", bpm=BPM)
 FLAC = Output(path="music/x.flac", codec="flac")
+WAV = Output(path="music/x.wav", codec="wav", bits="16")
 ORDER = (
     *("decodes", "codec", "rate", "channels", "bitrate", "frames", "duration", "loop", "finite"),
     *("loudness", "true_peak", "clipping", "silence", "dc", "seam", "key", "tempo"),
@@ -131,6 +134,23 @@ def test_a_flipped_bit_is_found() -> None:
     assert failures(inspect(bytes(data), output, recipe(), FACTS)) == {"decodes": "fail"}
 
 
+@lru_cache(maxsize=1)
+def short_wav() -> bytes:
+    return encoded(master(song()[:, : RATE_HZ // 2], loop=None), WAV)
+
+
+@settings(max_examples=60, deadline=None)
+@given(edits=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), min_size=1, max_size=4))
+def test_whatever_the_header_says_inspecting_never_raises(edits: list[tuple[int, int]]) -> None:
+    """A WAV has no checksums: other rates, channel counts and sample formats come through and are measured."""
+    data = bytearray(short_wav())
+    for position, value in edits:
+        data[position] = value
+    checks = inspect(bytes(data), WAV, recipe(), FACTS)
+    assert checks[0].name == "decodes"
+    assert [check.name for check in checks if check.status != "pass" and not check.reason] == []
+
+
 def test_rate_and_channels_are_those_asked() -> None:
     assert judged(recipe(finish=Finish(channels=1))) == {"channels": "fail"}
     facts = msgspec.structs.replace(FACTS, loop_frames=12 * 48_000)
@@ -172,6 +192,12 @@ def test_a_quiet_track_is_told_that_peaks_may_be_why() -> None:
     checks = inspect(encoded(master(at(song(), -20))), FLAC, recipe(), FACTS)
     (reason,) = (check.reason for check in checks if check.name == "loudness")
     assert reason == "it is 4.0 LU too quiet; peaks may leave no room for -16 LUFS: ask for a lower loudness"
+
+
+def test_nothing_but_silence_is_said_to_be_silent() -> None:
+    checks = inspect(encoded(master(0 * song())), FLAC, recipe(), FACTS)
+    assert failures(checks) == {"loudness": "fail", "silence": "fail", "key": "warn", "tempo": "warn"}
+    assert [check.reason for check in checks if check.name == "loudness"] == ["it is silent"]
 
 
 def peaked(dbtp: float) -> Samples:

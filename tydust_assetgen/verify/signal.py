@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from tydust_assetgen import measure
@@ -48,6 +49,8 @@ def _loudness(audio: Audio, recipe: Recipe) -> Check:
     reason = f"it is {abs(heard - target):.1f} LU too {'quiet' if heard < target else 'loud'}"
     if heard < target:
         reason += f"; peaks may leave no room for {target:g} LUFS: ask for a lower loudness"
+    if math.isinf(heard):
+        reason = "it is silent"
     return judged("loudness", right, f"{heard:.1f} LUFS", f"{target:g} ± {LOUDNESS_TOLERANCE_LU} LUFS", reason)
 
 
