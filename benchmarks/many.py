@@ -1,6 +1,6 @@
 """A project with many finished slots, made without composing them: real manifest, real lock file, tiny real files.
 
-The files are 0.1 s WAVs with the slot's number in them; the lock file is what a build that made them would have written.
+The files are 0.1 s WAVs with the number of the slot in them; the lock file is as their build would have left it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def slot_name(number: int) -> str:
     return f"music/zone{number // 100:03}/track{number:05}.wav"
 
 
-def write_manifest(root: Path, slots: int, stale: int = -1) -> None:
-    """A slot in the short form on each line; slot `stale` asks for something else than was built."""
+def write_manifest(root: Path, slots: int, stale: int = -1, seconds: float = 8) -> None:
+    """A slot in the short form on each line; slot `stale` asks for another length than was built."""
     lines = [
         f'"{slot_name(number)}" = "Synthwave theme number {number}, D minor, {90 + number % 40} BPM, warm analog bass, '
-        f'a {8 if number == stale else 4} second loop"\n'
+        f'a {seconds if number == stale else 4} second loop"\n'
         for number in range(slots)
     ]
     (root / "assets.toml").write_text(HEAD + "".join(lines))
