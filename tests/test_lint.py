@@ -132,6 +132,13 @@ def test_a_short_jingle_needs_no_sections(tmp_path: Path) -> None:
     assert _lint(tmp_path, f'[music]\n"a.ogg" = "{text}"') == ()
 
 
+def test_empty_lists_of_a_person_are_no_examples(tmp_path: Path) -> None:
+    empty = "mood = []\ninstruments = []\nscenes = []\n"
+    findings = _lint(tmp_path, f'[genre.darkwave]\n{empty}[music]\n"a.ogg" = "nice darkwave"')
+    assert _rules(findings) == ["no-key", "no-tempo", "no-sections", "no-instruments", "no-mood", "vague-words"]
+    assert all(finding.example.strip("[]") for finding in findings)
+
+
 def test_what_the_person_says_for_all_slots_counts(tmp_path: Path) -> None:
     text = '[defaults]\nkey = "C minor"\n[genre.darkwave]\nbpm = 80\n[music]\n"a.ogg" = "{}"'
     assert _lint(tmp_path, text.format(FULL.replace("C minor key, 80 BPM", "slow"))) == ()

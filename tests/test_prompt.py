@@ -175,7 +175,7 @@ def test_genres_of_ones_own() -> None:
         ("synthesizer music, retro synth sound", ()),
         ("square, triangle", ()),
         ("a solo violin and a solo violin", ("solo violin",)),
-        ("driving four on the floor kick drum, hi-hats", ("floor kick drum", "hi-hats")),
+        ("driving four on the floor kick drum, hi-hats", ("kick drum", "hi-hats")),
     ],
 )
 def test_instruments_in_words(text: str, instruments: tuple[str, ...]) -> None:

@@ -68,11 +68,11 @@ _OPPOSITES = tuple(
     for left, right in (
         ("calm peaceful serene tranquil relaxed gentle", "aggressive angry frantic furious fierce urgent intense"),
         ("happy joyful joyous cheerful playful carefree", "sad mournful melancholic tragic bleak desolate grim"),
-        ("hopeful optimistic uplifting triumphant victorious", "defeated resigned hopeless desperate gloomy"),
+        ("hopeful optimistic uplifting triumphant victorious", "defeated resigned desperate gloomy foreboding"),
     )
 )
 _NEEDS_SECTIONS_S = 10.0  # a shorter jingle is one gesture
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 _HINTS_AT = {
     "chiptune": ("8-bit", "8 bit", "pixel", "retro game", "console", "jingle", "title"),
     "industrial": ("machine", "metal", "factory", "mechanical", "foundry", "reactor"),
@@ -102,7 +102,8 @@ def _case(recipe: Recipe, manifest: Manifest) -> _Case:
     found = manifest.look(recipe.slot)
     person = manifest.written_for(recipe.brief.genre)
     genre = built_in().get(recipe.brief.genre) or built_in()[_guess(recipe)]
-    return _Case(recipe, {**person, **found.values}, found.values, found.parts, {**genre, **person})
+    examples = {**genre, **{key: value for key, value in person.items() if value}}
+    return _Case(recipe, {**person, **found.values}, found.values, found.parts, examples)
 
 
 def _guess(recipe: Recipe) -> str:
@@ -244,9 +245,9 @@ def _instead(kind: str, case: _Case) -> str:
 def _texts(case: _Case) -> Iterator[tuple[str, str]]:
     """Every text of a slot, with its key."""
     if "prompt" in case.own:
-        yield case.own["prompt"], "prompt"
+        yield " ".join(case.own["prompt"].split()), "prompt"
     for at, section in enumerate(case.own.get("sections", [])):
-        yield section.get("prompt") or "", f"sections.{at}.prompt"
+        yield " ".join((section.get("prompt") or "").split()), f"sections.{at}.prompt"
 
 
 _RULES: tuple[Callable[[_Case], Iterator[_Remark]], ...] = (

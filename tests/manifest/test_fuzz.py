@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tydust_assetgen.errors import ManifestError
+from tydust_assetgen.lint import lint
 from tydust_assetgen.manifest import read_manifest
 from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, TrackTable
 
@@ -65,7 +66,9 @@ def _read(path: Path) -> None:
         assert len(set(prints)) == len(manifest.slots)
         for slot in manifest.slots:
             assert manifest.line_of(slot) >= 0
-        for recipe in manifest.resolve(manifest.slots):
+        recipes = manifest.resolve(manifest.slots)
+        assert all(finding.message and finding.example for finding in lint(recipes, manifest))
+        for recipe in recipes:
             assert 0 < recipe.brief.duration_s <= 600
             assert recipe.brief.prompt.strip()
             assert all(section.seconds > 0 for section in recipe.brief.sections)

@@ -57,7 +57,7 @@ _NOT_AN_INSTRUMENT = _words(
 _AFTER_A_VERB = _words("back into to the us towards toward from away")
 _JOINING = _words(
     """
-    a an and are as at by for from in into is it its of on or over plus some the then through to under using
+    a an and are as at by floor for from in into is it its of on or over plus some the then through to under using
     via which with without no not but light touch made built carrying featuring establishing building creating
     adding introducing giving returning transitioning leading rising becoming like than that while where bpm
     minor major key second seconds minute minutes main theme intro outro verse chorus bridge music sound
