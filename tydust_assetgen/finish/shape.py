@@ -20,7 +20,7 @@ def folded(samples: Samples, loop_frames: int) -> Samples:
 
     Played in a circle, this is the sum of endless passes, each with its whole tail.
     """
-    loop = samples[:, :loop_frames].copy()
+    loop: Samples = samples[:, :loop_frames].copy()
     for start in range(loop_frames, samples.shape[1], loop_frames):
         tail = samples[:, start : start + loop_frames]
         loop[:, : tail.shape[1]] += tail
@@ -32,7 +32,7 @@ def joined(samples: Samples, rate_hz: int) -> Samples:
     frames = samples.shape[1]
     overlap = min(round(_JOIN_S * rate_hz), frames // 10)
     angle = (np.arange(overlap) + 0.5) / max(overlap, 1) * (np.pi / 2)
-    loop = samples[:, : frames - overlap].copy()
+    loop: Samples = samples[:, : frames - overlap].copy()
     if overlap:
         loop[:, :overlap] = loop[:, :overlap] * np.sin(angle) + samples[:, frames - overlap :] * np.cos(angle)
     return loop
@@ -44,7 +44,7 @@ def trimmed(samples: Samples, rate_hz: int) -> Samples:
     last = int(np.flatnonzero(loud >= loud.max() * _TAIL_FLOOR)[-1]) + 1
     fade = min(round(_FADE_S * rate_hz), samples.shape[1])
     end = min(last + fade, samples.shape[1])
-    kept = samples[:, :end].copy()
+    kept: Samples = samples[:, :end].copy()
     kept[:, end - fade :] *= np.float32(0.5) + np.float32(0.5) * np.cos(np.linspace(0, np.pi, fade), dtype=np.float32)
     return kept
 
