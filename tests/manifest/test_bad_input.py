@@ -153,6 +153,8 @@ OF_THE_MANIFEST = {
     "key of a genre": ('[genre.synthwave]\nkey = "X"', 4, "`genre.synthwave.key` is no key: `X`", "`D minor`"),
     "unknown key of a genre": ("[genre.synthwave]\nbmp = 3", 4, "unknown key `bmp`", "did you mean `bpm`?"),
     "name of a genre": ('[genre."a|b"]\nbpm = 90', 3, "a genre can't be named `'a|b'`", "letters"),
+    "name of a genre with a dot": ('[genre."a.b"]\nbpm = 90', 3, "a genre can't be named `'a.b'`", "letters"),
+    "unknown key with a dot": ('["a.b"]\n', 3, "unknown table `a.b`", "known here"),
     "nameless genre": ('[genre.""]\nbpm = 90', 3, "a genre can't be named `''`", "letters"),
     "genre that is a text": ('genre = "synthwave"\n', 3, "unknown key `genre`", ""),
     "defaults that are a number": ("", 1, "`defaults` must be a table, not `3`", ""),

@@ -16,7 +16,7 @@ from tydust_assetgen.manifest.parameters import parameter_faults
 from tydust_assetgen.manifest.resolve import Surroundings, setting_faults, table_names
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable
 
-_GENRE_NAME = re.compile(r"[^\W_][\w &+.-]{0,39}")
+_GENRE_NAME = re.compile(r"[^\W_][\w &+-]{0,39}")
 TABLES = ("defaults", "game", "genre", "music")
 
 
@@ -82,7 +82,7 @@ def _tables(raw: object, name: str) -> Checked:
 def _names(genres: Iterable[str]) -> tuple[Fault, ...]:
     """Genres are found in texts by their name, so that it must be a plain word or two."""
     bad = [name for name in genres if not _GENRE_NAME.fullmatch(name)]
-    hint = "use up to 40 letters, digits, spaces, `-`, `_`, `.`, `&`, `+`"
+    hint = "use up to 40 letters, digits, spaces, `-`, `_`, `&`, `+`"
     return tuple(Fault(f"genre.{name}", f"a genre can't be named {shown(name)}", hint) for name in bad)
 
 

@@ -44,7 +44,10 @@ class Lines:
         With an empty slot, `key` is the whole path, such as `defaults.bpm`. What is not there has the line of
         the table that it would be in.
         """
-        path = (*((_MUSIC, slot) if slot else ()), *(part for part in key.split(".") if part))
+        base = (_MUSIC, slot) if slot else ()
+        if (*base, key) in self._first:  # a key that has a dot in its name
+            return self._first[(*base, key)]
+        path = (*base, *(part for part in key.split(".") if part))
         known = (path[:length] for length in range(len(path), 0, -1))
         return next((self._first[part] for part in known if part in self._first), 0)
 
