@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from math import sqrt
 
-from tydust_assetgen.generate.composer.score import Part
+from tydust_assetgen.generate.composer.score import Note, Part
 from tydust_assetgen.generate.composer.theory import Mode
 
-CLEAR = 0.12
+CLEAR = 0.15
 """A margin that survives synthesis."""
 
 _PROFILES: dict[Mode, tuple[float, ...]] = {
@@ -26,9 +26,19 @@ _TRIADS: dict[Mode, tuple[float, ...]] = {
     "major": (1.2, 0, 0, 0, 0.9, 0, 0, 1, 0, 0, 0, 0),
     "minor": (1.2, 0, 0, 0.9, 0, 0, 0, 1, 0, 0, 0, 0),
 }
-_WHOLE, _OPENING = 0.6, 0.4
-# Semitones above a note's pitch class and strength of its harmonics 1, 2 and 4 together, 3 and 6, 5, 7 (roughly a saw).
-_HARMONICS = ((0, 1.75), (7, 0.5), (4, 0.2), (10, 0.14))
+_WHOLE, _OPENING = 0.5, 0.5
+# How strong the harmonics of a wave are, gathered by their pitch class: octaves (1, 2, 4), fifths (3, 6), third (5) and
+# seventh (7), as parts of the first. A saw has 1/n; a square odd harmonics alone; an eighth pulse sin(pi n / 8) / n.
+_SHIFTS = (0, 7, 4, 10)
+_SAW = (1.0, 0.29, 0.11, 0.08)
+_SQUARE = (1.0, 0.33, 0.2, 0.14)
+_NARROW = (1.0, 0.44, 0.18, 0.05)
+_PURE = (1.0, 0.08, 0.03, 0.01)
+_WAVES = {
+    **dict.fromkeys(("chip_pulse12", "pulse_arp"), _NARROW),
+    **dict.fromkeys(("chip_pulse25", "chip_pulse50", "square_lead", "distorted_bass"), _SQUARE),
+    **dict.fromkeys(("chip_triangle", "sub_bass", "soft_lead", "bell", "glass_pad", "fm_arp"), _PURE),
+}
 _UNPITCHED = ("riser", "impact", "noise_sweep")
 
 
@@ -50,16 +60,21 @@ def histograms(parts: Iterable[Part], opening_ticks: float) -> tuple[tuple[float
     for part in parts:
         if part.role == "drums" or part.patch in _UNPITCHED:
             continue
-        gain = 10 ** (part.gain_db / 20)
-        for note in part.notes:
-            weight = gain * note.velocity * note.length
-            whole[note.pitch % 12] += weight
-            opening[note.pitch % 12] += weight * (note.start < opening_ticks)
-    return _with_overtones(whole), _with_overtones(opening)
+        wave = _WAVES.get(part.patch, _SAW)
+        _add(whole, part.notes, part.gain_db, wave)
+        _add(opening, (note for note in part.notes if note.start < opening_ticks), part.gain_db, wave)
+    return tuple(whole), tuple(opening)
 
 
-def _with_overtones(notes: list[float]) -> tuple[float, ...]:
-    return tuple(sum(share * notes[(pc - shift) % 12] for shift, share in _HARMONICS) for pc in range(12))
+def _add(total: list[float], notes: Iterable[Note], gain_db: float, wave: tuple[float, ...]) -> None:
+    """Adds notes with their overtones to a sum by pitch class."""
+    played = [0.0] * 12
+    for note in notes:
+        played[note.pitch % 12] += note.velocity * note.length
+    gain = 10 ** (gain_db / 20)
+    for pc, weight in enumerate(played):
+        for shift, share in zip(_SHIFTS, wave, strict=True):
+            total[(pc + shift) % 12] += gain * weight * share
 
 
 def _fit(histogram: tuple[float, ...], tonic: int, profile: tuple[float, ...]) -> float:
