@@ -77,11 +77,8 @@ class Manifest:
         raw = self._music[slot]
         genre = raw.get("genre") if isinstance(raw, dict) else None
         base = self._bases.get(genre) if isinstance(genre, str) else None
-        digest = blake2b(base or self._bases[""], digest_size=16)
-        digest.update(slot.encode("utf-8", "surrogatepass"))
-        digest.update(b"\0")
-        digest.update(_canonical(raw) or self._text.encode())
-        return digest.digest()
+        asked = _canonical(raw) or self._text.encode()
+        return _digest(b"%b%b\0%b" % (base or self._bases[""], slot.encode(), asked))
 
     def line_of(self, slot: str, key: str = "") -> int:
         """The line where a slot, or one of its keys, is set; 0 where there is none. An empty slot: any dotted path."""
@@ -123,8 +120,8 @@ class Manifest:
         shapes = {name: _defaults(shape) for name, shape in around.generators.items()}
         shared = [VERSION, around.game, around.defaults, shapes]
         genres = {name: [built_in().get(name), around.genres.get(name)] for name in around.known_genres}
-        bases = {name: _canonical([shared, around.known_genres, genre]) or b"" for name, genre in genres.items()}
-        return {**bases, "": _canonical([shared, genres]) or b""}
+        bases = {name: [shared, around.known_genres, genre] for name, genre in genres.items()}
+        return {name: _digest(_canonical(base) or b"") for name, base in {**bases, "": [shared, genres]}.items()}
 
 
 def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]]) -> Manifest:
@@ -181,6 +178,10 @@ def _defaults(shape: type[msgspec.Struct]) -> dict[str, str]:
 def _line(one: Problem) -> int:
     line = one.place.rpartition(":")[2]
     return int(line) if line.isdecimal() else 0
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def _canonical(value: object) -> bytes | None:

@@ -20,12 +20,12 @@ _SECTION_NAMES = {
     "riff": "riff",
 }  # fmt: skip
 
-_WORDS = "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True))
+_NUMBERS = "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True))
+_SPELLED = re.compile(rf"\b(?<!half )(?<!half-)(?:{_NUMBERS})(?=[ -](?:seconds|minutes?)\b)", re.IGNORECASE)
 _TIME = (
     r"(?:(?P<m>\d{1,2}):(?P<s>[0-5]\d)"
     r"|(?P<half>half[ -](?:a[ -])?minute)"
-    r"|(?!(?:(?:19|20)?[5-9]0)s\b)(?P<n>\d{1,4}(?:\.\d{1,3})?)[ -]?(?P<unit>seconds?|secs?|s|minutes?|mins?)"
-    rf"|(?P<word>{_WORDS})[ -](?P<wunit>seconds|minutes?))"
+    r"|(?!(?:(?:19|20)?[5-9]0)s\b)(?P<n>\d{1,4}(?:\.\d{1,3})?)[ -]?(?P<unit>seconds?|secs?|s|minutes?|mins?))"
 )
 _NAMES = "|".join(re.escape(name).replace("\\ ", " ") for name in sorted(_SECTION_NAMES, key=len, reverse=True))
 _WORD = r"[^\s,.:;()]{1,30}"
@@ -73,6 +73,7 @@ def read_sections(sentence: str) -> tuple[Section, ...]:
     """The sections that a sentence describes, in its order, each with what is said about it."""
     if not _TIMELY.search(sentence):
         return ()
+    sentence = _in_digits(sentence)
     found = list(_TIME_FIRST.finditer(sentence)) or list(_NAME_FIRST.finditer(sentence))
     if not found or found[0].start() > 0:
         labelled = _LABELLED.match(sentence)
@@ -86,6 +87,7 @@ def read_duration(sentence: str) -> float:
     """Seconds that a sentence gives the whole track (`a 40 second loop`, `1:30 long`), or 0."""
     if not _TIMELY.search(sentence):
         return 0.0
+    sentence = _in_digits(sentence)
     found = _WHOLE.search(sentence) or _SAID.search(sentence) or _HALF.search(sentence)
     if not found:
         return 0.0
@@ -106,6 +108,9 @@ def _seconds(found: re.Match[str]) -> float:
         return 30.0
     if found["m"]:
         return int(found["m"]) * 60.0 + int(found["s"])
-    number = float(found["n"]) if found["n"] else _NUMBER_WORDS[found["word"].lower()]
-    unit = (found["unit"] or found["wunit"]).lower()
-    return number * 60.0 if unit.startswith("m") else number
+    return float(found["n"]) * (60.0 if found["unit"][0] in "mM" else 1.0)
+
+
+def _in_digits(sentence: str) -> str:
+    """`two minutes` as `2 minutes`."""
+    return _SPELLED.sub(lambda found: f"{_NUMBER_WORDS[found[0].lower()]:g}", sentence)
