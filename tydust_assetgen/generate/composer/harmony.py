@@ -52,7 +52,9 @@ def _section(design: Design, section: SectionDesign, number: int, *, last: bool)
     bars: Bars = []
     lengths = phrases(section.stretch.bars)
     for order, length in enumerate(lengths):
-        bars += _phrase(design, _colour(design, section, order, len(lengths)), length, epoch=number // 4)
+        bars += _phrase(
+            design, _colour(design, section, order, len(lengths)), length, turn=number // 4 + _aside(section)
+        )
     if last or section.stretch.bars >= 6:
         bars = _with_cadence(design, bars, last and design.loops)
     return bars
@@ -71,9 +73,14 @@ def _colour(design: Design, section: SectionDesign, order: int, count: int) -> C
     return other if count >= 3 and order % 4 == 2 else home
 
 
-def _phrase(design: Design, colour: Colour, length: int, epoch: int) -> Bars:
-    choices = design.style.progressions[design.key.mode][colour]
-    progression = parse_progression(design.dice.fork("progression", colour, epoch).pick(choices), design.key.mode)
+def _aside(section: SectionDesign) -> int:
+    """Sections that lead away from the main ones have other harmony."""
+    return int(any(word in section.stretch.name.lower() for word in ("bridge", "verse", "middle", "interlude")))
+
+
+def _phrase(design: Design, colour: Colour, length: int, turn: int) -> Bars:
+    choices = design.dice.fork("progression", colour).shuffled(design.style.progressions[design.key.mode][colour])
+    progression = parse_progression(choices[turn % len(choices)], design.key.mode)
     if length <= 4:
         return [*progression[: length - 1], progression[-1] if length > 1 else progression[0]]
     return [*progression, progression[-1]]
