@@ -23,7 +23,7 @@ TONAL = [
 ROLES = {
     # role: patches, pitch, length in s, loudness in LUFS
     "pad": (("warm_pad", "dark_pad", "glass_pad", "choir_pad", "strings"), 60, 2.0, -21.0),
-    "bass": (("warm_bass", "acid_bass", "sub_bass", "reese_bass", "distorted_bass"), 38, 0.3, -23.5),
+    "bass": (("warm_bass", "acid_bass", "sub_bass", "reese_bass", "distorted_bass"), 38, 0.3, -22.0),
     "lead": (("saw_lead", "square_lead", "soft_lead", "bell", "brass"), 72, 0.5, -18.0),
     "arp": (("pluck_arp", "pulse_arp", "fm_arp"), 72, 0.15, -20.0),
     "chip": (("chip_pulse12", "chip_pulse25", "chip_pulse50"), 67, 0.2, -19.0),

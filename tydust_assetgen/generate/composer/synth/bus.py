@@ -7,9 +7,10 @@ the oversampled drive look around the corner: over the end of a loop they see it
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 from scipy.signal import butter, sosfilt
 
-from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames, resampled
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames, resampled, single
 
 CEILING = 0.89
 """-1 dBFS; the finishing room sets the loudness."""
@@ -24,9 +25,9 @@ def finished(total: Floats, drive: float, saturation: float, loops: bool) -> Flo
     """The piece under its ceiling. Changes `total`, which nobody else has."""
     _without_rumble(total, loops)
     if drive > 0.0:
-        total = _driven(total, drive, loops)
+        _drive(total, drive, loops)
     _saturate(total, saturation)
-    peak = float(np.max(np.abs(total), initial=0.0))
+    peak = _peak(total)
     if peak > CEILING:
         total *= np.float32(CEILING / peak)
     if not loops:
@@ -61,7 +62,7 @@ def _saturate(total: Floats, amount: float) -> None:
         total[:, first : first + _STRETCH] = part - bend * part * part * part
 
 
-def _driven(total: Floats, drive: float, loops: bool) -> Floats:
+def _drive(total: Floats, drive: float, loops: bool) -> None:
     """Soft clipping of the mix, stretch by stretch, at twice the rate.
 
     A light drive needs no more than the plain rate: what it adds to the little there is above 7 kHz, where the third
@@ -69,16 +70,26 @@ def _driven(total: Floats, drive: float, loops: bool) -> Floats:
     """
     gain = np.float32(1.0 + 5.0 * drive)
     level = np.float32(0.7 / np.tanh(0.7 * float(gain)))
-    result = np.empty_like(total)
     count = total.shape[1]
+    # Each stretch looks at its neighbours as they were: over the end of a loop at its beginning, else at silence.
+    around = np.float32(1.0 if loops else 0.0)
+    before, start = total[:, -_MARGIN:] * around, total[:, :_MARGIN] * around
     for first in range(0, count, _STRETCH):
         end = min(first + _STRETCH, count)
-        if drive < _LIGHT:
-            result[:, first:end] = np.tanh(total[:, first:end] * gain) * level
-            continue
-        around = np.arange(first - _MARGIN, first + _STRETCH + _MARGIN)
-        part = total.take(around, axis=1, mode="wrap" if loops else "clip")
-        doubled = resampled(part, 2 * len(around), 21_500.0, SAMPLE_RATE_HZ)
-        halved = resampled(np.tanh(doubled * gain), len(around), 21_500.0, 2 * SAMPLE_RATE_HZ)
-        result[:, first:end] = halved[:, _MARGIN : _MARGIN + end - first] * level
-    return result
+        part = np.concatenate([before, total[:, first : end + _MARGIN], start], axis=1)
+        bent = _bent(part, gain, drive >= _LIGHT)[:, before.shape[1] :]
+        before = total[:, max(0, end - _MARGIN) : end].copy()
+        total[:, first:end] = bent[:, : end - first] * level
+
+
+def _bent(part: Floats, gain: np.float32, doubled: bool) -> Floats:
+    if not doubled:
+        return single(np.tanh(part * gain))
+    count = fft.next_fast_len(part.shape[1], real=True)
+    padded = np.pad(part, ((0, 0), (0, count - part.shape[1])))
+    twice = resampled(padded, 2 * count, 21_500.0, SAMPLE_RATE_HZ)
+    return resampled(np.tanh(twice * gain), count, 21_500.0, 2 * SAMPLE_RATE_HZ)
+
+
+def _peak(total: Floats) -> float:
+    return max(float(np.max(total, initial=0.0)), -float(np.min(total, initial=0.0)))

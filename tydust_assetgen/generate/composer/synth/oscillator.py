@@ -213,7 +213,7 @@ class Bank:
         return (values + 1j * (np.roll(values, -1, axis=1) - values)).astype(np.complex64)
 
 
-@lru_cache(maxsize=96)
+@lru_cache(maxsize=64)
 def bank(tone: Tone, top_hz: float, ceiling_hz: float = CEILING_HZ) -> Bank:
     """The bank for a tone that is played up to `top_hz`. Kept, because a piece returns to its notes."""
     return Bank(tone, top_hz, ceiling_hz)

@@ -134,7 +134,7 @@ def _key(patch: Patch, pitch: int, gate_frames: int, opened: int, turn: int) -> 
     if isinstance(instrument, Kit):
         known = drums.nearest(pitch)
         rings = 0 if gate_frames >= LONGEST_DRUM_FRAMES else gate_frames
-        return SoundKey(patch.name, known, rings, opened // 2 * 2, turn % drums.variants(known))
+        return SoundKey(patch.name, known, rings, round(opened / 4) * 4, turn % drums.variants(known))
     if isinstance(instrument, Chip):
         noise = instrument.wave == "noise"
         return SoundKey(patch.name, drums.nearest(pitch) if noise else pitch, 0 if noise else gate_frames, 0)
