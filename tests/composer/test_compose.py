@@ -30,7 +30,7 @@ from tydust_assetgen.generate.composer.theory import SCALES, parse_key
 ROOT = Path(__file__).resolve().parents[2]
 NOTES_OF_VERSION = (
     "1",
-    ["1b9a70d7c6e1b6cc", "5c8d3cb27a2a6760", "53ac2e9823760e3f", "91ed125d25ba6085", "666e91c01d8f08bf"],
+    ["1f779271c1a06b1f", "5c8d3cb27a2a6760", "aede2f37603a12e0", "ac27029fc88095f7", "666e91c01d8f08bf"],
 )
 
 

@@ -15,7 +15,7 @@ from math import sqrt
 from tydust_assetgen.generate.composer.score import Note, Part
 from tydust_assetgen.generate.composer.theory import Mode
 
-CLEAR = 0.15
+CLEAR = 0.18
 """A margin that survives synthesis."""
 
 _PROFILES: dict[Mode, tuple[float, ...]] = {

@@ -53,41 +53,48 @@ def compose(brief: Brief) -> Score:
 
 
 def _clearest(plan: Design) -> tuple[Part, ...]:
-    """The first draft that is clear about its key, else the clearest of all."""
-    drafts: list[tuple[float, tuple[Part, ...]]] = []
+    """The first draft that is clear about its key, else the clearest; then drums and effects to go with it."""
+    drafts: list[tuple[float, Design, tuple[Bar, ...], list[Part]]] = []
     for number in range(_DRAFTS):
-        parts = _draft(replace(plan, dice=plan.dice.fork("draft", number)))
+        drafted = replace(plan, dice=plan.dice.fork("draft", number))
+        sheet = lead_sheet(drafted)
+        parts = _pitched(drafted, sheet)
         clear = margin(parts, plan.key.tonic, plan.key.mode, 2.0 * TICKS_PER_BEAT * plan.bpm / 60)
+        drafts.append((clear, drafted, sheet, parts))
         if clear >= CLEAR:
-            return parts
-        drafts.append((clear, parts))
-    return max(drafts, key=lambda draft: draft[0])[1]
+            break
+    _, drafted, sheet, parts = max(drafts, key=lambda draft: draft[0])
+    return tuple(part for part in (*parts, *_unpitched(drafted, sheet)) if part.notes)
 
 
-def _draft(plan: Design) -> tuple[Part, ...]:
-    sheet = lead_sheet(plan)
-    parts = _chip_band(plan, sheet) if plan.style.name == "chiptune" else _band(plan, sheet)
-    return tuple(part for part in parts if part.notes)
-
-
-def _band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
+def _pitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
+    """Everyone who has a say in what key it is."""
+    if plan.style.name == "chiptune":
+        return _chip_band(plan, sheet)
     line = lead(plan, sheet)
-    fx = plan.style.mix["fx"]
     band: list[tuple[Role, tuple[Note, ...]]] = [
         ("pad", players.pads(plan, sheet)),
         ("bass", players.bass(plan, sheet)),
         ("arp", players.arpeggios(plan, sheet)),
         ("lead", line),
         ("counter", counter(plan, sheet, line)),
-        ("drums", drums(plan, sheet)),
     ]
     return [
         *(part for role, notes in band for part in _by_patch(plan, sheet, role, notes)),
-        _part(plan, "fx", effects.risers(plan, sheet), "riser", fx),
-        _part(plan, "fx", effects.impacts(plan, sheet), "impact", fx),
-        _part(plan, "fx", effects.sweeps(plan, sheet), "noise_sweep", fx),
-        _part(plan, "fx", effects.drones(plan, sheet), "drone", fx),
         *_layers(plan, sheet),
+        _part(plan, "fx", effects.drones(plan, sheet), "drone"),
+    ]
+
+
+def _unpitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
+    """Drums and noises."""
+    if plan.style.name == "chiptune":
+        return [_part(plan, "drums", chip.one_drum(drums(plan, sheet)))]
+    return [
+        *_by_patch(plan, sheet, "drums", drums(plan, sheet)),
+        _part(plan, "fx", effects.risers(plan, sheet), "riser"),
+        _part(plan, "fx", effects.impacts(plan, sheet), "impact"),
+        _part(plan, "fx", effects.sweeps(plan, sheet), "noise_sweep"),
     ]
 
 
@@ -121,7 +128,6 @@ def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
         _part(plan, "arp", second),
         _part(plan, "bass", chip.one_voice(players.bass(plan, sheet))),
         _part(plan, "lead", line),
-        _part(plan, "drums", chip.one_drum(drums(plan, sheet))),
     ]
 
 
