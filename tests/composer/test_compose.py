@@ -458,6 +458,8 @@ def test_a_defeat_falls_to_a_minor_end() -> None:
         ({"parameters": {"swing": 2.0}}, "composer"), ({"parameters": {"colour": "red"}}, "colour"),
         ({"bpm": 900.0}, "900 BPM"),
         ({"duration_s": 4.0, "bpm": 120.0, "sections": tuple(Section(name, 1) for name in "abc")}, "3 sections"),
+
+        ({"sections": (Section("a", 0.0), Section("b", 60.0))}, "`a` has no length"),
         ({"duration_s": float("nan")}, "nan s"), ({"duration_s": -1.0}, "-1 s"),
     ],
 )  # fmt: skip
@@ -483,12 +485,15 @@ def test_parameters_are_the_defaults_of_the_manifest() -> None:
     assert compose(calm(parameters=defaults)) == compose(calm())
 
 
-def test_importing_the_composer_loads_nothing_heavy() -> None:
+def test_planning_and_composing_load_nothing_heavy() -> None:
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import tydust_assetgen.generate.composer\n"
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from composer_briefs import calm; from tydust_assetgen.generate.composer import Composer\n"
+        "Composer().check(calm()); Composer().score(calm())\n"
         "print(sorted({'numpy', 'scipy', 'mido'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(ROOT)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program, str(ROOT), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

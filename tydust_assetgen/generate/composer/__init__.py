@@ -44,8 +44,8 @@ class Composer:
         return {}
 
     def estimate_s(self, brief: Brief) -> float:
-        """About a fortieth of the duration, and a moment to load."""
-        return 0.4 + brief.duration_s / 40.0
+        """About a twentieth of the duration, and a moment to load."""
+        return 0.4 + brief.duration_s / 20.0
 
     def score(self, brief: Brief) -> Score:
         """The piece on paper, for MIDI and for those who like to read.

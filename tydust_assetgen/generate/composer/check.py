@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from tydust_assetgen.errors import Problem
@@ -20,7 +22,13 @@ def problems(brief: Brief, max_duration_s: float) -> tuple[Problem, ...]:
         parameters = read_parameters(brief)
     except msgspec.ValidationError as error:
         return (Problem(f"composer: {str(error)[:1].lower()}{str(error)[1:]}", hint="see `assetgen schema`"),)
-    found = [_duration(brief, max_duration_s), _bpm(brief), _key(brief), _progression(brief, parameters)]
+    found = [
+        _duration(brief, max_duration_s),
+        _bpm(brief),
+        _key(brief),
+        _progression(brief, parameters),
+        _lengths(brief),
+    ]
     if not any(found):
         found.append(_bars(brief, parameters))
     return tuple(problem for problem in found if problem)
@@ -56,6 +64,11 @@ def _progression(brief: Brief, parameters: ComposerParameters) -> Problem | None
     except ValueError as error:
         return Problem(f"progression: {error}", hint="write a numeral for each bar, such as `i VI iv V`")
     return None
+
+
+def _lengths(brief: Brief) -> Problem | None:
+    empty = next((section.name for section in brief.sections if not 0.0 < section.seconds < math.inf), None)
+    return None if empty is None else Problem(f"section `{empty}` has no length", hint="give it `seconds` above 0")
 
 
 def _bars(brief: Brief, parameters: ComposerParameters) -> Problem | None:
