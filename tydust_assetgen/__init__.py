@@ -13,10 +13,9 @@ The door for programs. Everything is loaded when it is first used, so importing 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tydust_assetgen.version import VERSION as __version__  # noqa: N811
 
+TYPE_CHECKING = False  # type checkers know this name; the module `typing` takes longer than a build with nothing to do
 if TYPE_CHECKING:
     from tydust_assetgen.api import check as check
     from tydust_assetgen.api import plan as plan

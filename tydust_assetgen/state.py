@@ -5,7 +5,8 @@ matters, and for every fresh slot the fingerprint of what it was made from. This
 to do runs, so it imports almost nothing, parses nothing and asks the disk once for each file. The file is a cache:
 when it is lost, damaged or from another version, everything is looked at again.
 
-The layout is plain: lines of text, an empty line, then four 64-bit integers for each path. No pickle, no marshal.
+The layout is plain: lines of text (numbers of things, then paths), an empty line, four 64-bit integers for each path,
+and lines of text that only a closer look reads. No pickle, no marshal.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from os import stat
 
 from tydust_assetgen.version import VERSION
 
-MAGIC = f"assetgen state 1, version {VERSION}, {sys.byteorder} endian"
+MAGIC = f"assetgen state 2, version {VERSION}, {sys.byteorder} endian"
 NOTHING = (-1, -1, -1, -1)
 
 Stat = tuple[int, int, int, int]
@@ -37,16 +38,16 @@ class State:
         slots: for every fresh slot its fingerprint and its outputs.
     """
 
-    def __init__(self, lines: list[str], numbers: list[int]) -> None:
+    def __init__(self, lines: list[str], body: bytes) -> None:
         self.manifest = lines[1]
         self.complete = lines[2] == "complete"
         self.slot_count = int(lines[3])
         self._watched_count = int(lines[4])
-        self._output_count = int(lines[5])
-        self._paths = lines[6 : 6 + self._watched_count + self._output_count]
-        self._rest = lines[6 + self._watched_count + self._output_count :]
-        self._numbers = numbers
-        if len(numbers) != 4 * len(self._paths):
+        self._paths = lines[5:]
+        split = 32 * len(self._paths)
+        self._numbers: list[int] = memoryview(body)[:split].cast("q").tolist()
+        self._rest = body[split:]
+        if len(self._numbers) != 4 * len(self._paths) or not 0 <= self._watched_count <= len(self._paths):
             raise ValueError("a state whose parts don't fit together")
 
     def watched_unchanged(self, root: str) -> bool:
@@ -85,13 +86,18 @@ class State:
 
     @property
     def digests(self) -> dict[str, str]:
-        return dict(zip(self._paths[self._watched_count :], self._rest[: self._output_count], strict=True))
+        paths = self._paths[self._watched_count :]
+        return dict(zip(paths, self._rest_lines[: len(paths)], strict=True))
+
+    @property
+    def _rest_lines(self) -> list[str]:
+        return self._rest.decode("utf-8", "surrogateescape").split("\n")
 
     @property
     def slots(self) -> dict[str, tuple[str, list[str]]]:
         paths = iter(self._paths[self._watched_count :])
         slots = {}
-        for line in self._rest[self._output_count :]:
+        for line in self._rest_lines[len(self._paths) - self._watched_count :]:
             fingerprint, count, slot = line.split(" ", 2)
             slots[slot] = (fingerprint, [next(paths) for _ in range(int(count))])
         return slots
@@ -121,11 +127,9 @@ def read_state(path: str) -> State | None:
     try:
         with open(path, "rb") as file:
             data = file.read()
-        text, _, numbers = data.partition(b"\n\n")
+        text, _, body = data.partition(b"\n\n")
         lines = text.decode("utf-8", "surrogateescape").split("\n")
-        if lines[0] != MAGIC:
-            return None
-        return State(lines, memoryview(numbers).cast("q").tolist())
+        return State(lines, body) if lines[0] == MAGIC else None
     except (OSError, ValueError, IndexError, TypeError):
         return None
 
@@ -146,12 +150,14 @@ def encode_state(
         "complete" if len(slots) == slot_count else "partial",
         str(slot_count),
         str(len(watched)),
-        str(len(ordered)),
         *watched,
         *ordered,
+    ]
+    rest = [
         *(outputs[path][1] for path in ordered),
         *(f"{fingerprint} {len(paths)} {slot}" for slot, (fingerprint, paths) in slots.items()),
     ]
     stats = [*watched.values(), *(outputs[path][0] for path in ordered)]
     numbers = b"".join(number.to_bytes(8, sys.byteorder, signed=True) for found in stats for number in found)
-    return "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n\n" + numbers
+    text, tail = ("\n".join(part).encode("utf-8", "surrogateescape") for part in (lines, rest))
+    return text + b"\n\n" + numbers + tail
