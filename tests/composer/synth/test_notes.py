@@ -47,7 +47,7 @@ def cents_off(sound: np.ndarray, hz: float) -> float:
 @pytest.mark.parametrize("patch", TONAL)
 def test_the_fundamental_is_within_three_cents(patch: str) -> None:
     bass = patch.endswith("bass") or patch == "drone"
-    for pitch in (33, 45, 57) if bass else (48, 60, 76, 91):
+    for pitch in (33, 57) if bass else (48, 67, 91):
         assert abs(cents_off(unbent(patch, pitch), hertz(pitch))) < 3.0, pitch
 
 
@@ -71,7 +71,7 @@ def test_notes_begin_and_end_without_a_click(patch: str) -> None:
 
 @pytest.mark.parametrize("patch", PATCHES)
 def test_any_pitch_and_the_shortest_length_give_finite_sound(patch: str) -> None:
-    for pitch in (0, 21, 64, 108, 127):
+    for pitch in (0, 64, 127):
         for opened in (-10, 7):
             sound = note(SoundKey(patch, drum_key(patch, pitch), 1, opened))
             assert np.all(np.isfinite(sound))
@@ -80,7 +80,7 @@ def test_any_pitch_and_the_shortest_length_give_finite_sound(patch: str) -> None
 
 def drum_key(patch: str, pitch: int) -> int:
     drums = isinstance(PATCHES[patch].instrument, Kit) or patch == "chip_noise"
-    return {0: 36, 21: 38, 64: 42, 108: 49, 127: 56}[pitch] if drums else pitch
+    return {0: 36, 64: 42, 127: 56}[pitch] if drums else pitch
 
 
 @pytest.mark.parametrize("role", ROLES)

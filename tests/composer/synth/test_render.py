@@ -16,6 +16,7 @@ from tydust_assetgen.generate.composer.score import Note, Part, Passage, Score
 from tydust_assetgen.generate.composer.synth import SAMPLE_RATE_HZ, render
 from tydust_assetgen.generate.composer.synth.mix import mixed
 from tydust_assetgen.generate.composer.synth.sounds import Sounds
+from tydust_assetgen.generate.composer.synth.timeline import Clock, tracks
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,8 @@ def test_each_unique_sound_is_rendered_once() -> None:
     mixed(score, sounds, lambda _share: None)
     notes = sum(len(part.notes) for part in score.parts)
     assert sounds.asked >= notes == 156
-    assert sounds.rendered < 0.45 * notes
+    unique = {event.key for track in tracks(score, Clock.of(score)) for event in track.events}
+    assert sounds.rendered == len(unique) < 0.45 * notes
 
 
 def test_a_bright_passage_is_brighter() -> None:

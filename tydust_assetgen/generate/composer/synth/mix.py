@@ -8,7 +8,7 @@ the seam.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,17 @@ from tydust_assetgen.generate.composer.synth import effects
 from tydust_assetgen.generate.composer.synth.bus import finished
 from tydust_assetgen.generate.composer.synth.ducking import Ducking
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames
-from tydust_assetgen.generate.composer.synth.sounds import Sounds
+from tydust_assetgen.generate.composer.synth.sounds import SoundKey, Sounds
 from tydust_assetgen.generate.composer.synth.styles import Style, style_of
-from tydust_assetgen.generate.composer.synth.timeline import Clock, Track, end_of, is_heard, stretch, tracks
+from tydust_assetgen.generate.composer.synth.timeline import (
+    Clock,
+    Track,
+    end_of,
+    is_heard,
+    stretch,
+    tracks,
+    wanted_until,
+)
 
 LONGEST_TAIL_S = 12.0
 _STRETCH = 3 << 15
@@ -39,6 +47,8 @@ class Desk:
     taps: list[effects.Tap]
     block: int
     room: effects.Convolver
+    wanted: dict[SoundKey, int]
+    """The frame after which a sound is not heard any more."""
 
 
 def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Floats:
@@ -48,13 +58,19 @@ def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Fl
     end = total.shape[1]
     for first in range(0, end, desk.block):
         stop = min(first + desk.block, end)
-        to_room = np.concatenate(
-            [_add_stretch(total, desk, sounds, low, min(low + _STRETCH, stop)) for low in range(first, stop, _STRETCH)]
-        )
+        to_room = np.concatenate(list(_stretches(total, desk, sounds, first, stop)))
         if np.any(to_room):
             add(total, desk.room(to_room) * np.float32(desk.style.room), first, score.loops)
         progress(0.95 * stop / end)
     return finished(total, score.drive, desk.style.saturation, score.loops)
+
+
+def _stretches(total: Floats, desk: Desk, sounds: Sounds, first: int, stop: int) -> Iterator[Floats]:
+    """Mixes from `first` to `stop` in small stretches; sounds that no later one wants are forgotten."""
+    for low in range(first, stop, _STRETCH):
+        high = min(low + _STRETCH, stop)
+        yield _add_stretch(total, desk, sounds, low, high)
+        sounds.forget(key for key, until in desk.wanted.items() if low < until <= high)
 
 
 def _desk(score: Score) -> Desk:
@@ -72,6 +88,7 @@ def _desk(score: Score) -> Desk:
         effects.delay_taps(score.delay_beats * 60.0 / score.bpm),
         block,
         effects.Convolver(answer, block),
+        wanted_until(parts),
     )
 
 

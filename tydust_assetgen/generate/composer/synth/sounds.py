@@ -10,6 +10,7 @@ brightness share the sound, however long each of them is held; only the shape di
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from tydust_assetgen.generate.composer.synth.signal import (
 
 OPENED_PER_OCTAVE = 4
 """Velocity and brightness together open the filter in steps of a quarter of an octave."""
-_KEEP_BYTES = 40 << 20
+_KEEP_BYTES = 96 << 20
 LONGEST_DRUM_FRAMES = frames(2.5)
 
 
@@ -70,6 +71,12 @@ class Sounds:
         while self._held_bytes > self._keep_bytes and len(self._made) > 1:
             self._held_bytes -= self._made.popitem(last=False)[1].nbytes
         return sound
+
+    def forget(self, done: Iterable[SoundKey]) -> None:
+        """Lets go of sounds that are not wanted any more."""
+        for key in done:
+            sound = self._made.pop(key, None)
+            self._held_bytes -= sound.nbytes if sound is not None else 0
 
 
 def amplifier(patch: str) -> Adsr | None:

@@ -107,12 +107,25 @@ def _shared(events: list[Event]) -> list[Event]:
     ]
 
 
+def rings(event: Event) -> int:
+    """Frames that a note is heard, at most."""
+    amp = amplifier(event.key.patch)
+    return longest_frames(event.key) if amp is None else event.gate_frames + frames(amp.release_s)
+
+
 def end_of(track: Track) -> int:
     """The frame at which the last note of a part has rung out."""
-    amp = amplifier(track.patch.name)
-    if amp is None:
-        return max(event.start + longest_frames(event.key) for event in track.events)
-    return max(event.start + event.gate_frames for event in track.events) + frames(amp.release_s)
+    return max(event.start + rings(event) for event in track.events)
+
+
+def wanted_until(tracks: list[Track]) -> dict[SoundKey, int]:
+    """The frame at which each sound is heard for the last time, some way into the next stretch for good measure."""
+    until: dict[SoundKey, int] = {}
+    for track in tracks:
+        for event in track.events:
+            end = event.start + rings(event) + SAMPLE_RATE_HZ // 4
+            until[event.key] = max(until.get(event.key, 0), end)
+    return until
 
 
 def _closings(part: Part, score: Score) -> list[int]:
@@ -212,5 +225,9 @@ def _heard(track: Track, clock: Clock, first: int, end: int) -> list[tuple[Event
         shift = turn * clock.loop_frames
         low = bisect_left(track.starts, first - shift - track.longest)
         high = bisect_left(track.starts, end - shift)
-        found += [(event, event.start + shift) for event in track.events[low:high]]
+        found += [
+            (event, event.start + shift)
+            for event in track.events[low:high]
+            if event.start + shift + rings(event) > first
+        ]
     return found
