@@ -99,11 +99,13 @@ def _misbehave(trouble: str) -> None:
 
 
 def _chord(pitch: float, brief: Brief, frames: int) -> np.ndarray:
-    """Whole periods, so that it loops; the prompt and the seed choose the phases."""
-    phase = np.random.default_rng([brief.seed, *brief.prompt.encode()]).uniform(0, 2 * np.pi, (2, 3, 1))
+    """Whole periods, so that it loops, and some noise; the prompt and the seed choose the phases."""
+    random = np.random.default_rng([brief.seed, *brief.prompt.encode()])
+    phase = random.uniform(0, 2 * np.pi, (2, 3, 1))
     time_s = np.arange(frames) / RATE_HZ
     cycles = np.round(np.array([[pitch], [pitch * 1.2], [pitch * 1.5]]) * brief.duration_s) / brief.duration_s
     beats = round(2 * brief.duration_s) / brief.duration_s
     pulse = 0.6 + 0.4 * np.cos(2 * np.pi * beats * time_s)
     waves = np.sin(2 * np.pi * cycles * time_s + phase).sum(axis=1)
-    return (0.1 * waves * pulse).astype(np.float32)
+    breath = 0.02 * random.standard_normal((2, frames))  # without it a codec's error at the wrap stands alone
+    return (0.1 * waves * pulse + breath).astype(np.float32)
