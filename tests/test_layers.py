@@ -73,8 +73,8 @@ def test_torch_stays_in_its_room() -> None:
     ("module", "unwanted"),
     [
         ("tydust_assetgen.cli", ["msgspec", "tomli", "numpy", "argparse", "re", "json", "hashlib", "pathlib", "rich"]),
-        ("tydust_assetgen.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub", "mutagen"]),
-        ("tydust_assetgen.building", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub", "mutagen"]),
+        ("tydust_assetgen.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
+        ("tydust_assetgen.building", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
         ("tydust_assetgen.generate.registry", ["numpy", "scipy", "torch"]),
         ("tydust_assetgen", ["numpy", "msgspec", "tomli"]),
     ],

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import imageio_ffmpeg
-import mutagen
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,19 +110,6 @@ def test_no_loop_leaves_no_loop_points(codec: Codec) -> None:
     assert decode(made, codec).loop is None
     assert b"LOOP" not in made
     assert b"smpl" not in made
-
-
-def test_mutagen_reads_the_loop_points_of_each_container(tmp_path: Path) -> None:
-    for codec in ("ogg", "flac", "opus", "mp3"):
-        path = tmp_path / f"x.{codec}"
-        path.write_bytes(encoded(codec))
-        tags = mutagen.File(path)  # type: ignore[attr-defined]
-        frames = delivered(codec, 44_100, 100_003)[1]
-        if codec == "mp3":
-            assert str(tags["TXXX:LOOPSTART"]) == "0"
-            assert str(tags["TXXX:LOOPLENGTH"]) == str(frames)
-        else:
-            assert (tags["LOOPSTART"], tags["LOOPLENGTH"]) == (["0"], [str(frames)])
 
 
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed")

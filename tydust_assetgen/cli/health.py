@@ -12,7 +12,7 @@ from tydust_assetgen.flow import Codec
 from tydust_assetgen.generate.registry import broken_plugins, generators
 from tydust_assetgen.version import VERSION
 
-_LIBRARIES = ("numpy", "scipy", "soundfile", "msgspec", "tomli", "pydub", "mutagen", "mido", "rich", "watchdog")
+_LIBRARIES = ("numpy", "scipy", "soundfile", "msgspec", "tomli", "pydub", "mido", "rich", "watchdog")
 
 
 def examine() -> dict[str, dict[str, str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,11 +54,9 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
         raise CodecError(f"the {kind} file is damaged: {broken}")
     try:
         audio, bits = _m4a(data, max_duration_s) if kind == "m4a" else _sndfile(data, kind, max_duration_s)
-        tags, loop = tagging.read(data, kind)
     except soundfile.SoundFileError as error:
         raise CodecError(f"the {kind} file does not decode: {error}") from error
-    except (_mutagen_error(), ValueError, EOFError) as error:
-        raise CodecError(f"the tags of the {kind} file can't be read: {error}") from error
+    tags, loop = tagging.read(data, kind)
     return codec.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
 
 
@@ -135,12 +132,12 @@ def _packed(block: NDArray[np.int32], bits: int) -> bytes:
 
 
 def _m4a(data: bytes, max_duration_s: float) -> tuple[Audio, str]:
-    facts = tagging.mutagen("mp4").MP4(io.BytesIO(data)).info
-    _refuse(round(facts.length * facts.sample_rate), facts.sample_rate, facts.channels, max_duration_s)
-    raw = ffmpeg.decode_m4a(data, facts.sample_rate, facts.channels, facts.length + 1.0)
-    samples = np.frombuffer(raw, "<f4").reshape(-1, facts.channels).T
-    samples = samples[:, : mp4.played_frames(data, facts.sample_rate) or samples.shape[1]]
-    return Audio(np.ascontiguousarray(samples), facts.sample_rate), ""
+    sound = ffmpeg.decode_m4a(mp4.movie_first(data), max_duration_s + 1.0, 4 * _MAX_SAMPLES)
+    frames = (len(sound.data) - sound.start) // (4 * max(sound.channels, 1))
+    _refuse(frames, sound.rate_hz, sound.channels, max_duration_s)
+    samples = np.frombuffer(sound.data, ">f4", frames * sound.channels, sound.start).reshape(frames, sound.channels).T
+    samples = samples[:, : mp4.played_frames(data, sound.rate_hz) or frames]
+    return Audio(np.ascontiguousarray(samples, np.float32), sound.rate_hz), ""
 
 
 def _kbps(data: bytes, kind: Codec, audio: Audio) -> float:
@@ -149,8 +146,3 @@ def _kbps(data: bytes, kind: Codec, audio: Audio) -> float:
 
 def _within(loop: LoopPoints | None, frames: int) -> LoopPoints | None:
     return loop if loop and 0 <= loop.start_frames < loop.end_frames <= frames else None
-
-
-def _mutagen_error() -> type[Exception]:
-    error: type[Exception] = import_module("mutagen").MutagenError
-    return error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg, mp3, ogg, tagging
+from tydust_assetgen.codec import ffmpeg, m4a, mp3, ogg, tagging
 from tydust_assetgen.errors import CodecError, UnavailableError
 from tydust_assetgen.resample import resample
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from tydust_assetgen.flow import Codec, Master, Output
 
 _OPUS_AFTER = 960
+_AAC_AROUND = 2 * m4a.FRAME
+"""Long enough for the overlap of two frames and for the encoder to settle."""
+_AAC_DELAY = m4a.FRAME
+"""Of ffmpeg's own encoder (`initial_padding` in `libavcodec/aacenc.c`)."""
 _CHUNK_FRAMES = 16_384
 """libsndfile crashes on one huge Vorbis write (libsndfile issue 424)."""
 _FORMATS = {
@@ -70,7 +74,7 @@ def _delivered(master: Master, kind: Codec) -> tuple[Audio, LoopPoints | None]:
 
 def _untagged(audio: Audio, output: Output, *, circular: bool) -> bytes:
     if output.codec == "m4a":
-        return _m4a(audio, output)
+        return _m4a(audio, output, circular)
     if output.codec == "opus":
         return _opus(audio, output, circular)
     return _sndfile(audio, output)
@@ -87,9 +91,17 @@ def _opus(audio: Audio, output: Output, circular: bool) -> bytes:
     return ogg.opus_ending_at(_sndfile(Audio(after, audio.rate_hz), output), audio.frames)
 
 
-def _m4a(audio: Audio, output: Output) -> bytes:
-    samples = np.concatenate([_integers(chunk, 32) for chunk in _chunks(audio.samples)])
-    return ffmpeg.encode_m4a(samples, audio.rate_hz, output.bitrate_kbps)
+def _m4a(audio: Audio, output: Output, circular: bool) -> bytes:
+    """ffmpeg's encoder puts a frame of delay in front; that, and what stands around the sound, the edit list cuts.
+
+    For a loop its end stands before it and its beginning after it, so that the codec hears no seam at all.
+    """
+    around = np.pad(audio.samples, ((0, 0), (_AAC_AROUND, _AAC_AROUND)), mode="wrap")
+    if not circular:
+        around[:, :_AAC_AROUND] = around[:, _AAC_AROUND + audio.frames :] = 0.0
+    samples = np.concatenate([_integers(chunk, 32) for chunk in _chunks(around)])
+    adts = ffmpeg.encode_aac(samples, audio.rate_hz, output.bitrate_kbps)
+    return m4a.m4a(adts, audio.rate_hz, _AAC_DELAY + _AAC_AROUND, audio.frames)
 
 
 def _sndfile(audio: Audio, output: Output) -> bytes:

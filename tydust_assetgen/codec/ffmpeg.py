@@ -1,17 +1,18 @@
-"""The way to ffmpeg, for M4A alone. Samples walk in, an M4A file walks out, and back.
+"""The way to ffmpeg, for M4A alone. Samples walk in, frames of AAC walk out; an M4A file walks in, samples walk out.
 
-Encoding goes through pydub, which writes a WAV file for ffmpeg and reads back what ffmpeg makes of it. Decoding calls
-ffmpeg itself: pydub would want ffprobe besides, which some installations of ffmpeg lack.
+Everything goes through pipes, so that nothing is left on the disk, and no ffmpeg runs on, however a build ends: when
+we are gone, its input ends. pydub says which ffmpeg there is and wraps the samples up as a WAV file for it; its own
+`export` would leave temporary files behind when it is interrupted, and its reading wants ffprobe, which some lack.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
+import struct
 import subprocess
-import tempfile
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tydust_assetgen.errors import CodecError, UnavailableError
 
@@ -20,8 +21,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HINT = "install ffmpeg (`apt install ffmpeg`, `brew install ffmpeg`, `winget install ffmpeg`), or take ogg"
+_QUIET = ["-nostdin", "-v", "error", "-threads", "1", "-protocol_whitelist", "pipe"]
 _PLAIN = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-threads", "1"]
-"""No encoder name, no creation time, no difference between two runs."""
+"""No encoder name and no difference between two runs."""
+_AU = struct.Struct(">4s5I")
+"""The header of Sun's format: magic, where the samples begin, their size, their kind, rate, channels."""
+
+
+class Sound(NamedTuple):
+    """What ffmpeg decoded: big-endian float32 samples, interleaved, from `start` on."""
+
+    data: bytes
+    start: int
+    rate_hz: int
+    channels: int
 
 
 def missing() -> str:
@@ -29,43 +42,46 @@ def missing() -> str:
     return "" if shutil.which("ffmpeg") else f"m4a needs ffmpeg, and there is none on the path; {HINT}"
 
 
-def encode_m4a(samples: NDArray[np.int32], rate_hz: int, kbps: int) -> bytes:
-    """AAC-LC in an MP4 container, from 32-bit samples `[frames, channels]`.
+def encode_aac(samples: NDArray[np.int32], rate_hz: int, kbps: int) -> bytes:
+    """AAC-LC as ADTS frames, from 32-bit samples `[frames, channels]`.
 
-    The edit list counts in samples (`-movie_timescale`), so that delay and padding can be cut exactly.
+    Raises:
+        CodecError: ffmpeg can't, and why.
     """
-    exact = ["-movie_timescale", str(rate_hz), "-ar", str(rate_hz)]
-    with tempfile.TemporaryDirectory(prefix="assetgen-") as folder:
-        target = Path(folder, "out.m4a")
-        segment = _pydub().AudioSegment(
-            data=samples.tobytes(), sample_width=4, frame_rate=rate_hz, channels=samples.shape[1]
-        )
-        try:
-            segment.export(
-                str(target), format="ipod", codec="aac", bitrate=f"{kbps}k", parameters=_PLAIN + exact
-            ).close()
-        except (_pydub().exceptions.CouldntEncodeError, OSError) as error:
-            raise CodecError(f"ffmpeg could not encode m4a: {_last_line(str(error))}") from error
-        return target.read_bytes()
+    segment = _pydub().AudioSegment(
+        data=samples.tobytes(), sample_width=4, frame_rate=rate_hz, channels=samples.shape[1]
+    )
+    wav = segment.export(io.BytesIO(), format="wav").getvalue()
+    target = ["-c:a", "aac", "-b:a", f"{kbps}k", "-ar", str(rate_hz), *_PLAIN, "-f", "adts", "pipe:1"]
+    return _run([segment.converter, *_QUIET, "-f", "wav", "-i", "pipe:0", *target], wav, "encode")
 
 
-def decode_m4a(data: bytes, rate_hz: int, channels: int, max_duration_s: float) -> bytes:
-    """The samples of an M4A file as float32, interleaved; at most `max_duration_s` of them."""
+def decode_m4a(data: bytes, max_duration_s: float, max_bytes: int) -> Sound:
+    """The samples of an M4A file whose `moov` stands in front, at its own rate; at most so many.
+
+    Raises:
+        CodecError: it does not decode, and why.
+        UnavailableError: there is no ffmpeg.
+    """
     if missing():
         raise UnavailableError("m4a needs ffmpeg, and there is none on the path", hint=HINT)
-    with tempfile.TemporaryDirectory(prefix="assetgen-") as folder:
-        source = Path(folder, "in.m4a")
-        source.write_bytes(data)
-        done = subprocess.run(_decoding(source, rate_hz, channels, max_duration_s), capture_output=True, check=False)
+    limits = ["-t", str(max_duration_s), "-fs", str(max_bytes)]
+    target = ["-map", "0:a:0", *limits, *_PLAIN, "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    made = _run(["ffmpeg", *_QUIET, "-xerror", "-f", "mov", "-i", "pipe:0", *target], data, "decode")
+    if len(made) < _AU.size:
+        raise CodecError("ffmpeg could not decode m4a: there is no audio in the file")
+    _, start, _, _, rate_hz, channels = _AU.unpack_from(made)
+    return Sound(made, start, rate_hz, channels)
+
+
+def _run(command: list[str], data: bytes, verb: str) -> bytes:
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, check=False)
+    except OSError as error:
+        raise CodecError(f"ffmpeg could not {verb} m4a: {error}") from error
     if done.returncode != 0 or done.stderr:
-        raise CodecError(f"ffmpeg could not decode m4a: {_last_line(done.stderr.decode('utf-8', 'replace'))}")
+        raise CodecError(f"ffmpeg could not {verb} m4a: {_last_line(done.stderr.decode('utf-8', 'replace'))}")
     return done.stdout
-
-
-def _decoding(source: Path, rate_hz: int, channels: int, max_duration_s: float) -> list[str]:
-    quiet = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-threads", "1", "-protocol_whitelist", "file"]
-    shape = ["-f", "f32le", "-c:a", "pcm_f32le", "-ar", str(rate_hz), "-ac", str(channels)]
-    return [*quiet, "-f", "mov", "-i", str(source), "-map", "0:a:0", "-t", str(max_duration_s), *shape, "pipe:1"]
 
 
 def _pydub() -> Any:
@@ -73,10 +89,9 @@ def _pydub() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pydub
-        import pydub.exceptions
     return pydub
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.replace("\\n", "\n").splitlines() if line.strip(" '\"")]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "it did not say why"

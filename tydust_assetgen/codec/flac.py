@@ -8,11 +8,15 @@ The MD5 of the samples is checked where they are decoded, in `decoding.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from tydust_assetgen.codec import id3, vorbis
 from tydust_assetgen.codec.crc import crc8, crc16
+from tydust_assetgen.codec.limits import refuse_many
+from tydust_assetgen.errors import CodecError
 
+_PADDING, _COMMENTS = 1, 4
 _MOST_FALSE_STARTS = 64
 """How many places inside one frame may look like the next header, before we call it hostile."""
 
@@ -30,6 +34,13 @@ class StreamInfo(NamedTuple):
     """Where the first frame begins, in the file."""
 
 
+class _Block(NamedTuple):
+    kind: int
+    start: int
+    """Of the content, in the file."""
+    end: int
+
+
 class _Frame(NamedTuple):
     blocks: int
     number: int
@@ -37,16 +48,12 @@ class _Frame(NamedTuple):
     """Of the header."""
 
 
-class _DamageError(Exception):
-    """What is wrong, in words."""
-
-
 def damage(data: bytes) -> str:
     """What is broken in a FLAC file; empty when it is whole."""
     try:
         facts = stream_info(data)
         found = sum(_walk(data, facts.audio))
-    except _DamageError as broken:
+    except CodecError as broken:
         return str(broken)
     if facts.frames and facts.frames != found:
         return f"truncated: {found} samples of {facts.frames} are there"
@@ -55,42 +62,66 @@ def damage(data: bytes) -> str:
 
 def stream_info(data: bytes) -> StreamInfo:
     """The facts of a FLAC file's header, and where its audio begins."""
-    position = _after_id3(data)
-    if data[position : position + 4] != b"fLaC" or data[position + 4 : position + 5] not in (b"\0", b"\x80"):
-        raise _DamageError("this is no FLAC file")
-    packed = int.from_bytes(data[position + 18 : position + 26], "big")
-    md5 = data[position + 26 : position + 42]
+    blocks = list(_blocks(data))
+    first, audio = blocks[0].start, blocks[-1].end
+    packed = int.from_bytes(data[first + 10 : first + 18], "big")
     shape = (packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1, packed & 0xFFFFFFFFF)
-    return StreamInfo(*shape, md5, _audio_start(data, position + 4))
+    return StreamInfo(*shape, data[first + 18 : first + 34], audio)
 
 
-def _after_id3(data: bytes) -> int:
-    if data[:3] != b"ID3" or len(data) < 10:
-        return 0
-    size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
-    return size + 10
+def tags(data: bytes) -> dict[str, str]:
+    """The Vorbis comments of the first block that has them."""
+    return vorbis.comments(_comments(data))
 
 
-def _audio_start(data: bytes, position: int) -> int:
-    last = False
+def with_tags(data: bytes, values: Mapping[str, str]) -> bytes:
+    """The same file with these comments, as its second block, in place of its own; and without padding."""
+    comments = vorbis.block(values, vorbis.vendor(_comments(data)))
+    blocks = list(_blocks(data))
+    kept = [(block.kind, data[block.start : block.end]) for block in blocks if block.kind not in (_PADDING, _COMMENTS)]
+    parts = [kept[0], (_COMMENTS, comments), *kept[1:]]
+    header = b"".join(_block(*part, last=part is parts[-1]) for part in parts)
+    return b"".join((b"fLaC", header, data[blocks[-1].end :]))
+
+
+def _comments(data: bytes) -> bytes:
+    """The content of the comment block, an empty one where there is none."""
+    found = (data[block.start : block.end] for block in _blocks(data) if block.kind == _COMMENTS)
+    return next(found, vorbis.block({}, b""))
+
+
+def _blocks(data: bytes) -> Iterator[_Block]:
+    """The metadata blocks (RFC 9639, section 8), the first of which holds the stream's facts."""
+    position = id3.end(data)
+    if data[position : position + 4] != b"fLaC" or data[position + 4 : position + 5] not in (b"\0", b"\x80"):
+        raise CodecError("this is no FLAC file")
+    position, last, count = position + 4, False, 0
     while not last:
-        if position + 4 > len(data):
-            raise _DamageError(f"truncated at byte {len(data)}, before the audio")
+        refuse_many(count)
+        end = position + 4 + int.from_bytes(data[position + 1 : position + 4], "big")
+        if position + 4 > len(data) or end > len(data):
+            raise CodecError(f"truncated at byte {len(data)}, before the audio")
         last = data[position] >= 0x80
-        position += 4 + int.from_bytes(data[position + 1 : position + 4], "big")
-    return position
+        yield _Block(data[position] & 0x7F, position + 4, end)
+        position, count = end, count + 1
+
+
+def _block(kind: int, content: bytes, *, last: bool) -> bytes:
+    if len(content) >= 1 << 24:
+        raise CodecError("the tags are too long for FLAC, which takes 16 MB")
+    return bytes([kind | 0x80 * last]) + len(content).to_bytes(3, "big") + content
 
 
 def _walk(data: bytes, position: int) -> Iterator[int]:
     """The samples per channel of each frame, in order."""
     frame = _header(data, position)
     if frame is None or frame.number != 0:
-        raise _DamageError(f"no frame begins at byte {position}")
+        raise CodecError(f"no frame begins at byte {position}")
     while position < len(data):
         step = 1 if data[position + 1] == 0xF8 else frame.blocks
         end, after = _next(data, position, frame, frame.number + step)
         if after is None and crc16(data[position:end]) != 0:
-            raise _DamageError(f"the checksum of frame {frame.number}, at byte {position}, is wrong")
+            raise CodecError(f"the checksum of frame {frame.number}, at byte {position}, is wrong")
         yield frame.blocks
         position, frame = end, after or frame
 
@@ -105,7 +136,7 @@ def _next(data: bytes, position: int, frame: _Frame, number: int) -> tuple[int, 
         after = _header(data, start)
         if after is not None and after.number == number and crc16(data[position:start]) == 0:
             return start, after
-    raise _DamageError(f"frame {frame.number}, at byte {position}, has no end")
+    raise CodecError(f"frame {frame.number}, at byte {position}, has no end")
 
 
 def _header(data: bytes, start: int) -> _Frame | None:

@@ -8,9 +8,12 @@ how many frames and bytes there are and, where LAME wrote it, the delay, the pad
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from tydust_assetgen.codec import id3
 from tydust_assetgen.codec.crc import crc16_reflected
+from tydust_assetgen.errors import CodecError
 
 BITRATES_KBPS: dict[int, tuple[int, ...]] = {
     1: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -48,10 +51,6 @@ class Stream(NamedTuple):
         return self.frames * self.first.samples
 
 
-class _DamageError(Exception):
-    """What is wrong, in words."""
-
-
 def objection(kbps: int, rate_hz: int) -> str:
     """What layer III can't do of a bit rate and a sample rate, in words; empty when it can."""
     version = next((version for version, rates in RATES_HZ.items() if rate_hz in rates), None)
@@ -73,7 +72,7 @@ def damage(data: bytes) -> str:
     try:
         stream = walk(data)
         return _tag_damage(data, stream)
-    except _DamageError as broken:
+    except CodecError as broken:
         return str(broken)
 
 
@@ -86,20 +85,23 @@ def walk(data: bytes) -> Stream:
     while position < end:
         frame = _header(data, position)
         if frame is None:
-            raise _DamageError(f"no frame begins at byte {position}")
+            raise CodecError(f"no frame begins at byte {position}")
         position, count, kbps = position + frame.length, count + 1, kbps + frame.kbps
     if first is None or position != end:
-        raise _DamageError(f"truncated at byte {end}, inside frame {count}" if first else "this is no MP3")
+        raise CodecError(f"truncated at byte {end}, inside frame {count}" if first else "this is no MP3")
     return Stream(start, end, count, first, kbps / count)
+
+
+def with_tags(data: bytes, values: Mapping[str, str]) -> bytes:
+    """The same frames under an ID3v2 tag of these values, which replaces every tag in front and behind."""
+    return id3.tag(values) + data[_after_id3(data) : _before_trailer(data)]
 
 
 def _after_id3(data: bytes) -> int:
     """Tags in front (ID3v2, section 3.1), of which there may be several; and zero bytes behind them."""
-    position = 0
-    while data[position : position + 3] == b"ID3" and position + 10 <= len(data):
-        a, b, c, d = data[position + 6 : position + 10]
-        footer = 10 if data[position + 5] & 0x10 else 0
-        position += (a << 21 | b << 14 | c << 7 | d) + 10 + footer
+    position, after = 0, id3.end(data)
+    while after > position:
+        position, after = after, id3.end(data, after)
     while position and data[position : position + 1] == b"\0":
         position += 1
     return position

@@ -2,22 +2,29 @@
 
 Every byte of an Ogg file lies in a page and every page carries a checksum, so that no flipped bit and no cut
 goes unnoticed. Encoders draw the stream's serial number at random; `with_serial_from_content` replaces it.
+The comments stand in the second packet, whatever pages it takes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
+from tydust_assetgen.codec import vorbis
 from tydust_assetgen.codec.crc import crc32_ogg
+from tydust_assetgen.codec.limits import refuse_large, refuse_many
+from tydust_assetgen.errors import CodecError
 
 _HEADER = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _UNKNOWN_POSITION = -1
 MAGIC = {"ogg": b"\x01vorbis", "opus": b"OpusHead"}
+_TAGS_MAGIC = {"ogg": b"\x03vorbis", "opus": b"OpusTags"}
+_HEADERS = {"ogg": 3, "opus": 2}
+"""Packets before the audio: what it is, its comments and, for Vorbis, its codebooks."""
 
 
 class Page(NamedTuple):
@@ -35,15 +42,11 @@ class Page(NamedTuple):
     crc: int
 
 
-class _DamageError(Exception):
-    """What is wrong with a page, in words."""
-
-
 def damage(data: bytes, magic: bytes) -> str:
     """What is broken in an Ogg file whose first packet should start with `magic`; empty when it is whole."""
     try:
         pages = list(_pages(data))
-    except _DamageError as broken:
+    except CodecError as broken:
         return str(broken)
     if not pages or data[pages[0].body : pages[0].body + len(magic)] != magic:
         return "the stream is of another codec"
@@ -74,26 +77,117 @@ def opus_ending_at(data: bytes, frames: int) -> bytes:
     return data[: last.start] + _page_with(data, ended, last.serial)
 
 
+def tags(data: bytes, codec: str) -> dict[str, str]:
+    """The comments of the first stream, `codec` being one of `MAGIC`."""
+    headers = _headers(data, codec)
+    return vorbis.comments(headers.comments)
+
+
+def with_tags(data: bytes, codec: str, values: Mapping[str, str]) -> bytes:
+    """The same single stream with these comments in place of its own: the pages before the audio are made anew.
+
+    The last packet before the audio ends its page (Vorbis I, section A.2; RFC 7845, section 3), so the audio
+    keeps its pages and its positions; only their numbers move.
+    """
+    headers = _headers(data, codec)
+    first, *pages = _pages(data)
+    if not headers.apart or any(page.serial != first.serial for page in pages):
+        raise CodecError("it is not one stream with its audio on pages of its own")
+    comments = vorbis.block(values, vorbis.vendor(headers.comments))
+    framing = b"\x01" if codec == "ogg" else b""  # Vorbis I, section 5.2.1
+    made = _paged([_TAGS_MAGIC[codec] + comments + framing, *headers.after], first.serial)
+    moved = len(made) + 1 - headers.pages
+    audio = (page._replace(number=page.number + moved) for page in pages[headers.pages - 1 :])
+    return b"".join((data[: first.end], *made, *(_page_with(data, page, page.serial) for page in audio)))
+
+
+class _Headers(NamedTuple):
+    """What stands before the audio."""
+
+    comments: bytes
+    """The block of comments, without what marks its packet."""
+    after: list[bytes]
+    """The packets between the comments and the audio."""
+    pages: int
+    apart: bool
+    """Does the audio begin on a page of its own?"""
+
+
+def _headers(data: bytes, codec: str) -> _Headers:
+    laces, bodies, ended, wanted = bytearray(), bytearray(), 0, _HEADERS[codec]
+    for count, page in enumerate(_first_stream(data), start=1):
+        refuse_many(count)
+        laces += (new := data[page.start + _HEADER.size : page.body])
+        bodies += data[page.body : page.end]
+        refuse_large(len(bodies))
+        ended += sum(lace < 255 for lace in new)
+        if ended >= wanted:
+            packets = list(_packets(bytes(laces), bytes(bodies)))
+            apart = ended == wanted and laces[-1] < 255
+            return _Headers(_comment_block(packets[1], codec), packets[2:wanted], count, apart)
+    raise CodecError("it ends before its audio begins")
+
+
+def _first_stream(data: bytes) -> Iterator[Page]:
+    serial = None
+    for page in _pages(data):
+        serial = page.serial if serial is None else serial
+        if page.serial == serial:
+            yield page
+
+
+def _packets(laces: bytes, bodies: bytes) -> Iterator[bytes]:
+    """The whole packets: each ends at the first lacing value under 255 (RFC 3533, section 5)."""
+    start = end = 0
+    for lace in laces:
+        end += lace
+        if lace < 255:
+            yield bodies[start:end]
+            start = end
+
+
+def _comment_block(packet: bytes, codec: str) -> bytes:
+    if not packet.startswith(_TAGS_MAGIC[codec]):
+        raise CodecError("it has no comments where they belong")
+    return packet[len(_TAGS_MAGIC[codec]) :]
+
+
+def _paged(packets: list[bytes], serial: int) -> list[bytes]:
+    """These packets on as few pages as they take, numbered from 1; none of them is audio, so positions are zero."""
+    laces = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
+    pages: list[bytes] = []
+    bodies, position = b"".join(packets), 0
+    for start in range(0, len(laces), 255):
+        part = laces[start : start + 255]
+        end = position + sum(part)
+        flags = _CONTINUED if start and laces[start - 1] == 255 else 0
+        granule = 0 if min(part) < 255 else _UNKNOWN_POSITION
+        after = bytes([len(part)]) + part + bodies[position:end]
+        pages.append(_sealed(flags, granule, serial, len(pages) + 1, after))
+        position = end
+    return pages
+
+
 def _pages(data: bytes) -> Iterator[Page]:
     position = 0
     while position < len(data):
         page = _page_at(data, position)
         if page.crc != crc32_ogg(_without_crc(data, page)):
-            raise _DamageError(f"the checksum of page {page.number}, at byte {page.start}, is wrong")
+            raise CodecError(f"the checksum of page {page.number}, at byte {page.start}, is wrong")
         yield page
         position = page.end
 
 
 def _page_at(data: bytes, start: int) -> Page:
     if len(data) < start + _HEADER.size:
-        raise _DamageError(f"truncated at byte {len(data)}, inside a page header")
+        raise CodecError(f"truncated at byte {len(data)}, inside a page header")
     capture, version, flags, position, serial, number, crc, segments = _HEADER.unpack_from(data, start)
     if capture != b"OggS" or version != 0:
-        raise _DamageError(f"no page begins at byte {start}")
+        raise CodecError(f"no page begins at byte {start}")
     body = start + _HEADER.size + segments
     end = body + sum(data[start + _HEADER.size : body])
     if end > len(data):
-        raise _DamageError(f"truncated at byte {len(data)}, inside page {number}")
+        raise CodecError(f"truncated at byte {len(data)}, inside page {number}")
     return Page(start, end, body, flags, position, serial, number, crc)
 
 
@@ -102,8 +196,12 @@ def _without_crc(data: bytes, page: Page) -> bytes:
 
 
 def _page_with(data: bytes, page: Page, serial: int) -> bytes:
-    after = data[page.start + 26 : page.end]
-    head = struct.pack("<4sBBqII", b"OggS", 0, page.flags, page.position, serial, page.number)
+    return _sealed(page.flags, page.position, serial, page.number, data[page.start + 26 : page.end])
+
+
+def _sealed(flags: int, position: int, serial: int, number: int, after: bytes) -> bytes:
+    """A page with its checksum, of what stands before that and what stands after it."""
+    head = struct.pack("<4sBBqII", b"OggS", 0, flags, position, serial, number)
     return b"".join((head, struct.pack("<I", crc32_ogg(head + bytes(4) + after)), after))
 
 

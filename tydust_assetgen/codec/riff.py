@@ -8,9 +8,10 @@ A WAV file carries no checksum: a cut is noticed, a flipped bit in the samples i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tydust_assetgen.audio import LoopPoints
+from tydust_assetgen.codec.limits import refuse_large, refuse_many
 
 Chunk = tuple[bytes, bytes]
 _STREAMED = 0xFFFFFFFF
@@ -26,10 +27,10 @@ def damage(data: bytes) -> str:
     size = struct.unpack_from("<I", data, 4)[0]
     if size not in (_STREAMED, 0) and size + 8 > len(data) + (size & 1):
         return f"truncated at byte {len(data)}, of {size + 8}"
-    names, position = [], 12
+    names, position = set(), 12
     while position + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, position)
-        names.append(name)
+        names.add(name)
         if name == b"data" and length in (_STREAMED, 0):
             break
         if position + 8 + length > len(data):
@@ -40,9 +41,15 @@ def damage(data: bytes) -> str:
 
 
 def chunks(data: bytes) -> list[Chunk]:
-    """The chunks of a whole WAV file, in their order: name and content."""
-    found, position = [], 12
+    """The chunks of a whole WAV file, in their order: name and content.
+
+    Raises:
+        CodecError: there are too many.
+    """
+    found: list[Chunk] = []
+    position = 12
     while position + 8 <= len(data):
+        refuse_many(len(found))
         name, length = struct.unpack_from("<4sI", data, position)
         found.append((name, data[position + 8 : position + 8 + length]))
         position += 8 + length + (length & 1)
@@ -57,6 +64,14 @@ def wav(parts: Iterable[Chunk]) -> bytes:
         for piece in (struct.pack("<4sI", name, len(content)), content, bytes(len(content) & 1))
     )
     return struct.pack("<4sI4s", b"RIFF", len(body) + 4, b"WAVE") + body
+
+
+def with_tags(data: bytes, values: Mapping[str, str], loop: LoopPoints | None, rate_hz: int) -> bytes:
+    """The same file with these tags and this loop; without `PEAK`, in which libsndfile puts the time of day."""
+    old = (b"PEAK", b"smpl")
+    parts = [part for part in chunks(data) if part[0] not in old and (part[0], part[1][:4]) != (b"LIST", b"INFO")]
+    parts += [smpl(loop, rate_hz)] if loop else []
+    return wav([*parts, info(values)] if any(map(values.get, INFO)) else parts)
 
 
 def smpl(loop: LoopPoints, rate_hz: int) -> Chunk:
@@ -74,7 +89,7 @@ def loop_of(parts: Iterable[Chunk]) -> LoopPoints | None:
     return None
 
 
-def info(values: dict[str, str]) -> Chunk:
+def info(values: Mapping[str, str]) -> Chunk:
     """`LIST INFO` of those tags that it has a place for."""
     parts = [(INFO[field], text.encode() + b"\0") for field, text in values.items() if text and field in INFO]
     return b"LIST", b"INFO" + wav(parts)[12:]
@@ -84,7 +99,10 @@ def info_of(parts: Iterable[Chunk]) -> dict[str, str]:
     """The tags of `LIST INFO`, by our names."""
     fields = {name: field for field, name in INFO.items()}
     inner = [content for name, content in parts if name == b"LIST" and content[:4] == b"INFO"]
-    found = chunks(b"RIFF____WAVE" + inner[0][4:]) if inner else []
+    if not inner:
+        return {}
+    refuse_large(len(inner[0]))
+    found = chunks(b"RIFF____WAVE" + inner[0][4:])
     return {fields[k]: v.split(b"\0")[0].decode("utf-8", "replace") for k, v in found if k in fields}
 
 

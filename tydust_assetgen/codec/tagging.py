@@ -1,20 +1,17 @@
-"""Tags and loop points, in and out of encoded bytes, through mutagen (and `riff.py` for WAV, whose `smpl` it lacks).
+"""Tags and loop points, in and out of encoded bytes. `Tags` walk in, a tagged file walks out, and back.
 
 Vorbis comments (OGG, Opus, FLAC) hold LOOPSTART and LOOPLENGTH in samples, as RPG Maker and many game engines read
-them; MP3 holds them as TXXX frames, M4A as free-form atoms, WAV as a sampler chunk whose end is inclusive.
+them; MP3 holds them as TXXX frames, M4A as free-form atoms, WAV as a sampler chunk whose end is inclusive. How each
+container keeps its tags is the business of its own module; here stand their names.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
-from importlib import import_module
-from typing import Any
-
 import msgspec
 
 from tydust_assetgen.audio import LoopPoints
-from tydust_assetgen.codec import Tags, riff
+from tydust_assetgen.codec import Tags, flac, id3, ilst, mp3, ogg, riff
+from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Codec
 
 _NAMES = {
@@ -27,138 +24,60 @@ _NAMES = {
     "licence": "LICENSE",
 }
 _FIELDS = {name.lower(): field for field, name in _NAMES.items()} | {"product": "game"}
-_M4A = {"TITLE": "\xa9nam", "ALBUM": "\xa9alb"}
-_M4A_FREE = "----:com.apple.iTunes:"
-_CLASSES = {
-    "ogg": ("oggvorbis", "OggVorbis"),
-    "opus": ("oggopus", "OggOpus"),
-    "flac": ("flac", "FLAC"),
-    "m4a": ("mp4", "MP4"),
-}
-_ID3 = {"TITLE": "TIT2", "ALBUM": "TALB"}
 
 
 def write(data: bytes, codec: Codec, tags: Tags, loop: LoopPoints | None, rate_hz: int) -> bytes:
-    """The same file with these tags in place of what the encoder wrote. Loop points are at the file's rate."""
+    """The same file with these tags in place of what the encoder wrote. Loop points are at the file's rate.
+
+    Raises:
+        CodecError: the tags do not go into this file.
+    """
+    texts = {field: _clean(text) for field, text in msgspec.structs.asdict(tags).items() if text}
     if codec == "wav":
-        return _write_wav(data, tags, loop, rate_hz)
-    file = io.BytesIO(data)
-    _WRITERS[codec](file, _values(tags, loop))
-    return file.getvalue()
+        return riff.with_tags(data, texts, loop, rate_hz)
+    values = {_NAMES[field]: text for field, text in texts.items()} | _loop_values(loop)
+    if codec in ogg.MAGIC:
+        return ogg.with_tags(data, codec, values)
+    return {"flac": flac.with_tags, "mp3": mp3.with_tags, "m4a": ilst.with_tags}[codec](data, values)
 
 
 def read(data: bytes, codec: Codec) -> tuple[dict[str, str], LoopPoints | None]:
-    """Tags by our names, and the loop points, if there are any that make sense."""
+    """Tags by our names, and the loop points, if there are any that make sense. The bytes may be anything.
+
+    Raises:
+        CodecError: the tags can't be read, or there are too many of them.
+    """
+    try:
+        return _read(data, codec)
+    except CodecError as error:
+        raise CodecError(f"the tags of the {codec} file can't be read: {error}") from error
+
+
+def _read(data: bytes, codec: Codec) -> tuple[dict[str, str], LoopPoints | None]:
     if codec == "wav":
         parts = riff.chunks(data)
         return riff.info_of(parts), riff.loop_of(parts)
-    found = {name.lower(): text for name, text in _READERS[codec](io.BytesIO(data)).items()}
+    found = {name.lower(): text for name, text in sorted(_values(data, codec).items())}
     loop = _loop(found.pop("loopstart", ""), found.pop("looplength", ""))
     return {_FIELDS.get(name, name): text for name, text in found.items()}, loop
 
 
-def mutagen(module: str) -> Any:
-    """A module of mutagen, which is untyped and loaded only when there are tags to write or read."""
-    return import_module(f"mutagen.{module}")
+def _values(data: bytes, codec: Codec) -> dict[str, str]:
+    if codec in ogg.MAGIC:
+        return ogg.tags(data, codec)
+    return {"flac": flac.tags, "mp3": id3.tags, "m4a": ilst.tags}[codec](data)
 
 
-def _no_padding(_info: object) -> int:
-    """Room for longer tags is of no use in a game."""
-    return 0
+def _clean(text: str) -> str:
+    """Without zeros, which end a text in ID3 and RIFF, and without what UTF-8 has no bytes for."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
-def _values(tags: Tags, loop: LoopPoints | None) -> dict[str, str]:
-    named = {_NAMES[field]: text for field, text in msgspec.structs.asdict(tags).items() if text}
-    if loop is None:
-        return named
-    return named | {"LOOPSTART": str(loop.start_frames), "LOOPLENGTH": str(loop.length_frames)}
+def _loop_values(loop: LoopPoints | None) -> dict[str, str]:
+    return {"LOOPSTART": str(loop.start_frames), "LOOPLENGTH": str(loop.length_frames)} if loop else {}
 
 
 def _loop(start: str, length: str) -> LoopPoints | None:
     if not (start.isdecimal() and length.isdecimal() and len(start + length) < 30 and int(length)):
         return None
     return LoopPoints(int(start), int(start) + int(length))
-
-
-def _write_wav(data: bytes, tags: Tags, loop: LoopPoints | None, rate_hz: int) -> bytes:
-    """Without `PEAK`, in which libsndfile puts the time of day."""
-    parts = [part for part in riff.chunks(data) if part[0] != b"PEAK"]
-    parts += [riff.smpl(loop, rate_hz)] if loop else []
-    values = msgspec.structs.asdict(tags)
-    return riff.wav([*parts, riff.info(values)] if any(map(values.get, riff.INFO)) else parts)
-
-
-def _write_comments(kind: str) -> Any:
-    def write_comments(file: io.BytesIO, values: Mapping[str, str]) -> None:
-        audio = _open(kind, file)
-        if audio.tags is None:
-            audio.add_tags()
-        audio.tags.clear()
-        for name, text in values.items():
-            audio.tags[name] = text
-        file.seek(0)
-        audio.save(file, padding=_no_padding)
-
-    return write_comments
-
-
-def _read_comments(kind: str) -> Any:
-    def read_comments(file: io.BytesIO) -> dict[str, str]:
-        tags = _open(kind, file).tags
-        return {name: texts[0] for name, texts in sorted(dict(tags or {}).items()) if texts}
-
-    return read_comments
-
-
-def _open(kind: str, file: io.BytesIO) -> Any:
-    module, name = _CLASSES[kind]
-    return getattr(mutagen(module), name)(file)
-
-
-def _write_id3(file: io.BytesIO, values: Mapping[str, str]) -> None:
-    id3 = mutagen("id3")
-    tags = id3.ID3()
-    for name, text in values.items():
-        if name in _ID3:
-            tags.add(getattr(id3, _ID3[name])(encoding=3, text=text))
-        else:
-            tags.add(id3.TXXX(encoding=3, desc=name, text=text))
-    if values:  # libsndfile does not open an MP3 whose ID3 tag is empty
-        tags.save(file, padding=_no_padding)
-
-
-def _read_id3(file: io.BytesIO) -> dict[str, str]:
-    id3 = mutagen("id3")
-    try:
-        tags = id3.ID3(file)
-    except id3.ID3NoHeaderError:
-        return {}
-    plain = {name: str(tags[frame]) for name, frame in _ID3.items() if frame in tags}
-    return plain | {frame.desc: str(frame) for frame in tags.getall("TXXX")}
-
-
-def _write_m4a(file: io.BytesIO, values: Mapping[str, str]) -> None:
-    audio = _open("m4a", file)
-    if audio.tags is None:
-        audio.add_tags()
-    audio.tags.clear()
-    for name, text in values.items():
-        audio.tags[_M4A.get(name, _M4A_FREE + name)] = [text if name in _M4A else text.encode()]
-    file.seek(0)
-    audio.save(file, padding=_no_padding)
-
-
-def _read_m4a(file: io.BytesIO) -> dict[str, str]:
-    names = {atom: name for name, atom in _M4A.items()}
-    found = {}
-    for atom, values in dict(_open("m4a", file).tags or {}).items():
-        if atom in names or atom.startswith(_M4A_FREE):
-            text = values[0].decode("utf-8", "replace") if isinstance(values[0], bytes) else str(values[0])
-            found[names.get(atom, atom.removeprefix(_M4A_FREE))] = text
-    return found
-
-
-_WRITERS: dict[str, Any] = {kind: _write_comments(kind) for kind in ("ogg", "opus", "flac")}
-_WRITERS |= {"mp3": _write_id3, "m4a": _write_m4a}
-_READERS: dict[str, Any] = {kind: _read_comments(kind) for kind in ("ogg", "opus", "flac")}
-_READERS |= {"mp3": _read_id3, "m4a": _read_m4a}

@@ -1,0 +1,140 @@
+"""ID3 tags in MP3 files. Tags walk in, an ID3v2.4 tag in UTF-8 walks out; tags of any version walk back.
+
+Source: M. Nilsson, "ID3 tag version 2.4.0 - Main Structure" and "- Native Frames" (id3.org, 2000), called "structure"
+and "frames" below; versions 2.3.0 (1999) and 2.2.0 (1998) where they differ; ID3v1 (E. Kemp, 1996).
+
+Only the title, the album and free text (`TXXX`) are read. Compressed and encrypted frames are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import count as count_from
+
+from tydust_assetgen.codec.limits import refuse_large, refuse_many
+from tydust_assetgen.errors import CodecError
+
+_TITLE, _ALBUM, _FREE = b"TIT2", b"TALB", b"TXXX"
+_FRAMES = {"TITLE": _TITLE, "ALBUM": _ALBUM}
+_NAMES = {_TITLE: "TITLE", _ALBUM: "ALBUM", b"TT2": "TITLE", b"TAL": "ALBUM"}
+_FREES = (_FREE, b"TXX")
+_ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
+"""By the first byte of a text frame (structure, section 4)."""
+_UTF8 = b"\x03"
+_HEADER = 10
+_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
+"""Flags of the tag (structure, section 3.1)."""
+
+
+def tag(values: Mapping[str, str]) -> bytes:
+    """An ID3v2.4 tag; nothing for no values, as libsndfile opens no MP3 whose tag is empty."""
+    frames = b"".join(_frame(name, text) for name, text in values.items())
+    return b"ID3\x04\x00\x00" + _syncsafe(len(frames)) + frames if frames else b""
+
+
+def end(data: bytes, position: int = 0) -> int:
+    """Where the ID3v2 tag ends that begins at `position`; `position` itself when none does."""
+    if data[position : position + 3] != b"ID3" or position + _HEADER > len(data):
+        return position
+    footer = _HEADER if data[position + 5] & _FOOTER else 0
+    return position + _HEADER + _number(data[position + 6 : position + _HEADER], 7) + footer
+
+
+def tags(data: bytes) -> dict[str, str]:
+    """Title, album and free text of the tag in front, else of an ID3v1 tag at the end; of one name the first.
+
+    Raises:
+        CodecError: the tag is too large or has too many frames.
+    """
+    if end(data) == 0:
+        return _version1(data[-128:])
+    found: dict[str, str] = {}
+    for frame, content in _frames(data):
+        if frame in _FREES or frame in _NAMES:
+            first, second, *_ = [*_strings(content), ""]
+            name, text = (first, second) if frame in _FREES else (_NAMES[frame], first)
+            found.setdefault(name, text)
+    return found
+
+
+def _frame(name: str, text: str) -> bytes:
+    body = text.encode() if name in _FRAMES else name.encode() + b"\0" + text.encode()
+    return _FRAMES.get(name, _FREE) + _syncsafe(len(body) + 1) + b"\0\0" + _UTF8 + body
+
+
+def _frames(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of each frame up to the padding; an unknown version has none."""
+    version, flags = data[3], data[5]
+    body = data[_HEADER : end(data)]
+    refuse_large(len(body))
+    if version not in (2, 3, 4) or (version == 2 and flags & _EXTENDED):  # there, that flag says compressed
+        return
+    if version < 4 and flags & _UNSYNCHRONISED:
+        body = _synchronised(body)
+    position = _extended(body, version) if flags & _EXTENDED else 0
+    for count in count_from(1):
+        name, size, start = _frame_header(body, position, version)
+        if not size or start + size > len(body) or name[:1] == b"\0":
+            return
+        refuse_many(count)
+        yield name, _content(body[start - 2 : start], body[start : start + size], version)
+        position = start + size
+
+
+def _frame_header(body: bytes, position: int, version: int) -> tuple[bytes, int, int]:
+    """Name, size of the content and where it begins. Some write plain sizes into version 2.4 (iTunes did)."""
+    if version == 2:
+        return body[position : position + 3], _number(body[position + 3 : position + 6]), position + 6
+    size = body[position + 4 : position + 8]
+    bits = 7 if version == 4 and max(size, default=0) < 0x80 else 8
+    return body[position : position + 4], _number(size, bits), position + 10
+
+
+def _content(flags: bytes, content: bytes, version: int) -> bytes:
+    """What a frame holds, without what its flags put in front (2.4 structure, section 4.1; 2.3, section 3.3.1)."""
+    if version == 2:
+        return content
+    how = flags[1]
+    if how & (0xC0 if version == 3 else 0x0C):  # compressed or encrypted
+        return b""
+    if version == 3:
+        return content[1:] if how & 0x20 else content
+    content = content[bool(how & 0x40) + 4 * (how & 1) :]
+    return _synchronised(content) if how & 2 else content
+
+
+def _extended(body: bytes, version: int) -> int:
+    """The length of the extended header (structure, section 3.2); 2.3 does not count the size itself."""
+    return _number(body[:4], 7) if version == 4 else 4 + _number(body[:4])
+
+
+def _strings(content: bytes) -> list[str]:
+    """The texts of a text frame, which zeros separate."""
+    if not content or content[0] >= len(_ENCODINGS):
+        return [""]
+    encoding = _ENCODINGS[content[0]]
+    return [text.removeprefix("\ufeff") for text in content[1:].decode(encoding, "replace").split("\0")]
+
+
+def _version1(data: bytes) -> dict[str, str]:
+    if len(data) < 128 or data[:3] != b"TAG":
+        return {}
+    fields = {"TITLE": data[3:33], "ALBUM": data[63:93]}
+    texts = {name: field.split(b"\0")[0].decode("latin-1").rstrip() for name, field in fields.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _synchronised(data: bytes) -> bytes:
+    """Undo the unsynchronisation (structure, section 6.1): a zero after each 0xff."""
+    return data.replace(b"\xff\x00", b"\xff")
+
+
+def _syncsafe(number: int) -> bytes:
+    if number >= 1 << 28:
+        raise CodecError("the tags are too long for an MP3")
+    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def _number(data: bytes, bits: int = 8) -> int:
+    """A big-endian number of so many bits a byte; 7 where it is synchsafe (structure, section 6.2)."""
+    return sum((byte & (1 << bits) - 1) << bits * place for place, byte in enumerate(reversed(data)))
