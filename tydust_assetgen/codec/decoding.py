@@ -62,10 +62,11 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
 
 def _sndfile(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, str]:
     container, subtype = _CONTENT[kind]
-    with soundfile.SoundFile(io.BytesIO(data)) as source:
+    frames = mp3.untagged(data) if kind == "mp3" else data  # libsndfile does not know every kind of tag
+    with soundfile.SoundFile(io.BytesIO(frames)) as source:
         if source.format not in (container, container + "EX") or subtype not in ("", source.subtype):
             raise CodecError(f"the file is no {kind}, it is {source.format} {source.subtype}")
-        most = mp3.walk(data).samples if kind == "mp3" else source.frames
+        most = mp3.walk(frames).samples if kind == "mp3" else source.frames
         _refuse(most, source.samplerate, source.channels, max_duration_s)
         if kind == "flac":
             return _flac(source, data)

@@ -50,7 +50,7 @@ def tags(data: bytes) -> dict[str, str]:
         return _version1(data[-128:])
     found: dict[str, str] = {}
     for frame, content in _frames(data):
-        if frame in _FREES or frame in _NAMES:
+        if content and (frame in _FREES or frame in _NAMES):
             first, second, *_ = [*_strings(content), ""]
             name, text = (first, second) if frame in _FREES else (_NAMES[frame], first)
             found.setdefault(name, text)
@@ -91,11 +91,14 @@ def _frame_header(body: bytes, position: int, version: int) -> tuple[bytes, int,
 
 
 def _content(flags: bytes, content: bytes, version: int) -> bytes:
-    """What a frame holds, without what its flags put in front (2.4 structure, section 4.1; 2.3, section 3.3.1)."""
+    """What a frame holds, without what its flags put in front (2.4 structure, section 4.1; 2.3, section 3.3.1).
+
+    Nothing when it is compressed or encrypted.
+    """
     if version == 2:
         return content
     how = flags[1]
-    if how & (0xC0 if version == 3 else 0x0C):  # compressed or encrypted
+    if how & (0xC0 if version == 3 else 0x0C):
         return b""
     if version == 3:
         return content[1:] if how & 0x20 else content
@@ -110,7 +113,7 @@ def _extended(body: bytes, version: int) -> int:
 
 def _strings(content: bytes) -> list[str]:
     """The texts of a text frame, which zeros separate."""
-    if not content or content[0] >= len(_ENCODINGS):
+    if content[0] >= len(_ENCODINGS):
         return [""]
     encoding = _ENCODINGS[content[0]]
     return [text.removeprefix("\ufeff") for text in content[1:].decode(encoding, "replace").split("\0")]

@@ -94,7 +94,12 @@ def walk(data: bytes) -> Stream:
 
 def with_tags(data: bytes, values: Mapping[str, str]) -> bytes:
     """The same frames under an ID3v2 tag of these values, which replaces every tag in front and behind."""
-    return id3.tag(values) + data[_after_id3(data) : _before_trailer(data)]
+    return id3.tag(values) + untagged(data)
+
+
+def untagged(data: bytes) -> bytes:
+    """The frames alone."""
+    return data[_after_id3(data) : _before_trailer(data)]
 
 
 def _after_id3(data: bytes) -> int:

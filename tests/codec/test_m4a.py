@@ -1,0 +1,142 @@
+"""M4A through the real ffmpeg: delay, seam, what foreign files ask for, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from tests.codec.sounds import MADE_BY, TAGS, encoded, master, output
+from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.codec import Tags, damage, decode, encode, ilst, m4a, mp4
+from tydust_assetgen.errors import CodecError
+from tydust_assetgen.flow import Facts, Master
+
+
+@pytest.fixture(autouse=True)
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the whole path, with ffmpeg in it; and a folder for whatever is temporary."""
+    for name in ("bin", "temporary"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path
+
+
+def tones(rate_hz: int = 48_000, frames: int = 96_000) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Whole turns, loud at the wrap."""
+    turn = 2 * np.pi * np.arange(frames) / frames
+    wave = sum(0.15 * np.cos(count * turn + count) for count in (110, 440, 1320, 3980))
+    return np.asarray([wave, wave * 0.7], np.float32)
+
+
+def test_the_seam_of_a_loop_is_as_good_as_its_middle() -> None:
+    sound = tones()
+    track = Master(Audio(sound, 48_000), LoopPoints(0, 96_000), Facts(), MADE_BY)
+    error = np.abs(decode(encode(track, output("m4a"), Tags()), "m4a").audio.samples - sound)
+    at_the_seam = max(error[:, :300].max(), error[:, -300:].max())
+    assert at_the_seam < 1.2 * error[:, 20_000:70_000].max()
+
+
+@pytest.mark.parametrize("frames", [1, 100, 1023, 1024, 1025, 30_000])
+@pytest.mark.parametrize("loop", [True, False])
+def test_the_length_is_exact(frames: int, loop: bool) -> None:
+    heard = decode(encode(master(frames=frames, loop=loop), output("m4a"), TAGS), "m4a")
+    assert (heard.frames, heard.rate_hz, heard.channels) == (frames, 44_100, 2)
+    assert heard.loop == (LoopPoints(0, frames) if loop else None)
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(22_050, 1), (32_000, 2), (48_000, 1), (96_000, 2)])
+def test_rates_and_channels_come_through(rate_hz: int, channels: int) -> None:
+    track = master(rate_hz, 20_000, channels)
+    heard = decode(encode(track, output("m4a", bitrate_kbps=128), Tags()), "m4a")
+    assert (heard.rate_hz, heard.channels, heard.frames) == (rate_hz, channels, 20_000)
+    assert np.corrcoef(heard.audio.samples[0], track.audio.samples[0])[0, 1] > 0.98
+
+
+def test_the_header_says_what_a_player_needs() -> None:
+    data = encoded("m4a")
+    assert [box.name for box in mp4.boxes(data, 0, len(data))] == [b"ftyp", b"moov", b"mdat"]
+    edits = mp4.inside(data, b"moov", b"trak", b"edts", b"elst")
+    assert edits is not None
+    assert struct.unpack_from(">4I", data, edits.start + 4) == (1, 100_003, 3072, 0x10000)
+    chunk = mp4.inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco")
+    audio = mp4.inside(data, b"mdat")
+    assert chunk is not None
+    assert audio is not None
+    assert struct.unpack_from(">I", data, chunk.start + 8)[0] == audio.start
+
+
+def test_tags_of_any_length_move_the_audio_and_its_offsets() -> None:
+    data = encoded("m4a")
+    sound = decode(data, "m4a").audio.samples
+    for length in (0, 1, 70_000, 3_000_000):
+        tagged = ilst.with_tags(data, {"MODEL": "x" * length} if length else {})
+        heard = decode(tagged, "m4a")
+        assert heard.tags == ({"model": "x" * length} if length else {})
+        assert np.array_equal(heard.audio.samples, sound)
+        assert ilst.with_tags(tagged, ilst.tags(data)) == data
+
+
+def test_large_offsets_are_moved_too() -> None:
+    """`co64`, which others write into large files, and a table that is cut or points nowhere."""
+    table = mp4.box(b"co64", struct.pack(">2IQQ", 0, 2, 24, 10**12), b"cut")
+    track = mp4.box(b"trak", mp4.box(b"mdia", mp4.box(b"minf", mp4.box(b"stbl", table))))
+    moved = mp4.movie_first(mp4.box(b"ftyp", b"M4A ") + mp4.box(b"mdat", b"audio") + mp4.box(b"moov", track))
+    found = mp4.inside(moved, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"co64")
+    assert found is not None
+    assert struct.unpack_from(">QQ", moved, found.start + 8) == (moved.index(b"audio") + 24 - 20, 10**12)
+
+
+def test_encoding_and_decoding_leave_no_file(tools: Path) -> None:
+    decode(encode(master(frames=5000), output("m4a"), TAGS), "m4a")
+    broken = bytearray(encoded("m4a"))
+    broken[-20_000:] = bytes(20_000)
+    with pytest.raises(CodecError, match="ffmpeg could not decode"):
+        decode(bytes(broken), "m4a")
+    assert list((tools / "temporary").iterdir()) == []
+
+
+def test_a_failing_ffmpeg_is_said_and_leaves_no_file(tools: Path) -> None:
+    (tools / "bin" / "ffmpeg").unlink()
+    (tools / "bin" / "ffmpeg").write_text("#!/bin/sh\necho no such thing >&2\nexit 3\n")
+    (tools / "bin" / "ffmpeg").chmod(0o755)
+    with pytest.raises(CodecError, match="could not encode m4a: no such thing"):
+        encode(master(frames=5000), output("m4a"), TAGS)
+    assert list((tools / "temporary").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_build_that_is_killed_leaves_neither_a_file_nor_ffmpeg(tools: Path) -> None:
+    program = (
+        "from tests.codec.sounds import *; print('go', flush=True)\n"
+        "while True: encode(master(frames=2_000_000), output('m4a'), TAGS)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tools / "temporary")}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(1.0)
+        child.kill()
+    assert list((tools / "temporary").iterdir()) == []
+
+
+def test_frames_that_are_no_aac_are_refused() -> None:
+    for rubbish in (b"", b"\xff", bytes(20), b"\xff\xf1\x50\x80\xff\xff\xfc"):
+        with pytest.raises(CodecError, match="ffmpeg made"):
+            m4a.m4a(rubbish, 44_100, 1024, 1)
+
+
+def test_cuts_are_noticed() -> None:
+    data = encoded("m4a")
+    places = {*range(1, 2000, 7), *range(2000, len(data), 1999), len(data) - 1}
+    assert [place for place in sorted(places) if damage(data[:place], "m4a") == ""] == []
