@@ -41,7 +41,7 @@ def make_project(root: Path, slots: int) -> None:
     manifest = read_manifest(root / "assets.toml", parameter_types())
     recipes = manifest.resolve(manifest.slots)
     entries = [_finished(manifest.assets, recipe, number) for number, recipe in enumerate(recipes)]
-    (root / "assets.lock").write_bytes(LockFile().with_entries(entries).encode())
+    (root / "assets.lock").write_bytes(LockFile().with_entries(entries).data)
 
 
 def _finished(tree: Path, recipe: Recipe, number: int) -> LockEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_plan import RECIPE, entry
 
-from tydust_assetgen.lockfile import LockEntry, LockFile, parse_lock
+from tydust_assetgen.lockfile import LockEntry, LockFile, read_lock
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 floats = st.floats(-1e6, 1e6)
@@ -31,7 +32,7 @@ def entries(draw: st.DrawFn) -> LockEntry:
 
 @given(st.lists(entries(), max_size=5, unique_by=lambda found: found.slot))
 def test_what_is_written_is_read(written: list[LockEntry]) -> None:
-    lock = parse_lock(LockFile().with_entries(written).encode())
+    lock = LockFile(LockFile().with_entries(written).data)
     assert lock.problems == ()
     assert {slot: lock.entry(slot) for slot in lock.blocks} == {found.slot: found for found in written}
     assert list(lock.blocks) == sorted(lock.blocks)
@@ -39,16 +40,26 @@ def test_what_is_written_is_read(written: list[LockEntry]) -> None:
 
 @given(st.permutations([msgspec.structs.replace(entry(), slot=f"{letter}.ogg") for letter in "abcd"]))
 def test_the_order_of_work_leaves_no_trace(shuffled: list[LockEntry]) -> None:
-    one = LockFile().with_entries(shuffled).encode()
+    one = LockFile().with_entries(shuffled).data
     other = LockFile()
     for found in sorted(shuffled, key=lambda found: found.slot):
         other = other.with_entries([found])
-    assert one == other.encode()
+    assert one == other.data
 
 
-def test_windows_line_ends_make_no_difference() -> None:
-    data = LockFile().with_entries([entry()]).encode()
-    assert parse_lock(data.replace(b"\n", b"\r\n")).entry("a.ogg") == entry()
+def test_windows_line_ends_make_no_difference(tmp_path: Path) -> None:
+    path = tmp_path / "assets.lock"
+    path.write_bytes(LockFile().with_entries([entry()]).data.replace(b"\n", b"\r\n"))
+    assert read_lock(path).entry("a.ogg") == entry()
+
+
+@given(st.lists(entries(), min_size=1, max_size=5, unique_by=lambda found: found.slot), entries())
+def test_one_entry_is_replaced_in_place_as_if_all_were_written_anew(written: list[LockEntry], new: LockEntry) -> None:
+    lock = LockFile().with_entries(written)
+    new = msgspec.structs.replace(new, slot=written[0].slot)
+    spliced = lock.with_entries([new])
+    assert spliced.data == LockFile().with_entries([new, *written[1:]]).data
+    assert all(LockFile(spliced.data).entry(found.slot) == spliced.entry(found.slot) for found in written)
 
 
 def test_nothing_of_this_machine_or_moment_is_in_it(game: Game) -> None:

@@ -71,7 +71,7 @@ class Ledger:
         self._lock = self._lock.with_entries(self._pending.values(), self._dropped)
         self._pending, self._dropped = {}, set()
         try:
-            write_atomic(self._survey.project.lock_file, self._lock.encode())
+            write_atomic(self._survey.project.lock_file, self._lock.data)
         except OSError as error:
             name, why = self._survey.project.lock_file.name, error.strerror or error
             hint = "what was made is in the store: the next build goes on from there"

@@ -8,7 +8,8 @@ conflict or a cut has damaged costs its own slot only. No timestamps, no machine
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -61,64 +62,101 @@ class _Name(msgspec.Struct):
 
 @dataclass(frozen=True)
 class LockFile:
-    """Blocks by slot, decoded only when asked for. `problems` says what could not be read, in words."""
+    """The bytes of a lock file, and what they say. Blocks are decoded only when they are asked for."""
 
-    blocks: Mapping[str, bytes] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
-    other_format: bool = False
+    data: bytes = b""
+    name: str = "assets.lock"
+    trusted: bool = False
+    """Known to be as it was last written: single blocks are then found without looking through all of them."""
+    unread: str = ""
+    """Why the file could not be read at all."""
+
+    @cached_property
+    def _parts(self) -> _Parts:
+        return _parse(self.data, self.name)
+
+    @property
+    def blocks(self) -> Mapping[str, bytes]:
+        """Whole blocks by slot."""
+        return self._parts.blocks
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, in words."""
+        return (self.unread,) if self.unread else () if self.trusted else self._parts.problems
 
     def entry(self, slot: str) -> LockEntry | None:
         """What was built for a slot; `None` when nothing was, or its block can't be read."""
-        block = self.blocks.get(slot)
-        if block is None:
-            return None
+        block = self._found(slot) if self.trusted else self.blocks.get(slot, b"")
         try:
-            return _entry_decoder.decode(block)
+            return _entry_decoder.decode(block) if block else None
         except msgspec.MsgspecError:
             return None
 
+    def _found(self, slot: str) -> bytes:
+        start, end = self._place_of(slot)
+        return self.data[start:end]
+
+    def _place_of(self, slot: str) -> tuple[int, int]:
+        """Where a slot's block lies in a file that is known to be whole; `(0, 0)` when there is none."""
+        start = self.data.find(_BEGIN + msgspec.json.encode(slot) + b",") + 2
+        return (start, self.data.index(_END, start) + 2) if start > 1 else (0, 0)
+
     def with_entries(self, entries: Iterable[LockEntry], without: Iterable[str] = ()) -> LockFile:
         """A new lock file in which `entries` stand instead of the old ones of their slots."""
-        blocks = dict(self.blocks)
-        for entry in entries:
-            blocks[entry.slot] = msgspec.json.format(msgspec.json.encode(entry, order="deterministic"), indent=2)
-        for slot in without:
-            blocks.pop(slot, None)
-        return LockFile(blocks)
+        written = {entry.slot: _encode(entry) for entry in entries}
+        gone = set(without)
+        if len(written) == 1 and not gone and self.trusted:
+            ((slot, block),) = written.items()
+            start, end = self._place_of(slot)
+            if end:
+                return LockFile(self.data[:start] + block + self.data[end:], self.name, trusted=True)
+        blocks = {slot: block for slot, block in {**self.blocks, **written}.items() if slot not in gone}
+        data = b"\n\n".join([_HEADER, *(blocks[slot] for slot in sorted(blocks))]) + b"\n"
+        return LockFile(data, self.name, trusted=True)
 
-    def encode(self) -> bytes:
-        """The bytes of the file."""
-        return b"\n\n".join([_HEADER, *(self.blocks[slot] for slot in sorted(self.blocks))]) + b"\n"
+
+class _Parts(msgspec.Struct, frozen=True):
+    """A lock file looked through."""
+
+    blocks: dict[str, bytes]
+    problems: tuple[str, ...] = ()
 
 
+_BEGIN = b'\n\n{\n  "slot": '
+_END = b"\n}"
 _entry_decoder = msgspec.json.Decoder(LockEntry)
 _name_decoder = msgspec.json.Decoder(_Name)
 
 
-def read_lock(path: Path) -> LockFile:
+def read_lock(path: Path, *, trusted: bool = False) -> LockFile:
     """The lock file at `path`; an empty one when there is none. Never fails: damage is reported in `problems`."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            return LockFile(problems=(f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB and was not read",))
-        return parse_lock(path.read_bytes(), path.name)
+            return LockFile(unread=f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB and was not read")
+        data = path.read_bytes()
     except FileNotFoundError:
-        return LockFile()
+        return LockFile(name=path.name)
     except OSError as error:
-        return LockFile(problems=(f"`{path.name}` can't be read: {error.strerror or error}",))
+        return LockFile(unread=f"`{path.name}` can't be read: {error.strerror or error}")
+    return LockFile(data.replace(b"\r\n", b"\n") if b"\r" in data else data, path.name, trusted)
 
 
-def parse_lock(data: bytes, name: str = "assets.lock") -> LockFile:
+def _parse(data: bytes, name: str) -> _Parts:
     """The blocks of a lock file. What can't be read is left out and counted."""
-    head, *rest = data.replace(b"\r\n", b"\n").strip().split(b"\n\n")
-    if (header := _name_of(head)) is None or header.assetgen_lock != FORMAT:
-        if header is not None and header.assetgen_lock:
-            problem = f"`{name}` has format {header.assetgen_lock}, this assetgen writes {FORMAT}"
-            return LockFile(problems=(problem,), other_format=True)
-        rest = [head, *rest]
-    blocks, damaged = _sorted_out(rest)
-    lost = len(damaged) + (header is None or header.assetgen_lock != FORMAT)
+    head, *rest = data.strip().split(b"\n\n")
+    header = _name_of(head)
+    if header is not None and header.assetgen_lock not in (0, FORMAT):
+        return _Parts({}, (f"`{name}` has format {header.assetgen_lock}, this assetgen writes {FORMAT}",))
+    headless = header is None or header.assetgen_lock != FORMAT
+    blocks, damaged = _sorted_out([head, *rest] if headless else rest)
+    lost = len(damaged) + (headless and not damaged)
     problems = (f"`{name}` is damaged: {lost} of its blocks can't be read",) if lost and data.strip() else ()
-    return LockFile(blocks, problems)
+    return _Parts(blocks, problems)
+
+
+def _encode(entry: LockEntry) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(entry, order="deterministic"), indent=2)
 
 
 def _sorted_out(blocks: list[bytes]) -> tuple[dict[str, bytes], list[bytes]]:

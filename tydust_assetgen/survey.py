@@ -144,11 +144,13 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     """
     manifest = read_manifest(project.manifest, parameter_types())
     wanted = _wanted(manifest, tuple(slots))
-    lock = read_lock(project.lock_file)
     state = read_state(str(project.state))
+    as_left = state is not None and state.watched_unchanged(str(project.root))
+    lock = read_lock(project.lock_file, trusted=as_left)
     fingerprints = {slot: manifest.fingerprint(slot).hex() for slot in manifest.slots}
     known = _known(state)
-    settled = {} if thorough else _settled(project, state, known, fingerprints)
+    left = state.slots if state is not None and as_left and not thorough else {}
+    settled = _settled(project, left, known, fingerprints)
     if force:
         settled = {slot: paths for slot, paths in settled.items() if slot not in set(wanted)}
     unsure = [slot for slot in wanted if slot not in settled]
@@ -158,7 +160,7 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     )
     _check_makers(recipes)
     situations = [look.situation(recipe, *_keys(recipe)) for recipe in recipes]
-    orphans = _orphans(manifest, lock, recipes, thorough)
+    orphans = _orphans(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})
     return Survey(
@@ -194,16 +196,18 @@ def _known(state: State | None) -> dict[str, tuple[Stat, str]]:
 
 
 def _settled(
-    project: Project, state: State | None, known: dict[str, tuple[Stat, str]], fingerprints: dict[str, str]
+    project: Project,
+    left: dict[str, tuple[str, list[str]]],
+    known: dict[str, tuple[Stat, str]],
+    fingerprints: dict[str, str],
 ) -> dict[str, list[str]]:
-    """Slots that are as the last build left them: same recipe, same files, under the same lock file and toolchain."""
-    if state is None or not state.watched_unchanged(str(project.root)):
-        return {}
+    """Slots that are as the last build left them: same recipe, same files."""
     prefix = os.path.join(project.root, "")
+    moved = {path for path, (found, _) in known.items() if stat_of(prefix + path) != found}
     return {
         slot: paths
-        for slot, (fingerprint, paths) in state.slots.items()
-        if fingerprints.get(slot) == fingerprint and all(stat_of(prefix + path) == known[path][0] for path in paths)
+        for slot, (fingerprint, paths) in left.items()
+        if fingerprints.get(slot) == fingerprint and moved.isdisjoint(paths)
     }
 
 
@@ -227,18 +231,19 @@ def _objections(recipe: Recipe) -> list[Problem]:
     return [Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found]
 
 
-def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], thorough: bool) -> tuple[Orphan, ...]:
-    """Files that the lock file knows and no slot asks for: of slots that are gone, and of formats no longer wanted."""
+def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], *, everywhere: bool) -> tuple[Orphan, ...]:
+    """Files that the lock file knows and no slot asks for: of slots that are gone, and of formats no longer wanted.
+
+    Only the entries of `recipes` are looked at, unless slots may be gone and it must be `everywhere`.
+    """
     slots = set(manifest.slots)
     looked_at = {recipe.slot: recipe for recipe in recipes}
-    names = [slot for slot in lock.blocks if slot not in slots or slot in looked_at]
+    names = [*looked_at, *(slot for slot in lock.blocks if slot not in slots)] if everywhere else list(looked_at)
     entries = [entry for slot in names if (entry := lock.entry(slot)) is not None]
-    asked = {output.path for recipe in looked_at.values() for output in recipe.outputs} | (
-        slots if not thorough else set()
-    )
+    asked = {output.path for recipe in looked_at.values() for output in recipe.outputs} | slots
     return tuple(
         orphan
-        for entry in entries
+        for entry in sorted(entries, key=lambda entry: entry.slot)
         for locked in entry.outputs
         if locked.output.path not in asked and (orphan := _orphan(manifest.assets, entry, locked)) is not None
     )

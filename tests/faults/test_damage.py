@@ -9,7 +9,7 @@ from conftest import Game
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tydust_assetgen.lockfile import parse_lock
+from tydust_assetgen.lockfile import LockFile
 from tydust_assetgen.state import read_state
 from tydust_assetgen.store import Store
 
@@ -28,7 +28,7 @@ def test_a_lock_file_cut_at_any_byte_gives_whole_entries_or_none(built: Game) ->
     data = built.project.lock_file.read_bytes()
     whole = {slot: built.lock.entry(slot) for slot in THREE}
     for cut in range(len(data)):
-        lock = parse_lock(data[:cut])
+        lock = LockFile(data[:cut])
         entries = {slot: lock.entry(slot) for slot in lock.blocks}
         assert all(entry in (None, whole[slot]) for slot, entry in entries.items())
         lost = len(THREE) - sum(entry is not None for entry in entries.values())
@@ -67,7 +67,7 @@ def test_a_lock_file_of_another_format_is_named_and_heals(built: Game) -> None:
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_lock_file_or_a_problem(data: bytes) -> None:
-    lock = parse_lock(data)
+    lock = LockFile(data)
     assert lock.problems or not data.strip()
     assert all(lock.entry(slot) is None for slot in lock.blocks)
 
