@@ -16,10 +16,11 @@ PLUGINS = Path(__file__).resolve().parent / "plugins"
 sys.path.insert(0, str(PLUGINS))  # as if the plug-in were installed; workers see it too
 
 from tydust_assetgen import events  # noqa: E402
-from tydust_assetgen.building import Options, Report, build  # noqa: E402
+from tydust_assetgen.building import build  # noqa: E402
 from tydust_assetgen.disk import digest_file  # noqa: E402
 from tydust_assetgen.flow import Scalar  # noqa: E402
 from tydust_assetgen.lockfile import LockFile, read_lock  # noqa: E402
+from tydust_assetgen.outcome import Options, Report  # noqa: E402
 from tydust_assetgen.project import Project  # noqa: E402
 from tydust_assetgen.workers import Pool  # noqa: E402
 

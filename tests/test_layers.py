@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
-            *("adopt", "inspection", "api"),
+            *("adopt", "inspection", "api", "orders", "outcome"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),

@@ -19,12 +19,12 @@ TYPE_CHECKING = False  # type checkers know this name; the module `typing` takes
 if TYPE_CHECKING:
     from tydust_assetgen.api import check as check
     from tydust_assetgen.api import plan as plan
-    from tydust_assetgen.building import Options as Options
-    from tydust_assetgen.building import Report as Report
-    from tydust_assetgen.building import Result as Result
     from tydust_assetgen.building import build as build
     from tydust_assetgen.errors import AssetgenError as AssetgenError
     from tydust_assetgen.errors import ManifestError as ManifestError
+    from tydust_assetgen.outcome import Options as Options
+    from tydust_assetgen.outcome import Report as Report
+    from tydust_assetgen.outcome import Result as Result
     from tydust_assetgen.planning import Plan as Plan
     from tydust_assetgen.planning import Step as Step
     from tydust_assetgen.project import Project as Project
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "AssetgenError": "errors",
     "ManifestError": "errors",
-    "Options": "building",
+    "Options": "outcome",
     "Plan": "planning",
     "Project": "project",
-    "Report": "building",
-    "Result": "building",
+    "Report": "outcome",
+    "Result": "outcome",
     "Step": "planning",
     "build": "building",
     "check": "api",

@@ -14,65 +14,20 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from tydust_assetgen import disk, events
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
-from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, TrackJob, Trouble
-from tydust_assetgen.ledger import Ledger
-from tydust_assetgen.lockfile import LockedOutput, LockEntry
-from tydust_assetgen.planning import OutputStep, Plan, Step
+from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
+from tydust_assetgen.ledger import Ledger, entry_of
+from tydust_assetgen.orders import Order, jobs_for, slots_of, track_job
+from tydust_assetgen.outcome import Options, Report, Result
+from tydust_assetgen.planning import Plan, Step
 from tydust_assetgen.project import Project
 from tydust_assetgen.publish import publish, retract
 from tydust_assetgen.state import Stat, stat_of
 from tydust_assetgen.survey import Survey, survey
 from tydust_assetgen.workers import Pool
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to build."""
-
-    slots: tuple[str, ...] = ()
-    """Only these; all when empty."""
-    force: bool = False
-    """Make `slots` again, whatever is there."""
-    jobs: int = 0
-    """Worker processes; 0 for as many as there are cores."""
-    prune: bool = False
-    """Remove what the manifest no longer asks for."""
-    wait: bool = True
-    """Wait for another build that is at work here."""
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one slot."""
-
-    slot: str
-    status: str
-    """`fresh`, `made`, `restored`, `blocked` or `failed`."""
-    action: str
-    reasons: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    message: str = ""
-    hint: str = ""
-    bug: bool = False
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a build: a summary, and a result for each slot that needed a look."""
-
-    summary: events.Summary
-    results: tuple[Result, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0 all is well, 1 a track failed, 3 a track failed by our own bug."""
-        if any(result.bug for result in self.results):
-            return 3
-        return 1 if self.summary.failed else 0
 
 
 def build(
@@ -206,9 +161,9 @@ class _Build:
     def _jobs(self) -> int:
         return self.options.jobs or os.cpu_count() or 1
 
-    def _from_store(self, step: Step) -> _Order | None:
+    def _from_store(self, step: Step) -> Order | None:
         """Take from the store what it has. A slot that is then complete is published; else what is left is ordered."""
-        order = _Order(step, time.monotonic())
+        order = Order(step, time.monotonic())
         for index, output in enumerate(step.outputs):
             if output.action == "make":
                 order.missing.append(index)
@@ -237,15 +192,15 @@ class _Build:
             return step.entry.facts, step.entry.provenance
         return None
 
-    def _make(self, pool: Pool, orders: list[_Order]) -> None:
+    def _make(self, pool: Pool, orders: list[Order]) -> None:
         by_slot = {order.step.slot: order for order in orders}
-        for job in _jobs_for(orders, str(self.store.root)):
+        for job in jobs_for(orders, str(self.store.root)):
             pool.submit(job)
         with contextlib.closing(pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
             for job, answer in answers:
                 self._take_in(pool, by_slot, job, answer)
 
-    def _take_in(self, pool: Pool, by_slot: dict[str, _Order], job: Job, answer: Answer) -> None:
+    def _take_in(self, pool: Pool, by_slot: dict[str, Order], job: Job, answer: Answer) -> None:
         match answer:
             case Progressed():
                 self._say_progress(job, answer, by_slot)
@@ -255,11 +210,11 @@ class _Build:
                 assert isinstance(job, PerformJob)
                 self._receive_batch(pool, [by_slot[slot] for slot in job.slots], answer)
             case Trouble():
-                for slot in _slots_of(job):
+                for slot in slots_of(job):
                     self._fail(by_slot[slot].step, answer)
 
-    def _say_progress(self, job: Job, answer: Progressed, by_slot: dict[str, _Order]) -> None:
-        for slot in (answer.slot,) if answer.slot else _slots_of(job):
+    def _say_progress(self, job: Job, answer: Progressed, by_slot: dict[str, Order]) -> None:
+        for slot in (answer.slot,) if answer.slot else slots_of(job):
             order = by_slot[slot]
             if not order.started:
                 order.started, order.begun = True, time.monotonic()
@@ -268,7 +223,7 @@ class _Build:
                 self.tell(events.Started(slot=slot, action=step.action, reasons=_words(step), estimate_s=estimate_s))
             self.tell(events.Progressed(slot=slot, stage=answer.stage, share=answer.share))
 
-    def _receive(self, order: _Order, made: Made) -> None:
+    def _receive(self, order: Order, made: Made) -> None:
         brief = order.step.recipe.brief
         self.rates.learn(brief.generator, brief.duration_s, made.generate_s)
         order.ready.extend(made.verified)
@@ -277,21 +232,21 @@ class _Build:
             self.tally.finished += made.finished
             self.tally.encoded += 1
 
-    def _receive_batch(self, pool: Pool, orders: list[_Order], answer: Performed) -> None:
+    def _receive_batch(self, pool: Pool, orders: list[Order], answer: Performed) -> None:
         seconds = sum(order.step.recipe.brief.duration_s for order in orders)
         self.rates.learn(orders[0].step.recipe.brief.generator, seconds, answer.seconds)
         for order in orders:
             order.performed = True
-            pool.submit(_track_job(order, str(self.store.root)), first=True)
+            pool.submit(track_job(order, str(self.store.root)), first=True)
 
     # what every slot ends with
 
-    def _finish_slot(self, order: _Order, facts: Facts, provenance: Provenance, notes: tuple[str, ...] = ()) -> bool:
+    def _finish_slot(self, order: Order, facts: Facts, provenance: Provenance, notes: tuple[str, ...] = ()) -> bool:
         """Publish what is ready, then write the lock entry. False when it failed."""
         step = order.step
         try:
             published = {verified.output.path: self._publish(verified) for verified in order.ready}
-            entry = _entry(step, published, facts, provenance)
+            entry = entry_of(step, published, facts, provenance)
             whole = all(output.action != "blocked" for output in step.outputs)
             paths = [output.output.path for output in step.outputs]
             self.ledger.record(entry, self._digests(step, published), paths if whole else None)
@@ -360,58 +315,6 @@ class _Build:
         return Report(summary=summary, results=tuple(self.results))
 
 
-@dataclass
-class _Order:
-    """One slot under way: what is still to be made, and what is ready to be published."""
-
-    step: Step
-    begun: float
-    missing: list[int] = field(default_factory=list)
-    ready: list[Verified] = field(default_factory=list)
-    started: bool = False
-    performed: bool = False
-
-
-def _jobs_for(orders: list[_Order], store: str) -> list[Job]:
-    """A job for each slot; slots whose generator likes batches are first performed together."""
-    jobs: list[Job] = []
-    batches: dict[str, list[_Order]] = {}
-    for order in orders:
-        name = order.step.recipe.brief.generator
-        if order.step.action == "generate" and _in_batches(name):
-            batches.setdefault(name, []).append(order)
-        else:
-            jobs.append(_track_job(order, store))
-    for name, waiting in batches.items():
-        size = generator(name).resources.batch
-        jobs.extend(_perform_job(waiting[at : at + size], store) for at in range(0, len(waiting), size))
-    return jobs
-
-
-def _in_batches(name: str) -> bool:
-    resources = generator(name).resources
-    return resources.gpu or resources.batch > 1
-
-
-def _track_job(order: _Order, store: str) -> TrackJob:
-    step = order.step
-    forced = any(reason.kind == "forced" for reason in step.reasons) and not order.performed
-    return TrackJob(store=store, recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=forced)
-
-
-def _perform_job(orders: list[_Order], store: str) -> PerformJob:
-    return PerformJob(
-        store=store,
-        slots=tuple(order.step.slot for order in orders),
-        briefs=tuple(order.step.recipe.brief for order in orders),
-        take_keys=tuple(order.step.keys.take for order in orders),
-    )
-
-
-def _slots_of(job: Job) -> tuple[str, ...]:
-    return job.slots if isinstance(job, PerformJob) else (job.recipe.slot,)
-
-
 def _words(step: Step) -> tuple[str, ...]:
     return tuple(map(str, step.reasons))
 
@@ -428,39 +331,6 @@ def _result(step: Step, status: str, *, message: str = "", hint: str = "", bug: 
         hint=hint,
         bug=bug,
     )
-
-
-def _entry(step: Step, published: dict[str, Published], facts: Facts, provenance: Provenance) -> LockEntry:
-    """The lock entry of a slot after its step. Outputs that were left alone keep what the lock said of them."""
-    recipe, old = step.recipe, step.entry
-    locked = [found for output in step.outputs if (found := _locked(output, published, old)) is not None]
-    asked = {output.path for output in recipe.outputs}
-    leftover = [known for known in old.outputs if known.output.path not in asked] if old else []
-    return LockEntry(
-        slot=recipe.slot,
-        title=recipe.title,
-        game=recipe.game,
-        take_key=step.keys.take,
-        master_key=step.keys.master,
-        outputs=(*locked, *leftover),
-        brief=recipe.brief,
-        finish=recipe.finish,
-        facts=facts,
-        provenance=provenance,
-        versions=step.versions,
-    )
-
-
-def _locked(step: OutputStep, published: dict[str, Published], old: LockEntry | None) -> LockedOutput | None:
-    path = step.output.path
-    if path in published:
-        done = published[path]
-        return LockedOutput(output=step.output, key=step.key, digest=done.digest, size=done.size)
-    before = old.output_at(path) if old else None
-    if step.action in ("fresh", "relock"):
-        size = step.size
-        return LockedOutput(output=step.output, key=step.key, digest=step.digest, size=size)
-    return before
 
 
 def write_bug_log(project: Project, text: str) -> Path:

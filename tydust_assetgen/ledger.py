@@ -12,7 +12,9 @@ import time
 
 from tydust_assetgen.disk import digest_file, write_atomic
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.lockfile import LockEntry, LockFile
+from tydust_assetgen.flow import Facts, Provenance, Published
+from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile
+from tydust_assetgen.planning import OutputStep, Step
 from tydust_assetgen.state import Stat, encode_state, stat_of, toolchain
 from tydust_assetgen.survey import Survey
 
@@ -109,3 +111,36 @@ class Ledger:
         )
         with contextlib.suppress(OSError):  # only a cache: without it the next build takes a closer look
             write_atomic(project.state, data, durable=False)
+
+
+def entry_of(step: Step, published: dict[str, Published], facts: Facts, provenance: Provenance) -> LockEntry:
+    """The lock entry of a slot after its step. Outputs that were left alone keep what the lock said of them."""
+    recipe, old = step.recipe, step.entry
+    locked = [found for output in step.outputs if (found := _locked(output, published, old)) is not None]
+    asked = {output.path for output in recipe.outputs}
+    leftover = [known for known in old.outputs if known.output.path not in asked] if old else []
+    return LockEntry(
+        slot=recipe.slot,
+        title=recipe.title,
+        game=recipe.game,
+        take_key=step.keys.take,
+        master_key=step.keys.master,
+        outputs=(*locked, *leftover),
+        brief=recipe.brief,
+        finish=recipe.finish,
+        facts=facts,
+        provenance=provenance,
+        versions=step.versions,
+    )
+
+
+def _locked(step: OutputStep, published: dict[str, Published], old: LockEntry | None) -> LockedOutput | None:
+    path = step.output.path
+    if path in published:
+        done = published[path]
+        return LockedOutput(output=step.output, key=step.key, digest=done.digest, size=done.size)
+    before = old.output_at(path) if old else None
+    if step.action in ("fresh", "relock"):
+        size = step.size
+        return LockedOutput(output=step.output, key=step.key, digest=step.digest, size=size)
+    return before

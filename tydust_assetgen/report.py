@@ -150,6 +150,7 @@ class LiveReporter(LineReporter):
         )
         self._tasks: dict[str, TaskID] = {}
         self._total: TaskID | None = None
+        self._ended = 0
 
     def __enter__(self) -> LiveReporter:
         self._bars.start()
@@ -179,7 +180,7 @@ class LiveReporter(LineReporter):
         task = self._tasks.pop(slot, None)
         if task is not None:
             self._bars.remove_task(task)
-        self._ended = getattr(self, "_ended", 0) + 1
+        self._ended += 1
         self._advance()
 
     def _advance(self) -> None:
@@ -187,7 +188,7 @@ class LiveReporter(LineReporter):
         if self._total is None:
             return
         under_way = sum(task.completed for task in self._bars.tasks if task.id in self._tasks.values())
-        self._bars.update(self._total, completed=getattr(self, "_ended", 0) + under_way)
+        self._bars.update(self._total, completed=self._ended + under_way)
 
 
 def summary_line(event: events.Summary) -> str:

@@ -15,8 +15,8 @@ from tydust_assetgen.survey import Survey, survey
 
 
 def build(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.building import Options
     from tydust_assetgen.building import build as build_project
+    from tydust_assetgen.outcome import Options
 
     project = project_of(arguments)
     if arguments.force and not arguments.slots:

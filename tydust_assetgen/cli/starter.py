@@ -24,8 +24,11 @@ loop      = true
 loudness  = -16            # LUFS
 
 [music]
-# The short form: a slot and what it should sound like.
-"music/title.ogg" = "Heroic and playful chiptune title theme, C major, 140 BPM. 8 second intro with square leads. 16 second main theme with triangle bass and noise drums."
+# The short form: a slot, and what it should sound like in words.
+"music/title.ogg" = '''
+Heroic and playful chiptune title theme, C major, 140 BPM.
+8 second intro with square leads. 16 second main theme with triangle bass and noise drums.
+'''
 
 # The long form.
 [music."music/explore.ogg"]

@@ -1,0 +1,50 @@
+"""How to build, and what became of it: what programs hand in and get back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tydust_assetgen import events
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to build."""
+
+    slots: tuple[str, ...] = ()
+    """Only these; all when empty."""
+    force: bool = False
+    """Make `slots` again, whatever is there."""
+    jobs: int = 0
+    """Worker processes; 0 for as many as there are cores."""
+    prune: bool = False
+    """Remove what the manifest no longer asks for."""
+    wait: bool = True
+    """Wait for another build that is at work here."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one slot."""
+
+    slot: str
+    status: str
+    """`fresh`, `made`, `restored`, `blocked` or `failed`."""
+    action: str
+    reasons: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    message: str = ""
+    hint: str = ""
+    bug: bool = False
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a build: a summary, and a result for each slot that needed a look."""
+
+    summary: events.Summary
+    results: tuple[Result, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 a track failed, 3 a track failed by our own bug."""
+        if any(result.bug for result in self.results):
+            return 3
+        return 1 if self.summary.failed else 0
