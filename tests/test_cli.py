@@ -63,7 +63,7 @@ def test_dry_run_says_what_and_why_and_changes_nothing(built: Game) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("generate  music/one.ogg\n")
     assert 'prompt: "first" -> "changed"' in done.stdout
-    assert "would make 1 slots, in about" in done.stdout
+    assert "would make 1 slot, in about" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in built.root.rglob("*")} == before
     paper = json.loads(built.run("build", "--dry-run", "--json").stdout)
     assert [step["slot"] for step in paper["steps"]] == ["music/one.ogg"]

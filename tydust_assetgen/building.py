@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tydust_assetgen import disk, events
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.estimate import Rates
+from tydust_assetgen.estimate import FINISHING, Rates
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
 from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
 from tydust_assetgen.ledger import Ledger, entry_of
@@ -226,6 +226,7 @@ class _Build:
     def _receive(self, order: Order, made: Made) -> None:
         brief = order.step.recipe.brief
         self.rates.learn(brief.generator, brief.duration_s, made.generate_s)
+        self.rates.learn(FINISHING, brief.duration_s * len(made.verified), made.finish_s)
         order.ready.extend(made.verified)
         if self._finish_slot(order, made.facts, made.provenance, made.notes):
             self.tally.generated += made.generated or order.performed

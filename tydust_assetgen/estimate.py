@@ -12,8 +12,12 @@ from tydust_assetgen.disk import write_atomic
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning import Step
 
-_FINISHING_S_PER_S = 0.03
-"""Finishing, encoding and verifying one second of stereo, measured on a 2-core machine; see docs/performance.md."""
+FINISHING = "finishing"
+"""What stands in the rates for all but generating: finishing, encoding and verifying a file."""
+_FINISHING_S_PER_S = 0.06
+"""For one second of stereo, before anything was measured here; see docs/performance.md."""
+_START_S = 1.5
+"""A worker loads numpy and scipy before its first track."""
 _MEMORY = 0.7
 """Weight of what was known before against the newest measurement."""
 
@@ -45,7 +49,8 @@ class Rates:
     def step_s(self, step: Step) -> float:
         """How long one step will take on one core."""
         brief = step.recipe.brief
-        finishing = _FINISHING_S_PER_S * brief.duration_s
+        files = sum(output.action == "make" for output in step.outputs)
+        finishing = self._rates.get(FINISHING, _FINISHING_S_PER_S) * brief.duration_s * files
         match step.action:
             case "generate":
                 known = self._rates.get(brief.generator)
@@ -59,4 +64,5 @@ class Rates:
     def total_s(self, steps: Iterable[Step], jobs: int) -> float:
         """How long these steps will take together: all cores busy, but never less than the longest one."""
         times = [self.step_s(step) for step in steps]
-        return max(sum(times) / jobs, max(times, default=0.0))
+        start_s = _START_S if any(times) else 0.0
+        return start_s + max(sum(times) / jobs, max(times, default=0.0))

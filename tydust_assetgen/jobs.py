@@ -44,6 +44,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, tag="made"):
     generated: bool
     finished: bool
     generate_s: float
+    finish_s: float
+    """Everything but generating."""
     notes: tuple[str, ...]
 
 

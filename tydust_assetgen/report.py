@@ -74,7 +74,7 @@ class LineReporter:
             case events.Planned():
                 if event.work:
                     self.line(
-                        1, f"{_count(event.work, 'slot')} of {event.slots} to make, about {clock(event.estimate_s)}"
+                        1, f"{count_of(event.work, 'slot')} of {event.slots} to make, about {clock(event.estimate_s)}"
                     )
             case events.Waiting():
                 self.line(0, event.message)
@@ -212,7 +212,7 @@ def summary_line(event: events.Summary) -> str:
 
 
 def nothing_to_do(slots: int) -> str:
-    return f"nothing to do: {_count(slots, 'slot')} fresh"
+    return f"nothing to do: {count_of(slots, 'slot')} fresh"
 
 
 def reporter(*, json: bool, color: Color, verbosity: int) -> JsonReporter | LineReporter:
@@ -223,5 +223,5 @@ def reporter(*, json: bool, color: Color, verbosity: int) -> JsonReporter | Line
     return LiveReporter(color, verbosity) if live else LineReporter(color, verbosity)
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -76,6 +76,7 @@ def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
     Raises:
         AssetgenError: a step failed; what was done before it is in the store.
     """
+    begun = time.perf_counter()
     walk = _Walk(job, store, tell)
     master = walk.master()
     verified = tuple(walk.output(index, master) for index in job.outputs)
@@ -93,6 +94,7 @@ def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
         generated="take" in walk.made,
         finished="master" in walk.made,
         generate_s=walk.generate_s,
+        finish_s=time.perf_counter() - begun - walk.generate_s,
         notes=(*master.notes, *dict.fromkeys(warnings)),
     )
 

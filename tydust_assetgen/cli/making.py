@@ -10,7 +10,7 @@ from tydust_assetgen.cli.commands import print_json, project_of, step_paper, ver
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.project import Project
-from tydust_assetgen.report import clock, console, nothing_to_do, reporter
+from tydust_assetgen.report import clock, console, count_of, nothing_to_do, reporter
 from tydust_assetgen.survey import Survey, survey
 
 
@@ -45,7 +45,11 @@ def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
     _say_steps(seen, arguments)
     out = console(arguments.color, stderr=False)
     if seen.plan.work:
-        out.print(f"would make {len(seen.plan.work)} slots, in about {clock(estimate_s)}", style="bold", markup=False)
+        out.print(
+            f"would make {count_of(len(seen.plan.work), 'slot')}, in about {clock(estimate_s)}",
+            style="bold",
+            markup=False,
+        )
     else:
         out.print(nothing_to_do(seen.plan.fresh), style="bold", markup=False)
     return 0

@@ -1,0 +1,46 @@
+"""Estimates come from what was measured on this machine before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Game
+from test_plan import changed, entry, step
+
+from tydust_assetgen.estimate import FINISHING, Rates
+
+
+def test_what_was_learned_is_kept_and_used(tmp_path: Path) -> None:
+    rates = Rates(tmp_path / "rates.json")
+    rates.learn("composer", 60, 6)
+    rates.learn(FINISHING, 60, 3)
+    rates.save()
+    again = Rates(tmp_path / "rates.json")
+    stale = step(changed(seed=5), entry())
+    assert stale.action == "generate"
+    assert again.step_s(stale) == pytest.approx(6 + 2 * 3)
+    assert again.total_s([stale] * 4, 2) == pytest.approx(1.5 + 2 * 12)
+    assert again.total_s([stale], 8) == pytest.approx(1.5 + 12)
+    assert again.total_s([step(locked=entry())], 2) == 0
+
+
+def test_rates_move_slowly(tmp_path: Path) -> None:
+    rates = Rates(tmp_path / "rates.json")
+    for seconds in (6, 12):
+        rates.learn("composer", 60, seconds)
+    assert rates.step_s(step(changed(seed=5), entry())) == pytest.approx(0.7 * 6 + 0.3 * 12 + 2 * 60 * 0.06)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"composer": "fast"}', b"[1]", b"\xff"])
+def test_a_damaged_file_means_nothing_is_known(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "rates.json").write_bytes(content)
+    assert Rates(tmp_path / "rates.json").step_s(step(changed(seed=5), entry())) > 0
+
+
+def test_a_build_learns(game: Game) -> None:
+    game.slots({"a.wav": "first"}, slow_s=0.5)
+    game.build()
+    game.slots({"a.wav": "second"}, slow_s=0.5)
+    planned = game.run("build", "--dry-run")
+    assert planned.stdout.splitlines()[-1] in {f"would make 1 slot, in about {s / 10:.1f} s" for s in range(20, 40)}
