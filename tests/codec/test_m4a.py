@@ -68,7 +68,7 @@ def test_the_header_says_what_a_player_needs() -> None:
     assert [box.name for box in mp4.boxes(data, 0, len(data))] == [b"ftyp", b"moov", b"mdat"]
     edits = mp4.inside(data, b"moov", b"trak", b"edts", b"elst")
     assert edits is not None
-    assert struct.unpack_from(">4I", data, edits.start + 4) == (1, 100_003, 3072, 0x10000)
+    assert struct.unpack_from(">4I", data, edits.start + 4) == (1, 100_003, 9 * 1024, 0x10000)
     chunk = mp4.inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco")
     audio = mp4.inside(data, b"mdat")
     assert chunk is not None

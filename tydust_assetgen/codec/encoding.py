@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tydust_assetgen.flow import Codec, Master, Output
 
 _OPUS_AFTER = 960
-_AAC_AROUND = 2 * m4a.FRAME
-"""Long enough for the overlap of two frames and for the encoder to settle."""
+_AAC_BEFORE, _AAC_AFTER = 8 * m4a.FRAME, 2 * m4a.FRAME
+"""What a loop gets of itself: before it until the encoder's bit rate has settled (measured), after it the overlap."""
 _AAC_DELAY = m4a.FRAME
 """Of ffmpeg's own encoder (`initial_padding` in `libavcodec/aacenc.c`)."""
 _CHUNK_FRAMES = 16_384
@@ -92,16 +92,15 @@ def _opus(audio: Audio, output: Output, circular: bool) -> bytes:
 
 
 def _m4a(audio: Audio, output: Output, circular: bool) -> bytes:
-    """ffmpeg's encoder puts a frame of delay in front; that, and what stands around the sound, the edit list cuts.
+    """ffmpeg's encoder puts a frame of delay in front, which the edit list cuts.
 
-    For a loop its end stands before it and its beginning after it, so that the codec hears no seam at all.
+    A loop has its end put before it and its beginning after it, and cut as well: the codec hears no seam at all.
     """
-    around = np.pad(audio.samples, ((0, 0), (_AAC_AROUND, _AAC_AROUND)), mode="wrap")
-    if not circular:
-        around[:, :_AAC_AROUND] = around[:, _AAC_AROUND + audio.frames :] = 0.0
+    before, after = (_AAC_BEFORE, _AAC_AFTER) if circular else (0, 0)
+    around = np.pad(audio.samples, ((0, 0), (before, after)), mode="wrap")
     samples = np.concatenate([_integers(chunk, 32) for chunk in _chunks(around)])
     adts = ffmpeg.encode_aac(samples, audio.rate_hz, output.bitrate_kbps)
-    return m4a.m4a(adts, audio.rate_hz, _AAC_DELAY + _AAC_AROUND, audio.frames)
+    return m4a.m4a(adts, audio.rate_hz, _AAC_DELAY + before, audio.frames)
 
 
 def _sndfile(audio: Audio, output: Output) -> bytes:

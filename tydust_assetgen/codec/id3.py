@@ -1,7 +1,7 @@
 """ID3 tags in MP3 files. Tags walk in, an ID3v2.4 tag in UTF-8 walks out; tags of any version walk back.
 
-Source: M. Nilsson, "ID3 tag version 2.4.0 - Main Structure" and "- Native Frames" (id3.org, 2000), called "structure"
-and "frames" below; versions 2.3.0 (1999) and 2.2.0 (1998) where they differ; ID3v1 (E. Kemp, 1996).
+Source: M. Nilsson, "ID3 tag version 2.4.0 - Main Structure", called "structure" below, and "- Native Frames" (id3.org,
+2000); versions 2.3.0 (1999) and 2.2.0 (1998) where they differ; ID3v1 (E. Kemp, 1996).
 
 Only the title, the album and free text (`TXXX`) are read. Compressed and encrypted frames are passed over.
 """
@@ -112,11 +112,11 @@ def _extended(body: bytes, version: int) -> int:
 
 
 def _strings(content: bytes) -> list[str]:
-    """The texts of a text frame, which zeros separate."""
+    """The first texts of a text frame, which zeros separate."""
     if content[0] >= len(_ENCODINGS):
         return [""]
     encoding = _ENCODINGS[content[0]]
-    return [text.removeprefix("\ufeff") for text in content[1:].decode(encoding, "replace").split("\0")]
+    return [text.removeprefix("\ufeff") for text in content[1:].decode(encoding, "replace").split("\0", 2)]
 
 
 def _version1(data: bytes) -> dict[str, str]:

@@ -79,8 +79,7 @@ def opus_ending_at(data: bytes, frames: int) -> bytes:
 
 def tags(data: bytes, codec: str) -> dict[str, str]:
     """The comments of the first stream, `codec` being one of `MAGIC`."""
-    headers = _headers(data, codec)
-    return vorbis.comments(headers.comments)
+    return vorbis.comments(_headers(data, codec).comments)
 
 
 def with_tags(data: bytes, codec: str, values: Mapping[str, str]) -> bytes:
@@ -91,13 +90,13 @@ def with_tags(data: bytes, codec: str, values: Mapping[str, str]) -> bytes:
     """
     headers = _headers(data, codec)
     first, *pages = _pages(data)
-    if not headers.apart or any(page.serial != first.serial for page in pages):
-        raise CodecError("it is not one stream with its audio on pages of its own")
+    alone = first.body == first.start + _HEADER.size + 1  # one segment, which is the first packet
+    if not (alone and headers.apart) or any(page.serial != first.serial for page in pages):
+        raise CodecError("it is not one stream with its headers and its audio on pages of their own")
     comments = vorbis.block(values, vorbis.vendor(headers.comments))
     framing = b"\x01" if codec == "ogg" else b""  # Vorbis I, section 5.2.1
     made = _paged([_TAGS_MAGIC[codec] + comments + framing, *headers.after], first.serial)
-    moved = len(made) + 1 - headers.pages
-    audio = (page._replace(number=page.number + moved) for page in pages[headers.pages - 1 :])
+    audio = (page._replace(number=n) for n, page in enumerate(pages[headers.pages - 1 :], start=len(made) + 1))
     return b"".join((data[: first.end], *made, *(_page_with(data, page, page.serial) for page in audio)))
 
 
