@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLUGINS = Path(__file__).resolve().parent / "plugins"
@@ -23,6 +24,9 @@ from tydust_assetgen.lockfile import LockFile, read_lock  # noqa: E402
 from tydust_assetgen.outcome import Options, Report  # noqa: E402
 from tydust_assetgen.project import Project  # noqa: E402
 from tydust_assetgen.workers import Pool  # noqa: E402
+
+settings.register_profile("assetgen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("assetgen")  # timings never fail a test
 
 HEAD = """
 [game]
