@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tydust_assetgen import codec, disk
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.flow import Facts, Provenance
-from tydust_assetgen.ledger import Ledger
-from tydust_assetgen.lockfile import LockedOutput, LockEntry
-from tydust_assetgen.planning import OutputStep, Step
+from tydust_assetgen.flow import Codec, Facts, Provenance, Published
+from tydust_assetgen.ledger import Ledger, entry_of
 from tydust_assetgen.project import Project
 from tydust_assetgen.survey import Survey, survey
+
+_BY_HAND = Provenance(generator="a person", version="", licence="unknown")
 
 
 def adopt(project: Project, slot: str) -> tuple[str, ...]:
@@ -22,41 +24,25 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
     with disk.build_lock(project.private, wait=True, on_wait=lambda: None):
         seen = survey(project, slots=(slot,), thorough=True)
         (step,) = seen.plan.steps
-        locked = tuple(_accept(seen, output) for output in step.outputs)
+        accepted = {
+            output.output.path: _accept(seen, output.output.path, output.output.codec) for output in step.outputs
+        }
+        entry = entry_of(step, accepted, Facts(), _BY_HAND)
         ledger = Ledger(seen)
-        digests = {found.output.path: found.digest for found in locked}
-        ledger.record(_entry(step, locked), digests, list(digests))
+        digests = {path: found.digest for path, found in accepted.items()}
+        ledger.record(msgspec.structs.replace(entry, hand_made=True), digests, list(digests))
         ledger.close()
     return tuple(digests)
 
 
-def _accept(seen: Survey, step: OutputStep) -> LockedOutput:
-    path = disk.inside(seen.tree, step.output.path)
+def _accept(seen: Survey, output_path: str, kind: Codec) -> Published:
     try:
-        data = path.read_bytes()
+        data = disk.inside(seen.tree, output_path).read_bytes()
     except OSError as error:
-        hint = "put your file there first"
-        raise AssetgenError(f"`{step.output.path}` can't be read: {error.strerror}", hint=hint) from error
-    if damage := codec.damage(data, step.output.codec):
+        raise AssetgenError(
+            f"`{output_path}` can't be read: {error.strerror}", hint="put your file there first"
+        ) from error
+    if damage := codec.damage(data, kind):
         hint = "export it again; only files that decode whole are adopted"
-        raise AssetgenError(f"`{step.output.path}` is damaged: {damage}", hint=hint)
-    digest = seen.project.store.put_object(data)
-    return LockedOutput(output=step.output, key=step.key, digest=digest, size=len(data))
-
-
-def _entry(step: Step, locked: tuple[LockedOutput, ...]) -> LockEntry:
-    recipe = step.recipe
-    return LockEntry(
-        slot=recipe.slot,
-        title=recipe.title,
-        game=recipe.game,
-        take_key=step.keys.take,
-        master_key=step.keys.master,
-        outputs=locked,
-        hand_made=True,
-        brief=recipe.brief,
-        finish=recipe.finish,
-        facts=Facts(),
-        provenance=Provenance(generator="a person", version="", licence="unknown"),
-        versions=step.versions,
-    )
+        raise AssetgenError(f"`{output_path}` is damaged: {damage}", hint=hint)
+    return Published(path=output_path, digest=seen.project.store.put_object(data), size=len(data))

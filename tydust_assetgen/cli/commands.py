@@ -205,7 +205,5 @@ def doctor(arguments: argparse.Namespace) -> int:
 def completion(arguments: argparse.Namespace) -> int:
     import shtab
 
-    from tydust_assetgen.cli.parser import parser
-
-    sys.stdout.write(shtab.complete(parser(), shell=arguments.shell) + "\n")
+    sys.stdout.write(shtab.complete(arguments.parser, shell=arguments.shell) + "\n")
     return 0

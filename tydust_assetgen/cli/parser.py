@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     commands_ = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     _add_making(commands_)
     _add_looking(commands_)
-    _add_helping(commands_)
+    _add_helping(commands_, top)
     return top
 
 
@@ -99,7 +99,7 @@ def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _json(lint)
 
 
-def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: argparse.ArgumentParser) -> None:
     midi = _command(to, "midi", "write a slot's score as a MIDI file, to carry on in a DAW", making.midi)
     midi.add_argument("slot", metavar="SLOT")
     midi.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .mid, here")
@@ -111,6 +111,7 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _json(doctor)
     completion = _command(to, "completion", "print a completion script for your shell", commands.completion)
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(parser=top)
 
 
 def _count(text: str) -> int:
