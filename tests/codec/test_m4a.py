@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -115,19 +116,34 @@ def test_a_failing_ffmpeg_is_said_and_leaves_no_file(tools: Path) -> None:
     assert list((tools / "temporary").iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_build_that_is_killed_leaves_neither_a_file_nor_ffmpeg(tools: Path) -> None:
-    program = (
-        "from tests.codec.sounds import *; print('go', flush=True)\n"
-        "while True: encode(master(frames=2_000_000), output('m4a'), TAGS)"
-    )
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
+def test_a_build_that_is_killed_while_ffmpeg_works_leaves_neither_a_file_nor_ffmpeg(tools: Path) -> None:
+    started = tools / "started"
+    (tools / "bin" / "ffmpeg").unlink()
+    (tools / "bin" / "ffmpeg").write_text(f'#!/bin/sh\n: > {started}\nexec {imageio_ffmpeg.get_ffmpeg_exe()} "$@"\n')
+    (tools / "bin" / "ffmpeg").chmod(0o755)
+    program = "from tests.codec.sounds import *; encode(master(frames=1_000_000), output('m4a'), TAGS)"
     environment = {**os.environ, "TMPDIR": str(tools / "temporary")}
-    with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(1.0)
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True) as child:
+        wait_until(started.exists)
         child.kill()
+    wait_until(lambda: not group_lives(child.pid))
     assert list((tools / "temporary").iterdir()) == []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_frames_that_are_no_aac_are_refused() -> None:

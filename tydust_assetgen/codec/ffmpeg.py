@@ -1,8 +1,8 @@
 """The way to ffmpeg, for M4A alone. Samples walk in, frames of AAC walk out; an M4A file walks in, samples walk out.
 
 Everything goes through pipes, so that nothing is left on the disk, and no ffmpeg runs on, however a build ends: when
-we are gone, its input ends. pydub says which ffmpeg there is and wraps the samples up as a WAV file for it; its own
-`export` would leave temporary files behind when it is interrupted, and its reading wants ffprobe, which some lack.
+we are gone, its input ends. pydub wraps the samples up as a WAV file for it; pydub's own way to ffmpeg would leave
+temporary files behind when it fails or is interrupted, and asks for ffprobe, which some installations lack.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def encode_aac(samples: NDArray[np.int32], rate_hz: int, kbps: int) -> bytes:
     )
     wav = segment.export(io.BytesIO(), format="wav").getvalue()
     target = [*_AAC, "-b:a", f"{kbps}k", "-ar", str(rate_hz), *_PLAIN, "-f", "adts", "pipe:1"]
-    return _run([segment.converter, *_QUIET, "-f", "wav", "-i", "pipe:0", *target], wav, "encode")
+    return _run(["ffmpeg", *_QUIET, "-f", "wav", "-i", "pipe:0", *target], wav, "encode")
 
 
 def decode_m4a(data: bytes, max_duration_s: float, max_bytes: int) -> Sound:
