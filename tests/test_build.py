@@ -250,6 +250,16 @@ def test_the_same_recipe_gives_the_same_bytes_whatever_else_is_built(game: Game,
     assert alone.digests()["music/two.ogg"] == game.digests()["music/two.ogg"]
 
 
+def test_every_slot_has_a_result(game: Game) -> None:
+    game.slots({"b.wav": "tune", "a.wav": "song"}, more='also = ["flac"]')
+    assert [(found.slot, found.status) for found in game.build().results] == [("b.wav", "made"), ("a.wav", "made")]
+    game.path("a.flac").unlink()
+    results = game.build().results
+    assert [(found.slot, found.status) for found in results] == [("b.wav", "fresh"), ("a.wav", "restored")]
+    assert results[0].paths == ("b.wav", "b.flac")
+    assert [found.slot for found in game.build("a.wav").results] == ["a.wav"]
+
+
 def test_events_tell_the_whole_story(game: Game) -> None:
     game.slots({"a.ogg": "tune"})
     game.build()

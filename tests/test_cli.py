@@ -294,3 +294,38 @@ def test_a_read_only_project_fails_in_words(built: Game) -> None:
     assert done.returncode == 1
     assert "error: can't lock" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_gets_bars_and_its_cursor_back(game: Game) -> None:
+    import pty
+
+    game.slots({"a.wav": "tune", "b.wav": "song"}, slow_s=0.6)
+    parent, child = pty.openpty()
+    environment_ = {**environment(), "TERM": "xterm-256color", "COLUMNS": "100"}
+    build = subprocess.Popen(command("build"), cwd=game.root, env=environment_, stdout=child, stderr=child)
+    os.close(child)
+    shown = b""
+    while chunk := _read(parent):
+        shown += chunk
+    os.close(parent)
+    assert build.wait(30) == 0
+    text = shown.decode()
+    assert "2 slots of 2 to make" in text
+    assert "generate" in text
+    assert " %" in text
+    assert "made        a.wav" in text
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h")  # hidden and shown again
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:  # Linux says so when the other end is closed
+        return b""
+
+
+def test_options_stand_before_or_after_the_command(built: Game, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = Game(tmp_path_factory.mktemp("elsewhere"))
+    before = elsewhere.run("-C", str(built.root), "status", "--json").stdout
+    assert elsewhere.run("status", "-C", str(built.root), "--json").stdout == before
+    assert json.loads(before)["slots"]

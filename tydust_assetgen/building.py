@@ -313,7 +313,16 @@ class _Build:
             seconds=round(time.monotonic() - self.begun, 3),
         )
         self.tell(summary)
-        return Report(summary=summary, results=tuple(self.results))
+        return Report(summary=summary, results=self._all_results())
+
+    def _all_results(self) -> tuple[Result, ...]:
+        """A result for each slot that was asked for, in the manifest's order."""
+        found = {result.slot: result for result in self.results}
+        found |= {step.slot: _result(step, "fresh") for step in self.plan.with_action("fresh")}
+        for slot in self.survey.settled.keys() & set(self.survey.wanted):
+            paths = tuple(path.removeprefix(self.survey.project_path("")) for path in self.survey.settled[slot])
+            found[slot] = Result(slot=slot, status="fresh", action="fresh", paths=paths)
+        return tuple(found[slot] for slot in self.survey.wanted if slot in found)
 
 
 def _words(step: Step) -> tuple[str, ...]:

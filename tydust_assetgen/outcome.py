@@ -37,7 +37,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a build: a summary, and a result for each slot that needed a look."""
+    """What became of a build: a summary, and a result for each slot that was asked for."""
 
     summary: events.Summary
     results: tuple[Result, ...]

@@ -115,7 +115,7 @@ class LineReporter:
         paths = ", ".join(event.paths) or event.slot
         self.line(1, f"{verb:<11} {paths} ({clock(event.seconds)})", "green")
         for note in event.notes:
-            self.line(2, f"  note: {note}", "dim")
+            self.line(1, f"  note: {note}", "dim")
 
     def failed(self, event: events.Failed) -> None:
         place = f"{event.place}: " if event.place else ""

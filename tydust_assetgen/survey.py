@@ -35,6 +35,8 @@ class Survey:
     manifest_digest: str
     lock: LockFile
     plan: Plan
+    wanted: tuple[str, ...]
+    """The slots that were asked for, in the manifest's order."""
     fingerprints: dict[str, str]
     settled: dict[str, list[str]]
     """Slots that needed no closer look, with the paths of their outputs (relative to the project)."""
@@ -169,6 +171,7 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
         manifest_digest=digest_of_manifest(project.manifest.read_bytes()),
         lock=lock,
         plan=plan(situations, settled=len(settled.keys() & set(wanted)), orphans=orphans),
+        wanted=wanted,
         fingerprints=fingerprints,
         settled=settled,
         stats=look.stats,

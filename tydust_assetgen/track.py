@@ -24,6 +24,7 @@ from tydust_assetgen.store import OutputRecord, Store
 Tell: TypeAlias = Callable[[Stage, float], None]
 """Called with a stage and the share of the whole that is done."""
 _GENERATED, _FINISHED, _ENCODED = 0.6, 0.75, 0.88
+_NOTED_DIFFERENCE_S = 0.05
 
 
 @dataclass
@@ -80,12 +81,6 @@ def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
     walk = _Walk(job, store, tell)
     master = walk.master()
     verified = tuple(walk.output(index, master) for index in job.outputs)
-    warnings = tuple(
-        f"{check.name}: {check.reason or check.measured}"
-        for found in verified
-        for check in found.checks
-        if check.status == "warn"
-    )
     return Made(
         slot=job.recipe.slot,
         verified=verified,
@@ -95,8 +90,29 @@ def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
         finished="master" in walk.made,
         generate_s=walk.generate_s,
         finish_s=time.perf_counter() - begun - walk.generate_s,
-        notes=(*master.notes, *dict.fromkeys(warnings)),
+        notes=tuple(dict.fromkeys([*_notes(job.recipe, master), *_warnings(verified)])),
     )
+
+
+def _notes(recipe: Recipe, master: Master) -> list[str]:
+    """What a person should know of a master: how it differs from what was asked, and what players may do to it."""
+    notes = list(master.notes)
+    asked_s, facts = recipe.brief.duration_s, master.facts
+    if facts.bars and facts.bpm:
+        exact_s = facts.bars * facts.beats_per_bar * 60 / facts.bpm
+        if abs(exact_s - asked_s) >= _NOTED_DIFFERENCE_S:
+            way = "longer" if exact_s > asked_s else "shorter"
+            notes.append(
+                f"{facts.bars} whole bars are {exact_s:.2f} s, {abs(exact_s - asked_s):.2f} s {way} than asked"
+            )
+    if recipe.finish.loop and any(output.codec == "mp3" for output in recipe.outputs):
+        notes.append("mp3 loops with a gap in players that ignore LAME's delay; ogg, flac and wav have none")
+    return notes
+
+
+def _warnings(verified: tuple[Verified, ...]) -> list[str]:
+    checks = [(found.output.path, check) for found in verified for check in found.checks if check.status == "warn"]
+    return [f"`{path}`: {check.name}: {check.reason or check.measured}" for path, check in checks]
 
 
 def perform(job: PerformJob, store: Store, progress: Callable[[int, float], None]) -> None:

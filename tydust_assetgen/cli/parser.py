@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import Any
 
 from tydust_assetgen.cli import commands, making
 from tydust_assetgen.version import VERSION
@@ -29,12 +30,18 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_common(to: argparse.ArgumentParser) -> None:
-    to.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
-    to.add_argument("--manifest", default="assets.toml", metavar="FILE", help="the manifest (default: assets.toml)")
-    to.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours in messages")
-    to.add_argument("-q", "--quiet", action="store_true", help="say only what you must know")
-    to.add_argument("-v", "--verbose", action="store_true", help="also say why")
+def _add_common(to: argparse.ArgumentParser, *, hidden: bool = False) -> None:
+    """Options that every command has. They may stand before or after its name; help shows them once."""
+
+    def add(*names: str, default: object, help_: str, **more: Any) -> None:
+        shown = argparse.SUPPRESS if hidden else help_
+        to.add_argument(*names, default=argparse.SUPPRESS if hidden else default, help=shown, **more)
+
+    add("-C", dest="folder", default=".", metavar="DIR", help_="work as if started in DIR")
+    add("--manifest", default="assets.toml", metavar="FILE", help_="the manifest (default: assets.toml)")
+    add("--color", choices=("auto", "always", "never"), default="auto", help_="colours in messages")
+    add("-q", "--quiet", action="store_true", default=False, help_="say only what you must know")
+    add("-v", "--verbose", action="store_true", default=False, help_="also say why")
 
 
 def _command(
@@ -42,8 +49,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     made = to.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".", allow_abbrev=False)
     made.set_defaults(run=run)
-    made.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    made.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    _add_common(made, hidden=True)
     return made
 
 
