@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import HEAD, Game
+from conftest import HEAD, PLUGINS, REPOSITORY, Game, command, environment
 
 from tydust_assetgen import events
 from tydust_assetgen.errors import ManifestError, UsageError
@@ -271,3 +272,23 @@ def test_events_tell_the_whole_story(game: Game) -> None:
     assert shares == sorted(shares)
     stages = [event.stage for event in game.told if isinstance(event, events.Progressed)]
     assert list(dict.fromkeys(stages)) == ["generate", "finish", "encode", "verify"]
+
+
+def test_an_upgraded_generator_is_noticed_and_named(game: Game, tmp_path: Path) -> None:
+    """Also when only a line of its source changed, as with an editable installation."""
+    plugin = Path(shutil.copytree(PLUGINS, tmp_path / "plugins"))
+    game.slots({"a.wav": "tune"})
+    paths = {"PYTHONPATH": os.pathsep.join([str(plugin), str(REPOSITORY)])}
+
+    def run(*words: str) -> str:
+        env = environment() | paths
+        return subprocess.run(
+            command(*words), cwd=game.root, env=env, capture_output=True, text=True, check=True
+        ).stderr
+
+    assert "1 generated" in run("build")
+    assert run("build") == "nothing to do: 1 slot fresh\n"
+    source = plugin / "assetgen_tone.py"
+    source.write_text(source.read_text().replace('version = "1"', 'version = "2"'))
+    assert "generator upgraded: 1 -> 2" in run("build", "-v")
+    assert run("build") == "nothing to do: 1 slot fresh\n"

@@ -10,9 +10,11 @@ import contextlib
 import os
 import time
 
+from tydust_assetgen import codec, finish
 from tydust_assetgen.disk import digest_file, write_atomic
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published
+from tydust_assetgen.generate.registry import sources
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile
 from tydust_assetgen.planning import OutputStep, Step
 from tydust_assetgen.state import Stat, encode_state, stat_of, toolchain
@@ -98,7 +100,8 @@ class Ledger:
 
     def _write_state(self) -> None:
         survey, project = self._survey, self._survey.project
-        files = [str(project.lock_file), *map(str, survey.manifest.files), *toolchain()]
+        versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
+        files = [str(project.lock_file), *map(str, survey.manifest.files), *versions]
         watched: dict[str, Stat] = {path: stat_of(path) for path in files}
         order = {slot: index for index, slot in enumerate(survey.manifest.slots)}
         fresh = sorted((slot for slot in self._fresh if slot in order), key=order.__getitem__)

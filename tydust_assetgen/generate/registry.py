@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from functools import lru_cache
 from importlib import metadata
 
@@ -59,6 +60,12 @@ def generator(name: str) -> Generator:
         hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(sorted(known))}"
         raise UnavailableError(f"no generator is called `{name}`", hint=hint)
     return known[name]
+
+
+def sources() -> list[str]:
+    """The files that the generators' classes stand in: when one changes, a version may have gone up."""
+    modules = (sys.modules.get(type(made).__module__) for made in generators().values())
+    return [file for module in modules if (file := getattr(module, "__file__", None))]
 
 
 def parameter_types() -> dict[str, type[msgspec.Struct]]:
