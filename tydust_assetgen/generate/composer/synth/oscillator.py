@@ -10,6 +10,7 @@ In walk a wave, a filter setting, a frequency and the cutoff at each block's edg
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -29,6 +30,7 @@ _MOST_HARMONICS = 1_024
 Complexes: TypeAlias = NDArray[np.complex128]
 Tables: TypeAlias = NDArray[np.complex64]
 Turns: TypeAlias = NDArray[np.uint32]
+Picked: TypeAlias = "Ints | slice"
 
 
 @dataclass(frozen=True)
@@ -163,56 +165,79 @@ def cutoff_of(step: int) -> float:
     return float(_REFERENCE_HZ * 2.0 ** (step / STEPS_PER_OCTAVE))
 
 
+class Filtered:
+    """Spectra of one tone at one pitch, its harmonics behind its filter, none above the ceiling."""
+
+    def __init__(self, tone: Tone, top_hz: float, ceiling_hz: float) -> None:
+        # None at all for a note above the ceiling: silence, not alias.
+        self.count = min(_MOST_HARMONICS, int(ceiling_hz / top_hz))
+        self._tone = tone
+        self._hz = top_hz * np.arange(1, self.count + 1, dtype=np.float64)
+        self._source = harmonics(tone.wave, np.arange(1, self.count + 1, dtype=np.float64)) * self._colour()
+
+    def _colour(self) -> Doubles:
+        gain = np.ones_like(self._hz)
+        if self._tone.low_cut_hz:
+            gain /= 1.0 + (self._tone.low_cut_hz / self._hz) ** 4
+        if self._tone.formants:
+            gain *= 0.03 + sum(g / (1.0 + ((self._hz - c) / (0.5 * b)) ** 2) for c, b, g in self._tone.formants)
+        return gain
+
+    def at(self, steps: list[int]) -> Tables:
+        """Complex amplitudes of the harmonics at some places of the filter, `[steps, count]`."""
+        cutoffs_hz = np.array([[cutoff_of(step)] for step in steps])
+        gain = response(self._hz / cutoffs_hz, self._tone.poles, self._tone.resonance)
+        return np.asarray(self._source * gain, np.complex64)
+
+
+class Rows:
+    """Which row of a growing pile of tables belongs to which place of the filter."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int] = {}
+
+    def missing(self, walk: Course) -> list[int]:
+        """Places that have no row yet; from now on they have, in this order, after those that are there."""
+        new = [step for step in np.union1d(walk.low, walk.high).tolist() if step not in self._rows]
+        self._rows.update({step: len(self._rows) + i for i, step in enumerate(new)})
+        return new
+
+    def of(self, walk: Course) -> Course:
+        """The walk with rows in place of its places."""
+        wanted = np.union1d(walk.low, walk.high)
+        rows = np.array([self._rows[step] for step in wanted.tolist()], np.int64)
+        low, high = (rows[np.searchsorted(wanted, steps)] for steps in (walk.low, walk.high))
+        return walk._replace(low=low, high=high)
+
+
 class Bank:
-    """The tables of one tone at one pitch, made when first asked for.
+    """The tables of one tone at one pitch, made when first asked for, to be read at any speed.
 
     A table holds pairs (value, step to the next value) as complex64, so that one look-up feeds the straight line
     between two entries. It is at least 16 entries long for each harmonic: the line's images stay under -70 dB.
     """
 
     def __init__(self, tone: Tone, top_hz: float, ceiling_hz: float) -> None:
-        self._tone = tone
-        self._hz = top_hz
-        count = min(
-            _MOST_HARMONICS, int(ceiling_hz / top_hz)
-        )  # none at all for a note above the ceiling: silence, not alias
-        self._numbers = np.arange(1, count + 1, dtype=np.float64)
-        self._source = harmonics(tone.wave, self._numbers) * self._colour()
-        self.bits = max(9, int(np.ceil(np.log2(16 * max(1, count)))))
-        self._rows: dict[int, int] = {}
+        self._filtered = Filtered(tone, top_hz, ceiling_hz)
+        self.bits = max(9, int(np.ceil(np.log2(16 * max(1, self._filtered.count)))))
+        self._rows = Rows()
         self._tables = np.empty((0, 1 << self.bits), np.complex64)
-
-    def _colour(self) -> Doubles:
-        frequency = self._numbers * self._hz
-        gain = np.ones_like(frequency)
-        if self._tone.low_cut_hz:
-            gain /= 1.0 + (self._tone.low_cut_hz / frequency) ** 4
-        if self._tone.formants:
-            gain *= 0.03 + sum(g / (1.0 + ((frequency - c) / (0.5 * b)) ** 2) for c, b, g in self._tone.formants)
-        return gain
 
     def tables(self, walk: Course) -> tuple[Tables, Course]:
         """All tables made so far, flat, and the walk with their rows in place of its steps."""
-        wanted = np.unique(np.concatenate([walk.low, walk.high]))
-        missing = [int(step) for step in wanted if int(step) not in self._rows]
+        missing = self._rows.missing(walk)
         if missing:
-            first = len(self._rows)
-            self._rows.update({step: first + i for i, step in enumerate(missing)})
             self._tables = np.concatenate([self._tables, self._made(missing)])
-        rows = np.array([self._rows[int(step)] for step in wanted], np.int64)
-        low, high = (rows[np.searchsorted(wanted, steps)] for steps in (walk.low, walk.high))
-        return self._tables.reshape(-1), walk._replace(low=low, high=high)
+        return self._tables.reshape(-1), self._rows.of(walk)
 
     def _made(self, steps: list[int]) -> Tables:
         size = 1 << self.bits
         spectra = np.zeros((len(steps), size // 2 + 1), np.complex64)
-        for row, step in enumerate(steps):
-            ratio = self._numbers * self._hz / cutoff_of(step)
-            spectra[row, 1 : len(self._numbers) + 1] = self._source * response(
-                ratio, self._tone.poles, self._tone.resonance
-            )
-        values = fft.irfft(spectra * np.float32(size), size, axis=1).astype(np.float32)
-        return (values + 1j * (np.roll(values, -1, axis=1) - values)).astype(np.complex64)
+        spectra[:, 1 : self._filtered.count + 1] = self._filtered.at(steps)
+        tables = np.empty((len(steps), size), np.complex64)
+        tables.real = fft.irfft(spectra, size, axis=1, norm="forward")
+        tables.imag = np.roll(tables.real, -1, axis=1) - tables.real
+        return tables
 
 
 @lru_cache(maxsize=64)
@@ -266,15 +291,25 @@ def read(bits: int, flat: Tables, phase: Turns, walk: Course) -> Floats:
     between = (phase & np.uint32((1 << below) - 1)).view(np.int32).astype(np.float32)
     between *= np.float32(2.0**-below)
     index = (phase >> np.uint32(below)).view(np.int32)
-    here = _line(flat, index + _offsets(walk.low, bits), between)
+
+    def line(blocks: Picked, rows: Ints) -> Floats:
+        return _line(flat, index[blocks] + _offsets(rows, bits), between[blocks])
+
+    return walked(line, walk, phase.shape[1])
+
+
+def walked(row: Callable[[Picked, Ints], Floats], walk: Course, block: int) -> Floats:
+    """Sound `[blocks, block]` along a walk, from `row`, which plays some of the blocks, each from one table."""
+    here = row(slice(None), walk.low)
     moving = np.flatnonzero((walk.low != walk.high) & ((walk.start != 0.0) | (walk.end != 0.0)))
     if len(moving):
-        # Picking rows copies them: worth it only where few move.
-        few: Ints | slice = moving if 2 * len(moving) < len(here) else slice(None)
-        there = _line(flat, index[few] + _offsets(walk.high[few], bits), between[few])
+        # Picking blocks copies them: worth it only where few move.
+        few: Picked = moving if 2 * len(moving) < len(here) else slice(None)
+        there = row(few, walk.high[few])
         start, end = walk.start[few][:, None], walk.end[few][:, None]
-        ramp = np.arange(phase.shape[1], dtype=np.float32) * np.float32(1.0 / phase.shape[1])
-        here[few] += (there - here[few]) * (start + (end - start) * ramp)
+        there -= here[few]
+        there *= start + (end - start) * (np.arange(block, dtype=np.float32) * np.float32(1.0 / block))
+        here[few] += there
     return here
 
 

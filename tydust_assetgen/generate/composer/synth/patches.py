@@ -35,7 +35,9 @@ _PADS = (
         Subtractive(
             (
                 _unison("saw", 4, 11.0, 0.85, low_cut_hz=110.0),
-                Oscillator("saw", 0.35, -12.0, width=0.5, pwm=0.18, pwm_hz=0.31),
+                # A square and a little saw just above it: the low end stands, what is over it moves.
+                Oscillator("square", 0.26, -12.0),
+                Oscillator("saw", 0.14, -11.95),
             ),
             Filter(1_250.0, 0.35, 0.12, 4, 0.9, Adsr(1.1, 2.5, 0.55, 1.5), 0.12, 0.17),
             Adsr(0.55, 2.0, 0.85, 1.3),

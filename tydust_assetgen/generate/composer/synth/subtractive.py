@@ -7,7 +7,7 @@ length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
+from tydust_assetgen.generate.composer.synth import tape
 from tydust_assetgen.generate.composer.synth.instruments import Filter, Oscillator, Subtractive
 from tydust_assetgen.generate.composer.synth.oscillator import (
     CEILING_HZ,
-    Bank,
     Course,
     Phase,
-    Tables,
     Tone,
     bank,
     course,
@@ -32,6 +31,7 @@ from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Doubles,
     Floats,
+    Ints,
     double,
     hertz,
     randomness,
@@ -41,7 +41,7 @@ from tydust_assetgen.generate.composer.synth.signal import (
 OVERSAMPLING = 4
 _QUICK, _SLOW = 64, 512
 """Frames per block. A slow filter takes longer fades between its tables: fewer of them, and no zipper."""
-_CHUNK = 1 << 14
+_CHUNK = 1 << 15
 """Frames that are made at once, so that all arrays stay in the processor's cache."""
 _MIDDLE_C_HZ = hertz(60)
 
@@ -66,24 +66,12 @@ class Time:
 
 
 class Voice(NamedTuple):
-    """One oscillator of a unison, ready to be read."""
+    """One voice of a unison, ready to be played."""
 
-    bits: int
-    tables: Tables
-    walk: Course
-    phase: Phase
-    minus: Phase | None
-    """Of the second saw, which makes a pulse of the first."""
+    play: Callable[[int, int], Floats]
+    """The blocks from one to another (exclusive), `[blocks, block]`."""
     gains: tuple[float, ...]
     """On the left and the right, or on the only channel."""
-
-    def sound(self, low: int, high: int, block: int) -> Floats:
-        """The blocks from `low` to `high`, `[high - low, block]`."""
-        walk = self.walk.between(low, high)
-        sound = read(self.bits, self.tables, self.phase.frames(low, high, block), walk)
-        if self.minus:
-            sound -= read(self.bits, self.tables, self.minus.frames(low, high, block), walk)
-        return sound
 
 
 def play(patch: Subtractive, pitch: int, count: int, opened: float, seed: str) -> Floats:
@@ -94,12 +82,10 @@ def play(patch: Subtractive, pitch: int, count: int, opened: float, seed: str) -
     time = Time(count * over, block, rate_hz)
     walk = _cutoffs(patch.filter, pitch, time.edges_s, opened)
     random = randomness("phases", seed, pitch)
-    voices = [
-        voice for oscillator in patch.oscillators for voice in _unison(patch, oscillator, pitch, walk, time, random)
-    ]
+    voices = [v for oscillator in patch.oscillators for v in _unison(patch, oscillator, pitch, walk, time, random)]
     sound = _summed(voices, time)
     if patch.breath:
-        sound += np.float32(patch.breath) * _breath(sound.shape[1], len(sound), pitch)
+        _breathe(sound, patch.breath, pitch)
     if patch.drive:
         sound = _driven(sound, patch.drive)
     return sound
@@ -108,12 +94,13 @@ def play(patch: Subtractive, pitch: int, count: int, opened: float, seed: str) -
 def _summed(voices: list[Voice], time: Time) -> Floats:
     """All voices together `[1 or 2, frames]`."""
     total = np.zeros((len(voices[0].gains), time.blocks, time.block), np.float32)
-    for low in range(0, time.blocks, _CHUNK // time.block):
-        high = min(low + _CHUNK // time.block, time.blocks)
+    share = np.empty((_CHUNK // time.block, time.block), np.float32)
+    for low in range(0, time.blocks, len(share)):
+        high = min(low + len(share), time.blocks)
         for voice in voices:
-            sound = voice.sound(low, high, time.block)
+            sound = voice.play(low, high)
             for side, gain in enumerate(voice.gains):
-                total[side, low:high] += sound * np.float32(gain)
+                total[side, low:high] += np.multiply(sound, np.float32(gain), out=share[: high - low])
     return total.reshape(len(total), -1)[:, : time.count]
 
 
@@ -155,35 +142,93 @@ def _pans(voices: int) -> list[float]:
 
 def _unison(
     patch: Subtractive, oscillator: Oscillator, pitch: int, walk: Course, time: Time, random: np.random.Generator
-) -> Iterator[Voice]:
+) -> list[Voice]:
     """The voices of one oscillator.
 
     A single one starts at phase 0, so that every bass note hits alike. A quick unison starts nearly together, or two
     voices might cancel each other for as long as the note lasts; a pad's voices start anywhere.
     """
     apart = 0.0 if oscillator.voices == 1 else 1.0 if patch.filter.slow else 0.2
+    phases = [apart * random.random() for _ in range(oscillator.voices)]
     base_hz = hertz(pitch + oscillator.semitones)
-    source = _source(patch, oscillator, base_hz)
-    tables, rows = source.tables(walk)
-    bend = _bend(patch, time.edges_s[:-1])
-    level = oscillator.level / np.sqrt(oscillator.voices)
-    stereo = any(other.spread for other in patch.oscillators)
-    for place, pan in zip(detunes(oscillator.voices), _pans(oscillator.voices), strict=True):
-        detuned_hz = base_hz * 2.0 ** (place * oscillator.detune_cents / 1200.0)
-        phase = phase_of(detuned_hz * bend, apart * random.random(), time.block, time.rate_hz)
-        minus = phase.ahead(_widths(oscillator, time), time.block) if oscillator.width else None
-        angle = (pan * oscillator.spread + 1.0) * np.pi / 4.0
-        gains = (level * np.cos(angle), level * np.sin(angle)) if stereo else (level,)
-        yield Voice(source.bits, tables, rows, phase, minus, gains)
+    cents = [place * oscillator.detune_cents for place in detunes(oscillator.voices)]
+    tuned_hz = [base_hz * 2.0 ** (apart_cents / 1200.0) for apart_cents in cents]
+    # Detune and vibrato may go up by 2 %. Overdrive makes new harmonics: leave them room.
+    top_hz = base_hz * 1.02 if oscillator.detune_cents or patch.vibrato_cents else base_hz
+    source = _Source(_tone(patch, oscillator), top_hz, 9_000.0 if patch.drive else CEILING_HZ)
+    moves = oscillator.width or patch.vibrato_cents or patch.scoop_cents
+    voices = (
+        _moving(patch, oscillator, source, tuned_hz, phases, walk, time)
+        if moves
+        else (_standing(source, tuned_hz, phases, walk, time))
+    )
+    return [Voice(*pair) for pair in zip(voices, _gains(patch, oscillator), strict=True)]
 
 
-def _source(patch: Subtractive, oscillator: Oscillator, base_hz: float) -> Bank:
+class _Source(NamedTuple):
+    """What an oscillator sounds like: the tone, the highest pitch it is played at, where its harmonics end."""
+
+    tone: Tone
+    top_hz: float
+    ceiling_hz: float
+
+
+def _tone(patch: Subtractive, oscillator: Oscillator) -> Tone:
     wave = "saw" if oscillator.width else oscillator.wave
     low_pass = patch.filter
-    tone = Tone(wave, low_pass.poles, low_pass.resonance, oscillator.low_cut_hz, patch.formants)
-    # Detune and vibrato may go up by 2 %. Overdrive makes new harmonics: leave them room.
-    bends = oscillator.detune_cents or patch.vibrato_cents
-    return bank(tone, base_hz * 1.02 if bends else base_hz, 9_000.0 if patch.drive else CEILING_HZ)
+    return Tone(wave, low_pass.poles, low_pass.resonance, oscillator.low_cut_hz, patch.formants)
+
+
+def _gains(patch: Subtractive, oscillator: Oscillator) -> Iterator[tuple[float, ...]]:
+    """Of each voice, on the left and the right; a patch without any width has one channel."""
+    level = oscillator.level / np.sqrt(oscillator.voices)
+    stereo = any(other.spread for other in patch.oscillators)
+    for pan in _pans(oscillator.voices):
+        angle = (pan * oscillator.spread + 1.0) * np.pi / 4.0
+        yield (level * np.cos(angle), level * np.sin(angle)) if stereo else (level,)
+
+
+def _standing(
+    source: _Source, tuned_hz: list[float], phases: list[float], walk: Course, time: Time
+) -> Iterator[Callable[[int, int], Floats]]:
+    """Voices whose pitch stands still: copied from tapes."""
+    splices = tuple(tape.splice(hz, time.rate_hz) for hz in tuned_hz)
+    made, rows = tape.tapes(*source, splices, time.block).runs(walk)
+    blocks = np.arange(time.blocks) * time.block
+    for runs, splice, phase in zip(made, splices, phases, strict=True):
+        starts = (splice.start(phase) + blocks) % splice.frames
+
+        def copied(low: int, high: int, runs: Floats = runs, starts: Ints = starts) -> Floats:
+            return tape.play(runs, rows.between(low, high), starts[low:high])
+
+        yield copied
+
+
+def _moving(
+    patch: Subtractive,
+    oscillator: Oscillator,
+    source: _Source,
+    tuned_hz: list[float],
+    phases: list[float],
+    walk: Course,
+    time: Time,
+) -> Iterator[Callable[[int, int], Floats]]:
+    """Voices whose pitch or width moves: read from tables."""
+    tables = bank(*source)
+    flat, rows = tables.tables(walk)
+    bend = _bend(patch, time.edges_s[:-1])
+    for hz, start in zip(tuned_hz, phases, strict=True):
+        phase = phase_of(hz * bend, start, time.block, time.rate_hz)
+        minus = phase.ahead(_widths(oscillator, time), time.block) if oscillator.width else None
+
+        def looked_up(low: int, high: int, phase: Phase = phase, minus: Phase | None = minus) -> Floats:
+            part = rows.between(low, high)
+            sound = read(tables.bits, flat, phase.frames(low, high, time.block), part)
+            if minus:
+                sound -= read(tables.bits, flat, minus.frames(low, high, time.block), part)
+            return sound
+
+        yield looked_up
 
 
 def _widths(oscillator: Oscillator, time: Time) -> Doubles:
@@ -205,11 +250,12 @@ def _air() -> Floats:
     return (blown / np.std(blown)).astype(np.float32)
 
 
-def _breath(count: int, channels: int, pitch: int) -> Floats:
-    """A piece of that air, another one for each pitch."""
-    first = pitch * 997 % _AIR_FRAMES
-    rounds = -(-(first + count) // _AIR_FRAMES)
-    return np.concatenate([_air()[:channels]] * rounds, axis=1)[:, first : first + count]
+def _breathe(sound: Floats, level: float, pitch: int) -> None:
+    """Adds a piece of that air to a sound, another one for each pitch."""
+    air, first = _air()[: len(sound)] * np.float32(level), pitch * 997 % _AIR_FRAMES
+    for low in range(-first, sound.shape[1], _AIR_FRAMES):
+        start, end = max(low, 0), min(low + _AIR_FRAMES, sound.shape[1])
+        sound[:, start:end] += air[:, start - low : end - low]
 
 
 _MARGIN = 512
