@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.signal import lfilter
 
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,
+    decayed,
     decibels,
     frames,
     randomness,
@@ -23,26 +23,23 @@ from tydust_assetgen.generate.composer.synth.signal import (
     single,
 )
 
-CHORUS_HISTORY = frames(0.02)
+CHORUS_HISTORY = frames(0.012)
+CHORUS_WET, CHORUS_DRY = 0.55, 0.3
+"""At full depth the chorus adds 0.55 of the sound, and 0.3 of the sound itself makes room for it."""
 _CHORUS_CENTRE = np.float32(0.0085 * SAMPLE_RATE_HZ)
 _RUN = 1_024
 _CHORUS_SWING_S = 0.0028
 
 
-def chorus(sound: Floats, first_frame: int, rate_hz: float, depth: float) -> Floats:
-    """Stereo chorus of `[2, history + frames]`, where `history` is `CHORUS_HISTORY`; returns `[2, frames]`.
+def chorus(middle: Floats, first_frame: int, rate_hz: float) -> Floats:
+    """What a stereo chorus adds to a sound whose mono sum is `middle`, `[history + frames]`; returns `[2, frames]`.
 
-    Each side hears the middle of the sound again through a delay line that a sine sweeps, the two in opposite phase
-    (the wiring of the Juno-6). `first_frame` is the place of the first returned frame in the score, so that the sweep
-    does not depend on how the score is cut into stretches.
+    `history` is `CHORUS_HISTORY`. Each side hears the sound again through a delay line that a sine sweeps, the two in
+    opposite phase (the wiring of the Juno-6). `first_frame` is the place of the first returned frame in the score, so
+    that the sweep does not depend on how the score is cut into stretches.
     """
-    count = sound.shape[1] - CHORUS_HISTORY
-    middle = (sound[0] + sound[1]) * np.float32(0.5)
-    sweep = _sweep(first_frame, count, rate_hz)
-    wet = np.stack([_delayed(middle, _CHORUS_CENTRE + sweep), _delayed(middle, _CHORUS_CENTRE - sweep)])
-    wet *= np.float32(0.55 * depth)
-    wet += sound[:, CHORUS_HISTORY:] * np.float32(1.0 - 0.3 * depth)
-    return wet
+    sweep = _sweep(first_frame, len(middle) - CHORUS_HISTORY, rate_hz)
+    return np.stack([_delayed(middle, _CHORUS_CENTRE + sweep), _delayed(middle, _CHORUS_CENTRE - sweep)])
 
 
 def _sweep(first_frame: int, count: int, rate_hz: float) -> Floats:
@@ -94,15 +91,13 @@ def delay_taps(delay_s: float) -> list[Tap]:
     return taps
 
 
-WARM_UP = 2_048
+WARM_UP = 256
 
 
 def darkened(sound: Floats, corner_hz: float) -> Floats:
     """One-pole low-pass along the last axis. The first `WARM_UP` frames only set its state and are left out."""
-    pole = np.exp(-2.0 * np.pi * corner_hz / SAMPLE_RATE_HZ)
-    passed = lfilter(np.array([1.0 - pole], np.float32), np.array([1.0, -pole], np.float32), sound)
-    result: Floats = np.asarray(passed, np.float32)[..., WARM_UP:]
-    return result
+    pole = float(np.exp(-2.0 * np.pi * corner_hz / SAMPLE_RATE_HZ))
+    return single(decayed(sound, pole)[..., WARM_UP:]) * np.float32(1.0 - pole)
 
 
 def reverb_seconds(size: float) -> float:

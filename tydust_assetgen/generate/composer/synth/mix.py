@@ -62,7 +62,7 @@ def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Fl
         if np.any(to_room):
             add(total, desk.room(to_room) * np.float32(desk.style.room), first, score.loops)
         progress(0.95 * stop / end)
-    return finished(total, score.drive, desk.style.saturation, score.loops)
+    return finished(total, score.drive, desk.style, score.loops)
 
 
 def _stretches(total: Floats, desk: Desk, sounds: Sounds, first: int, stop: int) -> Iterator[Floats]:
@@ -99,41 +99,46 @@ def _tail(desk: Desk) -> int:
     return int(min(max(over, 0) + max(repeats, desk.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
 
 
+_LEAD = max(effects.WARM_UP, effects.CHORUS_HISTORY)
+"""Frames that are mixed before each stretch: the chorus looks back, and the delay's filters warm up."""
+
+
 def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:
     """Mixes one stretch and adds it and its repeats to the whole. Returns what it sends to the room, mono."""
-    lead, loops = effects.WARM_UP, desk.clock.loops
-    dry = np.zeros((2, end - first), np.float32)
-    to_room = np.zeros(end - first, np.float32)
-    to_delay = np.zeros(end - first + lead, np.float32)
+    dry, sent = np.zeros((2, end - first), np.float32), np.zeros((3, end - first + _LEAD), np.float32)
+    to_chorus, to_room, to_delay = sent
     for track in desk.tracks:
-        # The delay's filter wants some history, so that a stretch starts as the one before it ended.
-        sound = _strip(track, desk, sounds, first - lead, end)
+        sound = _strip(track, desk, sounds, first - _LEAD, end)
         if sound is None:
             continue
-        dry += sound[:, lead:]
-        middle = sound[0] + sound[1]
-        to_room += middle[lead:] * np.float32(0.5 * track.part.reverb)
-        if track.part.delay:
-            to_delay += middle * np.float32(0.5 * track.part.delay)
-    add(total, dry, first, loops)
+        depth, middle = track.patch.chorus * desk.style.chorus, (sound[0] + sound[1]) * np.float32(0.5)
+        dry += sound[:, _LEAD:] * np.float32(1.0 - effects.CHORUS_DRY * depth) if depth else sound[:, _LEAD:]
+        for share, bus in ((depth, to_chorus), (track.part.reverb, to_room), (track.part.delay, to_delay)):
+            if share:
+                bus += middle * np.float32(share)
+    if np.any(to_chorus):
+        dry += _chorused(to_chorus, desk, first)
+    add(total, dry, first, desk.clock.loops)
     if np.any(to_delay):
-        _add_repeats(total, desk, to_delay, first)
-    return to_room
+        _add_repeats(total, desk, to_delay[_LEAD - effects.WARM_UP :], first)
+    return to_room[_LEAD:]
 
 
 def _strip(track: Track, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats | None:
-    """One part's sound through its chorus and under the kick; none where the part is silent."""
-    if not is_heard(track, desk.clock, first - effects.CHORUS_HISTORY, end):
+    """One part's sound under the kick; none where the part is silent."""
+    if not is_heard(track, desk.clock, first, end):
         return None
-    depth = track.patch.chorus * desk.style.chorus
-    if depth:
-        history = stretch(track, desk.clock, sounds, first - effects.CHORUS_HISTORY, end)
-        sound = effects.chorus(history, first, _chorus_hz(desk.clock), depth)
-    else:
-        sound = stretch(track, desk.clock, sounds, first, end)
+    sound = stretch(track, desk.clock, sounds, first, end)
     if track.patch.ducks and desk.ducking.depth:
         sound *= desk.ducking.gain(first, end, track.patch.ducks)
     return sound
+
+
+def _chorused(sent: Floats, desk: Desk, first: int) -> Floats:
+    """What the chorus adds. All parts share one: it is linear, so each part's depth is how much it sends."""
+    wet = effects.chorus(sent[_LEAD - effects.CHORUS_HISTORY :], first, _chorus_hz(desk.clock))
+    wet *= np.float32(effects.CHORUS_WET)
+    return wet
 
 
 def _chorus_hz(clock: Clock) -> float:
@@ -145,10 +150,11 @@ def _chorus_hz(clock: Clock) -> float:
 
 
 def _add_repeats(total: Floats, desk: Desk, sent: Floats, first: int) -> None:
-    bright = effects.darkened(sent, 6_500.0)
     dark = effects.darkened(sent, 1_400.0)
+    edge = effects.darkened(sent, 6_500.0) - dark
     for tap in desk.taps:
-        repeat = bright * np.float32(tap.bright) + dark * np.float32(tap.dark)
+        repeat = edge * np.float32(tap.bright)
+        repeat += dark * np.float32(tap.bright + tap.dark)
         add(total[tap.side : tap.side + 1], repeat[None, :], first + tap.offset, desk.clock.loops)
 
 

@@ -14,7 +14,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
-from scipy.signal import lfilter
 
 SAMPLE_RATE_HZ = 44_100
 
@@ -115,10 +114,33 @@ def faded(samples: Floats, fade_in_s: float = 0.0, fade_out_s: float = 0.0) -> F
     return shaped
 
 
+_LONGEST_RUN = 256
+
+
+def decayed(sound: ArrayLike, pole: float) -> Doubles:
+    """The recursion y[n] = x[n] + pole y[n - 1] along the last axis, from rest, 0 < pole < 1.
+
+    In runs of some 256 frames the powers of the pole are taken out, so that what is left is a plain sum; what each run
+    hands to the next is the same recursion once more, with the pole to the power of the run.
+    """
+    whole = double(sound)
+    if pole < 1e-15 or whole.shape[-1] < 2:
+        return whole
+    count, run = whole.shape[-1], min(_LONGEST_RUN, int(-600.0 / np.log(pole)))  # no power under e^-600
+    runs = np.pad(whole, [(0, 0)] * (whole.ndim - 1) + [(0, -count % run)]).reshape(*whole.shape[:-1], -1, run)
+    powers = pole ** np.arange(run + 1)
+    runs /= powers[:run]
+    np.cumsum(runs, axis=-1, out=runs)
+    runs *= powers[:run]
+    ends = decayed(runs[..., -1], float(powers[run]))
+    runs[..., 1:, :] += ends[..., :-1, None] * powers[1:]
+    return runs.reshape(*whole.shape[:-1], -1)[..., :count]
+
+
 def without_dc(sound: Floats) -> Floats:
     """A one-pole high-pass at 20 Hz along the last axis: (1 - z^-1) / (1 - p z^-1)."""
     pole = float(np.exp(-2.0 * np.pi * 20.0 / SAMPLE_RATE_HZ))
-    return single(lfilter(np.array([1.0, -1.0], np.float32), np.array([1.0, -pole], np.float32), sound))
+    return single(decayed(np.diff(sound, axis=-1, prepend=np.float32(0.0)), pole))
 
 
 NOISE_HOP = 256

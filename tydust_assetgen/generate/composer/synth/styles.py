@@ -13,13 +13,15 @@ class Style:
     duck: float = 0.3
     room: float = 0.9
     saturation: float = 0.3
+    air: float = 0.5
+    """The high shelf, see `bus`: 1 is 5.4 dB at 10 kHz."""
 
 
 STYLES = {
-    "synthwave": Style(duck=0.42, room=0.9, saturation=0.35),
-    "darkwave": Style(chorus=1.25, duck=0.2, room=1.1, saturation=0.3),
-    "industrial": Style(chorus=0.6, duck=0.3, room=0.75, saturation=0.6),
-    "chiptune": Style(chorus=0.0, duck=0.0, room=0.35, saturation=0.0),
+    "synthwave": Style(duck=0.42, room=0.9, saturation=0.35, air=0.6),
+    "darkwave": Style(chorus=1.25, duck=0.2, room=1.1, saturation=0.3, air=0.7),
+    "industrial": Style(chorus=0.6, duck=0.3, room=0.75, saturation=0.6, air=0.25),
+    "chiptune": Style(chorus=0.0, duck=0.0, room=0.35, saturation=0.0, air=0.0),
 }
 
 

@@ -242,10 +242,10 @@ _AIR_FRAMES = 1 << 17
 
 @lru_cache(maxsize=1)
 def _air() -> Floats:
-    """Three seconds of breath `[2, frames]` that close on themselves: noise around 3 kHz, different on both sides."""
+    """Three seconds of breath `[2, frames]` that close on themselves: noise around 4.5 kHz, different on both sides."""
     white = np.stack([randomness("air", side).standard_normal(_AIR_FRAMES, dtype=np.float32) for side in range(2)])
     bins_hz = fft.rfftfreq(_AIR_FRAMES, 1.0 / SAMPLE_RATE_HZ)
-    octaves = np.log2(np.maximum(bins_hz, 20.0) / 3_000.0) / 1.1
+    octaves = np.log2(np.maximum(bins_hz, 20.0) / 4_500.0) / 1.25
     blown: Floats = fft.irfft(fft.rfft(white, axis=1) * np.exp(-0.5 * octaves**2).astype(np.float32), _AIR_FRAMES)
     return (blown / np.std(blown)).astype(np.float32)
 
