@@ -20,8 +20,8 @@ from tydust_assetgen.generate.composer.synth.signal import (
     frames,
     randomness,
     seconds,
-    shaped_noise,
     single,
+    steady_noise,
 )
 
 VARIANTS = 4
@@ -74,7 +74,7 @@ def _swept_sine(time_s: Floats, base_hz: float, sweep_hz: float, sweep_s: float)
 
 
 def band(low_hz: float, high_hz: float, slope: float = 4.0) -> Callable[[Floats, Floats], Floats]:
-    """A steady band-pass for `shaped_noise`, with Butterworth-like flanks."""
+    """A steady band-pass for `steady_noise`, with Butterworth-like flanks."""
 
     def gain(bins_hz: Floats, _times_s: Floats) -> Floats:
         safe = np.maximum(bins_hz, np.float32(1.0))
@@ -93,7 +93,7 @@ def _stereo(mono: Floats) -> Floats:
 def _noise(count: int, low_hz: float, high_hz: float, width: float, random: np.random.Generator) -> Floats:
     """Band-passed noise `[2, count]`, `width` of it different on both sides."""
     shape = band(low_hz, high_hz)
-    middle, side = (shaped_noise(count, shape, random) for _ in range(2))
+    middle, side = (steady_noise(count, shape, random) for _ in range(2))
     a, b = np.float32(np.sqrt(1.0 - 0.5 * width)), np.float32(np.sqrt(0.5 * width))
     return np.stack([a * middle + b * side, a * middle - b * side])
 
@@ -105,7 +105,7 @@ def _kick(kit: Kit, opened: float, random: np.random.Generator) -> Floats:
     body *= _falling(time_s, kick.decay_s * 1.25) * np.minimum(time_s / np.float32(0.0015), np.float32(1.0))
     if kick.drive:
         body = np.tanh(body * np.float32(1.0 + 3.0 * kick.drive)) / np.float32(np.tanh(1.0 + 3.0 * kick.drive))
-    click = shaped_noise(len(time_s), band(1_500.0, 5_000.0 * 2.0**opened), random) * _falling(time_s, 0.02)
+    click = steady_noise(len(time_s), band(1_500.0, 5_000.0 * 2.0**opened), random) * _falling(time_s, 0.02)
     return _stereo(body * np.float32(0.9) + click * np.float32(0.5 * kick.click * 2.0 ** (0.5 * opened)))
 
 

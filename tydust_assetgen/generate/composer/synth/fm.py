@@ -26,22 +26,23 @@ def play(patch: Fm, pitch: int, count: int, opened: float) -> Floats:
 
 def _side(patch: Fm, base_hz: float, time_s: Floats, opened: float, side: float) -> Floats:
     detuned_hz = base_hz * 2.0 ** (side * patch.detune_cents / 1200.0)
+    waves = [_wave(operator, detuned_hz, time_s) for operator in patch.operators]
     sound = np.zeros_like(time_s)
     for ratio, level in patch.carriers:
         if detuned_hz * ratio < _CEILING_HZ:
-            sound += np.float32(level) * _carrier(patch, detuned_hz, ratio, time_s, opened)
+            bent = _turns(detuned_hz * ratio, len(time_s))
+            for operator, wave in zip(patch.operators, waves, strict=True):
+                bent += wave * np.float32(_depth(operator, detuned_hz, ratio, opened))
+            sound += np.sin(bent, out=bent) * np.float32(level)
     return sound
 
 
-def _carrier(patch: Fm, base_hz: float, ratio: float, time_s: Floats, opened: float) -> Floats:
-    bent = _turns(base_hz * ratio, len(time_s))
-    for operator in patch.operators:
-        depth = _depth(operator, base_hz, ratio, opened)
-        fall = np.float32(operator.sustain) + np.float32(1.0 - operator.sustain) * np.exp(
-            time_s * np.float32(-3.0 / operator.decay_s)
-        )
-        bent += np.float32(depth) * fall * np.sin(_turns(base_hz * operator.ratio, len(time_s)))
-    return single(np.sin(bent))
+def _wave(operator: Operator, base_hz: float, time_s: Floats) -> Floats:
+    """A modulator at an index of 1: all carriers are bent by the same one."""
+    fall = np.float32(operator.sustain) + np.float32(1.0 - operator.sustain) * np.exp(
+        time_s * np.float32(-3.0 / operator.decay_s)
+    )
+    return single(fall * np.sin(_turns(base_hz * operator.ratio, len(time_s))))
 
 
 def _turns(frequency_hz: float, count: int) -> Floats:

@@ -166,6 +166,15 @@ def shaped_noise(count: int, shape: Shape, random: np.random.Generator) -> Float
     return _overlapped(grains)[3 * NOISE_HOP :][:count]
 
 
+def steady_noise(count: int, shape: Shape, random: np.random.Generator) -> Floats:
+    """Gaussian noise whose spectrum stands still: one transform of the whole. A `shape` of 1 gives an RMS of 1."""
+    size = fft.next_fast_len(count, real=True)
+    white = random.standard_normal(size, dtype=np.float32)
+    bins_hz = fft.rfftfreq(size, 1.0 / SAMPLE_RATE_HZ).astype(np.float32)[None, :]
+    gain = shape(bins_hz, np.zeros((1, 1), np.float32))[0]
+    return single(fft.irfft(fft.rfft(white) * gain, size)[:count])
+
+
 def _overlapped(grains: Floats) -> Floats:
     quarters = grains.reshape(len(grains), 4, NOISE_HOP)
     total = np.zeros((len(grains) + 3, NOISE_HOP), np.float32)

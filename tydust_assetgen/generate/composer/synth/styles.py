@@ -19,7 +19,7 @@ class Style:
 
 STYLES = {
     "synthwave": Style(duck=0.42, room=0.9, saturation=0.35, air=0.6),
-    "darkwave": Style(chorus=1.25, duck=0.2, room=1.1, saturation=0.3, air=0.7),
+    "darkwave": Style(chorus=1.25, duck=0.2, room=1.1, saturation=0.3, air=1.0),
     "industrial": Style(chorus=0.6, duck=0.3, room=0.75, saturation=0.6, air=0.25),
     "chiptune": Style(chorus=0.0, duck=0.0, room=0.35, saturation=0.0, air=0.0),
 }

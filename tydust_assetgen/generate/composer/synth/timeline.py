@@ -195,7 +195,7 @@ def pan_gains(pan: float) -> tuple[float, float]:
 
 def stretch(track: Track, clock: Clock, sounds: Sounds, first: int, end: int) -> Floats:
     """The part's sound from frame `first` to `end` (exclusive), `[2, end - first]`, before effects."""
-    bus = np.zeros((2, end - first), np.float32)
+    bus, scratch = np.zeros((2, end - first), np.float32), np.empty((2, end - first), np.float32)
     gain = decibels(track.part.gain_db)
     amp = amplifier(track.patch.name)
     for event, start in _heard(track, clock, first, end):
@@ -206,7 +206,7 @@ def stretch(track: Track, clock: Clock, sounds: Sounds, first: int, end: int) ->
         if stop > low:
             part = sound[:, low - start : stop - start]
             faded = level if outline is None else outline[low - start : stop - start] * level
-            bus[:, low - first : stop - first] += part * faded
+            bus[:, low - first : stop - first] += np.multiply(part, faded, out=scratch[: len(part), : stop - low])
     return bus * np.array(pan_gains(track.part.pan), np.float32)[:, None] if track.part.pan else bus
 
 
