@@ -6,8 +6,9 @@ import msgspec
 
 from tydust_assetgen import codec, disk
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.flow import Codec, Facts, Provenance, Published
+from tydust_assetgen.flow import Facts, Provenance, Published
 from tydust_assetgen.ledger import Ledger, entry_of
+from tydust_assetgen.planning import OutputStep
 from tydust_assetgen.project import Project
 from tydust_assetgen.survey import Survey, survey
 
@@ -24,25 +25,25 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
     with disk.build_lock(project.private, wait=True, on_wait=lambda: None):
         seen = survey(project, slots=(slot,), thorough=True)
         (step,) = seen.plan.steps
-        accepted = {
-            output.output.path: _accept(seen, output.output.path, output.output.codec) for output in step.outputs
-        }
+        accepted = {output.output.path: _accept(seen, output) for output in step.outputs}
         entry = entry_of(step, accepted, Facts(), _BY_HAND)
+        own = tuple(msgspec.structs.replace(o, hand_made=o.output.path in accepted) for o in entry.outputs)
         ledger = Ledger(seen)
-        digests = {path: found.digest for path, found in accepted.items()}
-        ledger.record(msgspec.structs.replace(entry, hand_made=True), digests, list(digests))
+        ledger.record(msgspec.structs.replace(entry, outputs=own), (), list(accepted))
         ledger.close()
-    return tuple(digests)
+    return tuple(accepted)
 
 
-def _accept(seen: Survey, output_path: str, kind: Codec) -> Published:
+def _accept(seen: Survey, step: OutputStep) -> Published:
+    path = step.output.path
     try:
-        data = disk.inside(seen.tree, output_path).read_bytes()
+        data = disk.inside(seen.tree, path).read_bytes()
     except OSError as error:
-        raise AssetgenError(
-            f"`{output_path}` can't be read: {error.strerror}", hint="put your file there first"
-        ) from error
-    if damage := codec.damage(data, kind):
+        raise AssetgenError(f"`{path}` can't be read: {error.strerror}", hint="put your file there first") from error
+    if damage := codec.damage(data, step.output.codec):
         hint = "export it again; only files that decode whole are adopted"
-        raise AssetgenError(f"`{output_path}` is damaged: {damage}", hint=hint)
-    return Published(path=output_path, digest=seen.project.store.put_object(data), size=len(data))
+        raise AssetgenError(f"`{path}` is damaged: {damage}", hint=hint)
+    digest = seen.project.store.adopt(data)
+    if digest != seen.stats[seen.project_path(path)][1]:
+        raise AssetgenError(f"`{path}` changed while it was adopted", hint="adopt it again when it is ready")
+    return Published(path=path, digest=digest, size=len(data))

@@ -150,7 +150,9 @@ class _Build:
         steps = self.plan.work
         if not steps:
             return
-        disk.sweep_temporaries({(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs})
+        self.store.sweep()
+        folders = {(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs}
+        disk.sweep_temporaries(folders | {self.project.root})
         orders = [order for step in steps if (order := self._from_store(step)) is not None]
         if orders:
             own = Pool(self._jobs(), self.project.logs) if self.pool is None else None
@@ -176,7 +178,8 @@ class _Build:
                     order.ready.append(verified)
         known = self._known_facts(step)
         if order.missing or known is None:
-            order.missing = order.missing or list(range(len(step.outputs)))
+            known_lost = [i for i, output in enumerate(step.outputs) if output.action in ("restore", "relock")]
+            order.missing = order.missing or known_lost
             return order
         self.tell(events.Started(slot=step.slot, action=step.action, reasons=_words(step)))
         if self._finish_slot(order, *known):
@@ -246,11 +249,11 @@ class _Build:
         """Publish what is ready, then write the lock entry. False when it failed."""
         step = order.step
         try:
-            published = {verified.output.path: self._publish(verified) for verified in order.ready}
+            published = {verified.output.path: self._publish(step, verified) for verified in order.ready}
             entry = entry_of(step, published, facts, provenance)
             whole = all(output.action != "blocked" for output in step.outputs)
             paths = [output.output.path for output in step.outputs]
-            self.ledger.record(entry, self._digests(step, published), paths if whole else None)
+            self.ledger.record(entry, published, paths if whole else None)
         except AssetgenError as error:
             problem = error.problems[0]
             self._fail(step, Trouble(message=problem.message, hint=problem.hint, place=problem.place))
@@ -263,16 +266,23 @@ class _Build:
         self.results.append(_result(step, "made" if step.action not in ("restore", "relock") else "restored"))
         return True
 
-    def _publish(self, verified: Verified) -> Published:
+    def _publish(self, step: Step, verified: Verified) -> Published:
         data = self.store.read_object(verified.digest)
         if data is None:
             raise AssetgenError(f"the store lost `{verified.output.path}` before it was published", hint="build again")
         _, seen_digest = self.survey.stats[self.survey.project_path(verified.output.path)]
+        self._keep_aside(step, verified.output.path, seen_digest)
         return publish(verified, data, self.survey.tree, seen_digest=seen_digest)
 
-    def _digests(self, step: Step, published: dict[str, Published]) -> dict[str, str]:
-        kept = {o.output.path: o.digest for o in step.outputs if o.action in ("fresh", "relock")}
-        return kept | {path: done.digest for path, done in published.items()}
+    def _keep_aside(self, step: Step, path: str, digest: str) -> None:
+        """What is about to be written over, and is nowhere else, is kept: damaged or forced, nothing is ever lost."""
+        locked = step.entry.output_at(path) if step.entry else None
+        made_here = self.store.has_object(digest) or (locked and locked.digest == digest and not locked.hand_made)
+        if made_here or not digest:
+            return
+        kept = self.store.keep_aside(Path(path).name, disk.inside(self.survey.tree, path).read_bytes())
+        place = kept.relative_to(self.project.root).as_posix()
+        self.tell(events.Warned(message=f"what stood at `{path}` is kept as `{place}`", slot=step.slot))
 
     def _fail(self, step: Step, trouble: Trouble) -> None:
         hint = trouble.hint
@@ -296,7 +306,9 @@ class _Build:
                 and retract(self.survey.tree, orphan.path, digest=orphan.digest)
             )
             self.tally.pruned += removed
-            if not removed:
+            if removed:
+                self.ledger.forget(orphan.slot, orphan.path)
+            else:
                 kept.add(orphan.slot)
             self.tell(events.Orphaned(slot=orphan.slot, path=orphan.path, removed=removed, modified=orphan.modified))
         if self.options.prune:

@@ -35,16 +35,23 @@ def digest_file(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True, by_way_of: Path | None = None) -> None:
     """Put `data` under `path`, whole or not at all.
 
-    `durable=False` leaves out the two fsyncs, for what is checked against its digest whenever it is read.
+    Args:
+        path: the final name.
+        data: all of the content.
+        durable: False leaves out the two fsyncs, for what is checked against its digest whenever it is read.
+        by_way_of: folder of the temporary file, on the same disk; the target's own when not given.
 
     Raises:
         OSError: the disk is full, read-only, or gone. The old file, if any, is untouched.
     """
     os.makedirs(path.parent, exist_ok=True)
-    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name[:180]}"
+    folder = by_way_of or path.parent
+    os.makedirs(folder, exist_ok=True)
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    temporary = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{name}"
     try:
         _write_all(temporary, data, durable)
         os.replace(temporary, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import msgspec
 
@@ -21,8 +21,8 @@ class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     keys: Keys
     outputs: tuple[int, ...]
     """Which of the recipe's outputs."""
-    afresh: bool = False
-    """Don't take anything from the store (`--force`)."""
+    afresh: Literal["", "master", "take"] = ""
+    """From where on nothing is taken from the store (`--force`)."""
 
 
 class PerformJob(msgspec.Struct, frozen=True, kw_only=True, tag="perform"):

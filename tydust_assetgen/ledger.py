@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
 
 from tydust_assetgen import codec, finish
 from tydust_assetgen.disk import digest_file, write_atomic
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published
 from tydust_assetgen.generate.registry import sources
-from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile
+from tydust_assetgen.lockfile import LockedOutput, LockEntry, read_lock
 from tydust_assetgen.planning import OutputStep, Step
 from tydust_assetgen.state import Stat, encode_state, stat_of, toolchain
 from tydust_assetgen.survey import Survey
@@ -30,26 +34,35 @@ class Ledger:
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
-        self._pending: dict[str, LockEntry] = {}
+        self._recorded: dict[str, LockEntry] = {}
+        self._unwritten: dict[str, LockEntry] = {}
         self._dropped: set[str] = set()
         self._stats = dict(survey.stats)
         self._fresh = dict(survey.settled)
-        self._lock: LockFile = survey.lock
+        self._fresh_when_written: dict[str, list[str]] = {}
+        self._lock, self._lock_stat = survey.lock, survey.lock_stat
         self._written_at = 0.0
         self._write_s = 0.0
         for step in survey.plan.steps:
             if step.action == "fresh":
-                self._settle(step.slot, [output.output.path for output in step.outputs])
+                self._fresh[step.slot] = [survey.project_path(output.output.path) for output in step.outputs]
 
-    def record(self, entry: LockEntry, published: dict[str, str], paths: list[str] | None) -> None:
-        """A slot was built. `published` holds digests by output path; `paths` all its outputs, or `None` when
-        one of them is in a person's hands, so that the next build looks again."""
-        self._pending[entry.slot] = entry
-        for path, digest in published.items():
+    def record(self, entry: LockEntry, published: Iterable[str], paths: list[str] | None) -> None:
+        """A slot was built.
+
+        Args:
+            entry: what the lock file is to say of it.
+            published: paths of the outputs that were written just now.
+            paths: all its outputs, or `None` when one of them is in a person's hands: the next build looks again.
+        """
+        self._recorded[entry.slot] = self._unwritten[entry.slot] = entry
+        for path in published:
             place = self._survey.project_path(path)
-            self._stats[place] = (stat_of(os.path.join(self._survey.project.root, place)), digest)
+            locked = entry.output_at(path)
+            found = stat_of(os.path.join(self._survey.project.root, place))
+            self._stats[place] = (found, locked.digest if locked else "")
         if paths is not None:
-            self._settle(entry.slot, paths)
+            self._fresh_when_written[entry.slot] = [self._survey.project_path(path) for path in paths]
         if time.monotonic() - self._written_at >= _SHARE_OF_TIME * self._write_s:
             self._write_lock()
 
@@ -57,29 +70,38 @@ class Ledger:
         """A slot is gone from the lock file."""
         self._dropped.add(slot)
 
-    def entry(self, slot: str) -> LockEntry | None:
-        return self._pending.get(slot) or self._lock.entry(slot)
+    def forget(self, slot: str, path: str) -> None:
+        """One file of a slot is gone from the lock file."""
+        entry = self._recorded.get(slot) or self._lock.entry(slot)
+        if entry is not None:
+            kept = tuple(locked for locked in entry.outputs if locked.output.path != path)
+            self._recorded[slot] = self._unwritten[slot] = msgspec.structs.replace(entry, outputs=kept)
 
     def close(self) -> None:
-        """Write the lock file, then the state."""
-        if self._pending or self._dropped:
+        """Write the lock file, then the state.
+
+        Raises:
+            AssetgenError: the lock file can't be written.
+        """
+        if self._unwritten or self._dropped or self._survey.lock.problems:
             self._write_lock()
         self._wait_for_the_clock()
         self._write_state()
 
-    def _settle(self, slot: str, paths: list[str]) -> None:
-        self._fresh[slot] = [self._survey.project_path(path) for path in paths]
-
     def _write_lock(self) -> None:
-        begun = time.monotonic()
-        self._lock = self._lock.with_entries(self._pending.values(), self._dropped)
-        self._pending, self._dropped = {}, set()
+        """Write what is new; when somebody else, such as `git pull`, has changed the file meanwhile, into theirs."""
+        begun, file = time.monotonic(), self._survey.project.lock_file
+        if stat_of(str(file)) != self._lock_stat:
+            self._lock, self._unwritten = read_lock(file), dict(self._recorded)
+        lock = self._lock.with_entries(self._unwritten.values(), self._dropped)
         try:
-            write_atomic(self._survey.project.lock_file, self._lock.data)
+            write_atomic(file, lock.data)
         except OSError as error:
-            name, why = self._survey.project.lock_file.name, error.strerror or error
             hint = "what was made is in the store: the next build goes on from there"
-            raise AssetgenError(f"can't write `{name}`: {why}", hint=hint) from error
+            raise AssetgenError(f"can't write `{file.name}`: {error.strerror or error}", hint=hint) from error
+        self._lock, self._lock_stat, self._unwritten = lock, stat_of(str(file)), {}
+        self._fresh |= self._fresh_when_written
+        self._fresh_when_written = {}
         self._written_at = time.monotonic()
         self._write_s = self._written_at - begun
 
@@ -94,7 +116,7 @@ class Ledger:
         for place, (found, digest) in self._stats.items():
             if found[2] > newest_ns - _CLOCK_TICK_S * 1e9:
                 path = self._survey.project.root / place
-                self._stats[place] = (stat_of(str(path)), digest_file(path))
+                self._stats[place] = (stat_of(str(path)), _digest_now(path))
                 if self._stats[place][1] != digest:
                     self._fresh = {slot: paths for slot, paths in self._fresh.items() if place not in paths}
 
@@ -114,6 +136,13 @@ class Ledger:
         )
         with contextlib.suppress(OSError):  # only a cache: without it the next build takes a closer look
             write_atomic(project.state, data, durable=False)
+
+
+def _digest_now(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""
 
 
 def entry_of(step: Step, published: dict[str, Published], facts: Facts, provenance: Provenance) -> LockEntry:
@@ -139,11 +168,16 @@ def entry_of(step: Step, published: dict[str, Published], facts: Facts, provenan
 
 def _locked(step: OutputStep, published: dict[str, Published], old: LockEntry | None) -> LockedOutput | None:
     path = step.output.path
+    before = old.output_at(path) if old else None
     if path in published:
         done = published[path]
-        return LockedOutput(output=step.output, key=step.key, digest=done.digest, size=done.size)
-    before = old.output_at(path) if old else None
+        return _output(step, done.digest, done.size, before)
     if step.action in ("fresh", "relock"):
-        size = step.size
-        return LockedOutput(output=step.output, key=step.key, digest=step.digest, size=size)
+        return _output(step, step.digest, step.size, before)
     return before
+
+
+def _output(step: OutputStep, digest: str, size: int, before: LockedOutput | None) -> LockedOutput:
+    """A person's own file stays one as long as its bytes do."""
+    hand_made = before is not None and before.hand_made and before.digest == digest
+    return LockedOutput(output=step.output, key=step.key, digest=digest, size=size, hand_made=hand_made)

@@ -32,6 +32,8 @@ class LockedOutput(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     digest: str
     size: int
+    hand_made: bool = False
+    """A person's own file, accepted by `assetgen adopt`."""
 
 
 class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,13 +45,16 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
     take_key: str
     master_key: str
     outputs: tuple[LockedOutput, ...]
-    hand_made: bool = False
-    """A person's own file, accepted by `assetgen adopt`."""
     brief: Brief
     finish: Finish
     facts: Facts
     provenance: Provenance
     versions: Versions
+
+    @property
+    def hand_made(self) -> bool:
+        """Some of its files are a person's own."""
+        return any(locked.hand_made for locked in self.outputs)
 
     def output_at(self, path: str) -> LockedOutput | None:
         return next((locked for locked in self.outputs if locked.output.path == path), None)
@@ -81,6 +86,12 @@ class LockFile:
         return self._parts.blocks
 
     @property
+    def newer_format(self) -> int:
+        """The format of a file that a newer assetgen wrote; 0 when this one can read it."""
+        header = _name_of(self.data.partition(b"\n\n")[0])
+        return header.assetgen_lock if header and header.assetgen_lock > FORMAT else 0
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What could not be read, in words."""
         return (self.unread,) if self.unread else () if self.trusted else self._parts.problems
@@ -100,7 +111,16 @@ class LockFile:
     def _place_of(self, slot: str) -> tuple[int, int]:
         """Where a slot's block lies in a file that is known to be whole; `(0, 0)` when there is none."""
         start = self.data.find(_BEGIN + msgspec.json.encode(slot) + b",") + 2
-        return (start, self.data.index(_END, start) + 2) if start > 1 else (0, 0)
+        end = self.data.find(_END, start) + 2
+        return (start, end) if start > 1 and end > 1 else (0, 0)
+
+    def owner_of(self, path: str) -> LockedOutput | None:
+        """The output that some slot has, or had, at a path."""
+        needle = b'"path": ' + msgspec.json.encode(path)
+        for slot, block in self.blocks.items():
+            if needle in block and (entry := self.entry(slot)) and (locked := entry.output_at(path)):
+                return locked
+        return None
 
     def with_entries(self, entries: Iterable[LockEntry], without: Iterable[str] = ()) -> LockFile:
         """A new lock file in which `entries` stand instead of the old ones of their slots."""

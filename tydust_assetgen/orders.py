@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tydust_assetgen.flow import Verified
 from tydust_assetgen.generate.registry import generator
@@ -45,8 +46,9 @@ def _in_batches(name: str) -> bool:
 
 def track_job(order: Order, store: str) -> TrackJob:
     step = order.step
-    forced = any(reason.kind == "forced" for reason in step.reasons) and not order.performed
-    return TrackJob(store=store, recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=forced)
+    forced = any(reason.kind == "forced" for reason in step.reasons)
+    afresh: Literal["", "master", "take"] = "" if not forced else "master" if order.performed else "take"
+    return TrackJob(store=store, recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=afresh)
 
 
 def _perform_job(orders: list[Order], store: str) -> PerformJob:

@@ -27,6 +27,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     damage: str = ""
     """Why it does not decode whole; empty when it does, or when nobody needed to look."""
     size: int = 0
+    unreadable: bool = False
     ours: bool = False
     """The store has these very bytes, so a person loses nothing when they are written over."""
 
@@ -133,6 +134,8 @@ def plan_slot(situation: Situation) -> Step:
 
 def _action(situation: Situation, outputs: tuple[OutputStep, ...]) -> Action:
     wanted = {output.action for output in outputs}
+    if "make" in wanted and situation.forced:
+        return "generate"
     if "make" in wanted:
         held = situation.held
         return "encode" if held.master else "finish" if held.take else "generate"
@@ -162,15 +165,20 @@ def _judge(situation: Situation, index: int) -> tuple[OutputStep, tuple[Reason, 
         if seen.digest == stored:
             return step("relock", Reason(kind="lock entry lost", path=path))
         why = changes(situation.entry, situation.recipe, locked.output, output, situation.versions)
-        if situation.entry and situation.entry.hand_made:
+        if locked.hand_made:
             return step("blocked", Reason(kind="hand-made", path=path), *why)
         return step("make", *why)
+    if seen.unreadable:
+        return step("blocked", Reason(kind="unreadable", path=path))
+    own = locked is not None and locked.hand_made and locked.key == key and not stored
     if seen.digest and seen.digest == stored:
         return step("relock", Reason(kind="lock entry lost", path=path))
+    if not seen.digest and own:
+        return step("blocked", Reason(kind="hand-made and missing", path=path))
     if not seen.digest:
         return step("make", Reason(kind="output missing" if locked else "never built", path=path))
     if seen.ours:
         return step("make", Reason(kind="older build", path=path))
-    if seen.damage:
+    if seen.damage and locked and not own:
         return step("make", Reason(kind="output damaged", path=path, new=seen.damage))
     return step("blocked", Reason(kind="modified by hand" if locked else "in the way", path=path))

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tydust_assetgen.errors import UsageError
 from tydust_assetgen.store import Store
 
 MANIFEST_NAME = "assets.toml"
@@ -19,8 +20,19 @@ class Project:
 
     @classmethod
     def at(cls, folder: Path | str = ".", manifest: Path | str = MANIFEST_NAME) -> Project:
-        """The project whose manifest is `folder / manifest`."""
-        return cls(Path(os.path.abspath(Path(folder) / manifest)))
+        """The project whose manifest is `folder / manifest`.
+
+        Raises:
+            UsageError: the path can't be one of a manifest.
+        """
+        path = Path(os.path.abspath(Path(folder) / manifest))
+        if path.suffix == ".lock":
+            raise UsageError(f"`{path.name}` is the name of a lock file", hint="give the manifest another name")
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the path of this project is not UTF-8: {path!a}", hint="rename its folder") from None
+        return cls(path)
 
     @property
     def root(self) -> Path:

@@ -36,7 +36,10 @@ def publish(verified: Verified, data: bytes, tree: Path, *, seen_digest: str) ->
 def retract(tree: Path, path: str, *, digest: str) -> bool:
     """Remove a file that the manifest no longer asks for, if it is still the one that was published."""
     target = inside(tree, path)
-    if digest_file(target) not in ("", digest):
-        return False
-    remove(target)
+    try:
+        if digest_file(target) not in ("", digest):
+            return False
+        remove(target)
+    except OSError as error:
+        raise AssetgenError(f"can't remove `{path}`: {error.strerror or error}") from error
     return True

@@ -19,7 +19,9 @@ def glance(arguments: list[str]) -> int | None:
     for word in words:
         if word == "-C":
             folder = next(words, "")
-        elif word == "--json":
+            if not folder:
+                return None
+        elif word == "--json" and command:
             json = True
         elif word == "-q":
             quiet = True

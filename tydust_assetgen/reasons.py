@@ -23,6 +23,8 @@ Kind: TypeAlias = Literal[
     "modified by hand",
     "in the way",
     "hand-made",
+    "hand-made and missing",
+    "unreadable",
     "forced",
 ]
 _LONGEST_VALUE = 60
@@ -57,6 +59,8 @@ _SENTENCES: dict[str, str] = {
     "modified by hand": "`{path}` was modified by hand",
     "in the way": "`{path}` is a file that assetgen did not make",
     "hand-made": "`{path}` is hand-made, and its recipe has changed since",
+    "hand-made and missing": "`{path}` is hand-made, and missing",
+    "unreadable": "`{path}` can't be read",
     "forced": "asked for by `--force`",
 }
 
@@ -74,7 +78,7 @@ def changes(
         *_differences(f"{new_output.codec}.", msgspec.to_builtins(old_output), msgspec.to_builtins(new_output)),
     ]
     upgrades = _upgrades(entry.versions, versions) if entry.brief.generator == recipe.brief.generator else ()
-    return (*dict.fromkeys(fields), *upgrades) or (Reason(kind="generator upgraded", old="?", new=versions.generator),)
+    return (*dict.fromkeys(fields), *upgrades) or (Reason(kind="older build", path=new_output.path),)
 
 
 def _upgrades(old: Versions, new: Versions) -> tuple[Reason, ...]:

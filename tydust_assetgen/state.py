@@ -21,6 +21,8 @@ from tydust_assetgen.version import VERSION
 
 MAGIC = f"assetgen state 2, version {VERSION}, {sys.byteorder} endian"
 NOTHING = (-1, -1, -1, -1)
+_INODE = 2**63 - 1
+"""Some file systems use all 64 bits of an inode's number."""
 
 Stat = tuple[int, int, int, int]
 """Size, modification and change time in ns, inode, as in git's index. `NOTHING` for a file that is not there."""
@@ -36,6 +38,8 @@ class State:
         outputs: stats by path, relative to the project; those of one slot stand together.
         digests: SHA-256 by output path.
         slots: for every fresh slot its fingerprint and its outputs.
+
+    `digests` and `slots` raise ValueError when that part of the file is damaged.
     """
 
     def __init__(self, lines: list[str], body: bytes) -> None:
@@ -51,9 +55,10 @@ class State:
             raise ValueError("a state whose parts don't fit together")
 
     def watched_unchanged(self, root: str) -> bool:
-        """Whether all that is not an output is as it was."""
+        """Whether all that is not an output is as it was, and no other toolchain is looking."""
         numbers = self._numbers
-        return all(
+        known = self._paths[: self._watched_count]
+        return all(path in known for path in toolchain()) and all(
             stat_of(os.path.join(root, self._paths[index])) == tuple(numbers[4 * index : 4 * index + 4])
             for index in range(self._watched_count)
         )
@@ -70,7 +75,7 @@ class State:
                     found.st_mtime_ns != numbers[at + 1]
                     or found.st_size != numbers[at]
                     or found.st_ctime_ns != numbers[at + 2]
-                    or found.st_ino != numbers[at + 3]
+                    or found.st_ino & _INODE != numbers[at + 3]
                 ):
                     return False
                 at += 4
@@ -91,7 +96,8 @@ class State:
 
     @property
     def _rest_lines(self) -> list[str]:
-        return self._rest.decode("utf-8", "surrogateescape").split("\n")
+        text = self._rest.decode("utf-8", "surrogateescape")
+        return text.split("\n") if text else []
 
     @property
     def slots(self) -> dict[str, tuple[str, list[str]]]:
@@ -99,7 +105,7 @@ class State:
         slots = {}
         for line in self._rest_lines[len(self._paths) - self._watched_count :]:
             fingerprint, count, slot = line.split(" ", 2)
-            slots[slot] = (fingerprint, [next(paths) for _ in range(int(count))])
+            slots[slot] = (fingerprint, [path for _, path in zip(range(int(count)), paths, strict=False)])
         return slots
 
 
@@ -109,7 +115,7 @@ def stat_of(path: str) -> Stat:
         found = stat(path)
     except (OSError, ValueError):
         return NOTHING
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & _INODE)
 
 
 def digest_of_manifest(data: bytes) -> str:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.disk import TEMPORARY_PREFIX, digest_bytes, remove, write_atomic
+from tydust_assetgen.disk import digest_bytes, remove, write_atomic
 from tydust_assetgen.errors import StoreError
 from tydust_assetgen.flow import Facts, Master, Provenance, Take, Verified
 
@@ -77,15 +77,20 @@ class Store:
 
     def has(self, kind: Kind, key: str) -> bool:
         """Whether there is a record with its content; the content itself is verified when it is read."""
-        record = self._any_record(kind, key)
+        record = self._any_record(kind, key, use=False)
         return record is not None and self.has_object(_digest_in(record))
 
     def has_object(self, digest: str) -> bool:
+        """Whether these bytes were made here."""
         return _is_digest(digest) and self._object_path(digest).is_file()
+
+    def has_adopted(self, digest: str) -> bool:
+        """Whether these bytes are a person's own, kept by `adopt`."""
+        return _is_digest(digest) and self._adopted_path(digest).is_file()
 
     def output(self, key: str) -> OutputRecord | None:
         """What is known of an encoded file, or `None`."""
-        record = self._record("outputs", key, OutputRecord)
+        record = self._record("outputs", key, OutputRecord, use=False)
         return record if record is not None and self.has_object(record.verified.digest) else None
 
     # reading
@@ -94,7 +99,7 @@ class Store:
         """Content by its digest, verified; damaged content is set aside."""
         if not _is_digest(digest):
             return None
-        path = self._object_path(digest)
+        path = self._adopted_path(digest) if self.has_adopted(digest) else self._object_path(digest)
         try:
             data = path.read_bytes()
         except OSError:
@@ -143,16 +148,36 @@ class Store:
             StoreError: the disk is full or read-only.
         """
         digest = digest_bytes(data)
-        if not self.has_object(digest) or self._object_path(digest).stat().st_size != len(data):
+        if self.read_object(digest) is None:
             self._write(self._object_path(digest), data)
         return digest
 
+    def adopt(self, data: bytes) -> str:
+        """Keep a person's own bytes, apart from what can be made again; returns their digest."""
+        digest = digest_bytes(data)
+        self._write(self._adopted_path(digest), data)
+        return digest
+
+    def keep_aside(self, name: str, data: bytes) -> Path:
+        """Keep bytes that are about to be written over and that nobody else has; returns where."""
+        path = self.root.parent / "aside" / f"{digest_bytes(data)[:12]}-{name}"
+        self._write(path, data)
+        return path
+
+    def sweep(self) -> None:
+        """Delete what killed processes left half written. Only called by who holds the build lock."""
+        for path in _files(self.root / "tmp"):
+            remove(path)
+
     # keeping it small
 
-    def gc(self, *, max_bytes: int | None = None, max_age_s: float | None = None) -> Collected:
+    def gc(
+        self, *, max_bytes: int | None = None, max_age_s: float | None = None, adopted: Collection[str] | None = None
+    ) -> Collected:
         """Drop records not used for `max_age_s`, then the longest unused until at most `max_bytes` of content is left.
 
-        Content without a record, and what a killed process left behind, goes as well.
+        Content without a record, and what a killed process left behind, goes as well; of a person's own files all
+        but those in `adopted`, or none when that is not known. They are not counted.
         """
         records = sorted(self._all_records(), key=lambda found: found[0])
         oldest_kept_s = time.time() - max_age_s if max_age_s is not None else 0.0
@@ -171,16 +196,17 @@ class Store:
         for _, path, _ in records:
             if path not in keep_paths:
                 remove(path)
-        freed = self._drop_unreferenced(seen)
+        own = [path.name for path in _files(self.root / "adopted")] if adopted is None else adopted
+        freed = self._drop_unreferenced(seen | set(own))
         removed = len(records) - len(newest_first)
         return Collected(removed=removed, freed_bytes=freed, kept=len(newest_first), kept_bytes=total)
 
     def _drop_unreferenced(self, wanted: set[str]) -> int:
+        kept = {self._object_path(digest) for digest in wanted} | {self._adopted_path(digest) for digest in wanted}
         freed = 0
-        for folder in ("objects", "damaged", "records"):
+        for folder in ("objects", "adopted", "damaged", "tmp"):
             for path in _files(self.root / folder):
-                stale = path.name.startswith(TEMPORARY_PREFIX) or folder == "damaged"
-                if stale or (folder == "objects" and path.name not in wanted):
+                if path not in kept:
                     freed += path.stat().st_size
                     remove(path)
         return freed
@@ -202,6 +228,9 @@ class Store:
 
     def _object_path(self, digest: str) -> Path:
         return self.root / "objects" / digest[:2] / digest
+
+    def _adopted_path(self, digest: str) -> Path:
+        return self.root / "adopted" / digest
 
     def _record_path(self, kind: Kind, key: str) -> Path:
         return self.root / "records" / kind / key[:2] / f"{key}.json"
@@ -232,7 +261,7 @@ class Store:
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
-            write_atomic(path, data, durable=False)
+            write_atomic(path, data, durable=False, by_way_of=self.root / "tmp")
         except OSError as error:
             hint = "free some disk space, or run `assetgen gc --max-size 1GB`"
             raise StoreError(f"can't write to the store: {error.strerror or error}", hint=hint) from error
@@ -254,7 +283,8 @@ class Store:
         import numpy as np
 
         data = self.read_object(stored.digest)
-        if data is None or len(data) != 4 * stored.channels * stored.frames:
+        likely = 1 <= stored.channels <= 8 and 1000 <= stored.rate_hz <= 768_000 and stored.frames > 0
+        if data is None or not likely or len(data) != 4 * stored.channels * stored.frames:
             return None
         samples = np.frombuffer(data, dtype="<f4").reshape(stored.channels, stored.frames)
         return Audio(samples, stored.rate_hz)

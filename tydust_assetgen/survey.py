@@ -25,6 +25,8 @@ from tydust_assetgen.project import Project
 from tydust_assetgen.state import NOTHING, Stat, State, digest_of_manifest, read_state, stat_of
 from tydust_assetgen.store import Store
 
+_UNREADABLE = "unreadable"
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -34,6 +36,8 @@ class Survey:
     manifest: Manifest
     manifest_digest: str
     lock: LockFile
+    lock_stat: Stat
+    """Of the lock file, when it was read."""
     plan: Plan
     wanted: tuple[str, ...]
     """The slots that were asked for, in the manifest's order."""
@@ -100,7 +104,10 @@ class _Look:
         absolute = os.path.join(self.project.root, path)
         found = stat_of(absolute)
         before = self.known.get(path)
-        digest = before[1] if before and before[0] == found else digest_file(Path(absolute))
+        try:
+            digest = before[1] if before and before[0] == found else digest_file(Path(absolute))
+        except OSError:
+            digest = _UNREADABLE
         self.stats[path] = (found if digest else NOTHING, digest)
         return digest
 
@@ -113,10 +120,15 @@ class _Look:
 
     def stored(self, key: str, lock: LockedOutput | None) -> str:
         """Digest of the bytes that the store has for a key, by its own record or by the lock's word."""
-        if lock and lock.key == key and self.store.has_object(lock.digest):
+        if lock and lock.key == key and (self.store.has_adopted(lock.digest) or self.store.has_object(lock.digest)):
             return lock.digest
         record = self.store.output(key)
         return record.verified.digest if record else ""
+
+    def made_for_another_slot(self, path: str, digest: str, lock: LockedOutput | None) -> bool:
+        """The file was built here under a slot that no longer has this path."""
+        other = None if lock else self.lock.owner_of(path)
+        return other is not None and other.digest == digest and not other.hand_made
 
     def plainly(self, output: Output, digest: str) -> Seen:
         found, _ = self.stats[self.prefix + output.path]
@@ -126,7 +138,9 @@ class _Look:
         """A closer look, only at files that are neither the lock's nor the store's for this key."""
         if not digest or digest == stored or (lock and digest == lock.digest):
             return self.plainly(output, digest)
-        if self.store.has_object(digest):
+        if digest == _UNREADABLE:
+            return Seen(digest=digest, unreadable=True)
+        if self.store.has_object(digest) or self.made_for_another_slot(output.path, digest, lock):
             return Seen(digest=digest, ours=True)
         data = (self.manifest.assets / output.path).read_bytes()
         return Seen(digest=digest, damage=damage(data, output.codec))
@@ -143,15 +157,18 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     Raises:
         ManifestError: the manifest is not right; all its problems at once.
         UsageError: a slot that the manifest does not have.
+        AssetgenError: the lock file can't be read, or is from a newer assetgen.
     """
+    manifest_digest = _digest_of(project.manifest)  # before it is read: an edit in between is noticed next time
     manifest = read_manifest(project.manifest, parameter_types())
-    wanted = _wanted(manifest, tuple(slots))
+    wanted = choose(manifest, slots)
     state = read_state(str(project.state))
     as_left = state is not None and state.watched_unchanged(str(project.root))
-    lock = read_lock(project.lock_file, trusted=as_left)
+    lock_stat = stat_of(str(project.lock_file))
+    lock = _readable(read_lock(project.lock_file, trusted=as_left))
     fingerprints = {slot: manifest.fingerprint(slot).hex() for slot in manifest.slots}
-    known = _known(state)
-    left = state.slots if state is not None and as_left and not thorough else {}
+    known, left = _as_left(state)
+    left = left if as_left and not thorough else {}
     settled = _settled(project, left, known, fingerprints)
     if force:
         settled = {slot: paths for slot, paths in settled.items() if slot not in set(wanted)}
@@ -168,8 +185,9 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     return Survey(
         project=project,
         manifest=manifest,
-        manifest_digest=digest_of_manifest(project.manifest.read_bytes()),
+        manifest_digest=manifest_digest,
         lock=lock,
+        lock_stat=lock_stat,
         plan=plan(situations, settled=len(settled.keys() & set(wanted)), orphans=orphans),
         wanted=wanted,
         fingerprints=fingerprints,
@@ -178,10 +196,31 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     )
 
 
-def _wanted(manifest: Manifest, slots: tuple[str, ...]) -> tuple[str, ...]:
+def _digest_of(manifest: Path) -> str:
+    try:
+        return digest_of_manifest(manifest.read_bytes())
+    except OSError:
+        return ""  # reading it properly says what is wrong
+
+
+def _readable(lock: LockFile) -> LockFile:
+    if lock.unread:
+        raise AssetgenError(lock.unread, hint="restore it from your version control, or remove it: the store heals it")
+    if lock.newer_format:
+        what = f"`{lock.name}` was written by a newer assetgen (format {lock.newer_format})"
+        raise AssetgenError(what, hint="upgrade assetgen")
+    return lock
+
+
+def choose(manifest: Manifest, slots: Iterable[str]) -> tuple[str, ...]:
+    """These slots, in the manifest's order; all of them when none is named.
+
+    Raises:
+        UsageError: the manifest has no such slot.
+    """
     import difflib
 
-    there = set(manifest.slots)
+    slots, there = tuple(slots), set(manifest.slots)
     for slot in slots:
         if slot not in there:
             near = difflib.get_close_matches(slot, manifest.slots, n=1, cutoff=0.4)
@@ -191,11 +230,15 @@ def _wanted(manifest: Manifest, slots: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(slot for slot in manifest.slots if not chosen or slot in chosen)
 
 
-def _known(state: State | None) -> dict[str, tuple[Stat, str]]:
-    if state is None:
-        return {}
-    digests = state.digests
-    return {path: (found, digests[path]) for path, found in state.outputs.items()}
+def _as_left(state: State | None) -> tuple[dict[str, tuple[Stat, str]], dict[str, tuple[str, list[str]]]]:
+    """What the last build left: stat and digest of every output, fingerprint and outputs of every fresh slot."""
+    try:
+        digests = state.digests if state else {}
+        known = {path: (found, digests[path]) for path, found in state.outputs.items()} if state else {}
+        left = state.slots if state else {}
+    except ValueError:
+        return {}, {}
+    return known, left if all(path in known for _, paths in left.values() for path in paths) else {}
 
 
 def _settled(
@@ -244,6 +287,9 @@ def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], *, e
     names = [*looked_at, *(slot for slot in lock.blocks if slot not in slots)] if everywhere else list(looked_at)
     entries = [entry for slot in names if (entry := lock.entry(slot)) is not None]
     asked = {output.path for recipe in looked_at.values() for output in recipe.outputs} | slots
+    if any(locked.output.path not in asked for entry in entries for locked in entry.outputs):
+        others = manifest.resolve(slot for slot in manifest.slots if slot not in looked_at)
+        asked |= {output.path for recipe in others for output in recipe.outputs}
     return tuple(
         orphan
         for entry in sorted(entries, key=lambda entry: entry.slot)
@@ -255,11 +301,16 @@ def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], *, e
 def _orphan(tree: Path, entry: LockEntry, locked: LockedOutput) -> Orphan | None:
     try:
         digest = digest_file(inside(tree, locked.output.path))
-    except (AssetgenError, OSError):
+    except (AssetgenError, OSError, ValueError):
         return None  # not a path of this tree: whatever the lock file says, it is not ours
     if not digest:
         return None
-    return Orphan(slot=entry.slot, path=locked.output.path, digest=locked.digest, modified=digest != locked.digest)
+    return Orphan(
+        slot=entry.slot,
+        path=locked.output.path,
+        digest=locked.digest,
+        modified=locked.hand_made or digest != locked.digest,
+    )
 
 
 def _tree_prefix(manifest: Manifest) -> str:

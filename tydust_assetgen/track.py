@@ -38,7 +38,7 @@ class _Walk:
     made: set[str] = field(default_factory=set)
 
     def take(self) -> Take:
-        if not self.job.afresh and (held := self.store.take(self.job.keys.take)) is not None:
+        if self.job.afresh != "take" and (held := self.store.take(self.job.keys.take)) is not None:
             return held
         begun = time.perf_counter()
         brief = self.job.recipe.brief

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from tydust_assetgen.errors import StoreError
 from tydust_assetgen.jobs import Answer, Job, PerformJob, Progressed, Trouble, read_frame, write_frame
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.worker import main; main()"
@@ -35,8 +36,7 @@ class Worker:
     def __init__(self, log: Path, answers: queue.SimpleQueue[tuple[Worker, Answer | None]]) -> None:
         self.job: Job | None = None
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "wb") as errors:
+        with _open_log(log) as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, *sys.path],
                 stdin=subprocess.PIPE,
@@ -75,6 +75,14 @@ class Worker:
         with contextlib.suppress(OSError):
             self._input.close()
         self._output.close()
+
+
+def _open_log(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "wb")
+    except OSError as error:
+        raise StoreError(f"can't write `{path}`: {error.strerror or error}", hint="is the disk full?") from error
 
 
 class Pool:
@@ -124,6 +132,8 @@ class Pool:
             worker, answer = self._answers.get(timeout=0.5)  # bounded, which keeps Ctrl-C alive on Windows
         except queue.Empty:
             return
+        if worker not in self._workers:
+            return  # the last words of one that was ended long ago
         job = worker.job
         if answer is None:
             answer = self._bury(worker)
@@ -157,8 +167,7 @@ class Pool:
 
     def _bury(self, worker: Worker) -> Answer:
         """A worker died at its work: take it away, and say what is known."""
-        if worker in self._workers:
-            self._workers.remove(worker)
+        self._workers.remove(worker)
         words = worker.last_words()
         worker.close()
         return Trouble(message=words, hint=f"its last words are in `{worker.log}`; less `--jobs` need less memory")

@@ -9,6 +9,7 @@ from conftest import Game
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.lockfile import LockFile
 from tydust_assetgen.state import read_state
 from tydust_assetgen.store import Store
@@ -56,12 +57,15 @@ def test_a_merge_conflict_costs_its_own_blocks_only(built: Game) -> None:
     assert built.project.lock_file.read_bytes() == data
 
 
-def test_a_lock_file_of_another_format_is_named_and_heals(built: Game) -> None:
+def test_a_lock_file_of_a_newer_assetgen_is_left_alone(built: Game) -> None:
     data = built.project.lock_file.read_bytes()
-    built.project.lock_file.write_bytes(data.replace(b'"assetgen_lock": 1', b'"assetgen_lock": 99'))
-    assert "format 99" in built.lock.problems[0]
+    newer = data.replace(b'"assetgen_lock": 1', b'"assetgen_lock": 99')
+    built.project.lock_file.write_bytes(newer)
+    with pytest.raises(AssetgenError, match="newer assetgen"):
+        built.build()
+    assert built.project.lock_file.read_bytes() == newer
+    built.project.lock_file.write_bytes(data)
     assert built.counts() == {"fresh": 3}
-    assert built.project.lock_file.read_bytes() == data
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,7 @@ import msgspec
 from tydust_assetgen.planning import Step
 from tydust_assetgen.project import Project
 from tydust_assetgen.report import console
-from tydust_assetgen.survey import Survey, survey
+from tydust_assetgen.survey import Survey, choose, survey
 
 _WORDS = {
     "fresh": ("fresh", "green"),
@@ -164,7 +164,7 @@ def lint(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.manifest import read_manifest
 
     manifest = read_manifest(project_of(arguments).manifest, parameter_types())
-    findings = judge(manifest.resolve(arguments.slots or manifest.slots), manifest)
+    findings = judge(manifest.resolve(choose(manifest, arguments.slots)), manifest)
     if arguments.json:
         print_json({"findings": findings})
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tydust_assetgen.cli.commands import print_json, project_of, step_paper, verbosity_of
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.estimate import Rates
+from tydust_assetgen.lockfile import read_lock
 from tydust_assetgen.project import Project
 from tydust_assetgen.report import clock, console, count_of, nothing_to_do, reporter
 from tydust_assetgen.survey import Survey, survey
@@ -90,13 +91,22 @@ def gc(arguments: argparse.Namespace) -> int:
     if not project.private.is_dir():
         raise AssetgenError("there is no store here yet", hint="`assetgen build` makes one")
     with build_lock(project.private, wait=True, on_wait=lambda: None):
-        done = project.store.gc(max_bytes=arguments.max_size, max_age_s=arguments.max_age)
+        done = project.store.gc(max_bytes=arguments.max_size, max_age_s=arguments.max_age, adopted=_adopted(project))
     if arguments.json:
         print_json(done)
     elif not arguments.quiet:
         freed, kept = done.freed_bytes / 1e6, done.kept_bytes / 1e6
         sys.stderr.write(f"removed {done.removed} entries ({freed:.1f} MB), kept {done.kept} ({kept:.1f} MB)\n")
     return 0
+
+
+def _adopted(project: Project) -> set[str] | None:
+    """Digests of a person's own files that the lock file still has; `None` when it can't tell."""
+    lock = read_lock(project.lock_file)
+    if lock.problems or not lock.blocks:
+        return None
+    entries = [entry for slot in lock.blocks if (entry := lock.entry(slot)) is not None]
+    return {locked.digest for entry in entries for locked in entry.outputs if locked.hand_made}
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -31,6 +31,9 @@ def run(words: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         raise
+    except OSError as error:
+        what = f"{error.strerror or error}" + (f": `{error.filename}`" if error.filename else "")
+        return _say_error(AssetgenError(what, hint="is the disk full, or a folder read-only or gone?"))
     except Exception:  # noqa: BLE001  the last net: a traceback never reaches a user
         return _say_bug(traceback.format_exc())
     return code
@@ -48,16 +51,20 @@ def _say_error(error: AssetgenError) -> int:
 
 
 def _say_bug(trace: str) -> int:
-    folder = Path(".assetgen/logs")
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        folder = Path(tempfile.gettempdir())
-    log = folder / "assetgen-bug.log"
-    log.write_text(trace, encoding="utf-8")
+    log = _keep(trace, Path(".assetgen/logs")) or _keep(trace, Path(tempfile.gettempdir())) or Path("nowhere")
     sys.stderr.write(f"error: this is our own bug, not yours; its traceback is in `{log}`\n")
     sys.stderr.write(f"  hint: please report it with that file: {trace.strip().splitlines()[-1]}\n")
     return 3
+
+
+def _keep(trace: str, folder: Path) -> Path | None:
+    """Write a traceback where a person can find it, if that is possible."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "assetgen-bug.log"
+        log.write_text(trace, encoding="utf-8", errors="backslashreplace")
+        return log
+    return None
 
 
 def _silence_stdout() -> None:

@@ -58,9 +58,9 @@ def write_starter(project: Project, name: str) -> list[Path]:
     write_atomic(project.manifest, _MANIFEST.format(name=title).encode())
     written = [project.manifest]
     ignore = project.root / ".gitignore"
-    before = ignore.read_text(encoding="utf-8") if ignore.is_file() else ""
-    if ".assetgen/" not in before.split():
-        gap = "" if not before or before.endswith("\n") else "\n"
-        write_atomic(ignore, (before + gap + _IGNORED).encode())
+    before = ignore.read_bytes() if ignore.is_file() else b""
+    if b".assetgen/" not in before.split():
+        gap = b"" if not before or before.endswith(b"\n") else b"\n"
+        write_atomic(ignore, before + gap + _IGNORED.encode())
         written.append(ignore)
     return written

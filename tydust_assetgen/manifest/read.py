@@ -118,7 +118,8 @@ class Manifest:
         """What slots share, by the genre that they name; under "" for those that name none: their text may."""
         around = self._around
         shapes = {name: _defaults(shape) for name, shape in around.generators.items()}
-        shared = [VERSION, around.game, around.defaults, shapes]
+        tree = self.assets.relative_to(self.root).as_posix()
+        shared = [VERSION, around.game, tree, around.defaults, shapes]
         genres = {name: [built_in().get(name), around.genres.get(name)] for name in around.known_genres}
         bases = {name: [shared, around.known_genres, genre] for name, genre in genres.items()}
         return {name: _digest(_canonical(base) or b"") for name, base in {**bases, "": [shared, genres]}.items()}
