@@ -142,5 +142,7 @@ class Convolver:
     def __call__(self, stretch: Floats) -> Floats:
         """Wet sound `[2, len(stretch) + tail]`."""
         heard = fft.rfft(stretch, self._size)
-        wet = [fft.irfft(heard * spectrum, self._size) for spectrum in self._spectra]
-        return np.stack(wet)[:, : len(stretch) + self.tail].astype(np.float32)
+        wet = np.empty((2, len(stretch) + self.tail), np.float32)
+        for side, spectrum in zip(wet, self._spectra, strict=True):
+            side[:] = fft.irfft(heard * spectrum, self._size, overwrite_x=True)[: len(side)]
+        return wet

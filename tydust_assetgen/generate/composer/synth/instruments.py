@@ -30,6 +30,8 @@ class Oscillator:
     spread: float = 0.0
     """Stereo width of the unison, 0 mono to 1."""
     low_cut_hz: float = 0.0
+    straight: bool = False
+    """Sings without the patch's vibrato, as most of a choir and of an orchestra's last desks do."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Fl
         stop = min(first + desk.block, end)
         to_room = np.concatenate(list(_stretches(total, desk, sounds, first, stop)))
         if np.any(to_room):
-            add(total, desk.room(to_room) * np.float32(desk.style.room), first, score.loops)
+            add(total, desk.room(to_room * np.float32(desk.style.room)), first, score.loops)
         progress(0.95 * stop / end)
     return finished(total, score.drive, desk.style, score.loops)
 

@@ -25,8 +25,8 @@ _AH = ((700.0, 130.0, 1.0), (1_150.0, 160.0, 0.6), (2_700.0, 300.0, 0.28), (3_40
 """Formants of a sung "ah", (centre, bandwidth, gain), after Peterson & Barney 1952, between man and woman."""
 
 
-def _unison(wave: str, voices: int, cents: float, spread: float, **more: float) -> Oscillator:
-    return Oscillator(wave, voices=voices, detune_cents=cents, spread=spread, **more)
+def _unison(wave: str, voices: int, cents: float, spread: float, straight: bool = False, **more: float) -> Oscillator:
+    return Oscillator(wave, voices=voices, detune_cents=cents, spread=spread, straight=straight, **more)
 
 
 _PADS = (
@@ -77,10 +77,13 @@ _PADS = (
     Patch(
         "choir_pad",
         Subtractive(
-            (_unison("saw", 5, 16.0, 0.8, low_cut_hz=90.0),),
+            (
+                _unison("saw", 3, 13.0, 0.8, level=0.775, low_cut_hz=90.0, straight=True),
+                _unison("saw", 2, 9.0, 0.6, level=0.632, low_cut_hz=90.0),
+            ),
             Filter(5_200.0, 0.0, 0.0, 2, 0.3, Adsr(0.8, 2.0, 0.7, 1.0), 0.1, 0.21),
             Adsr(0.45, 2.0, 0.9, 1.0),
-            vibrato_cents=9.0,
+            vibrato_cents=11.0,
             vibrato_hz=4.7,
             breath=0.006,
             formants=_AH,
@@ -92,10 +95,13 @@ _PADS = (
     Patch(
         "strings",
         Subtractive(
-            (_unison("saw", 6, 13.0, 1.0, low_cut_hz=120.0),),
+            (
+                _unison("saw", 4, 13.0, 1.0, level=0.816, low_cut_hz=120.0, straight=True),
+                _unison("saw", 2, 7.0, 0.7, level=0.577, low_cut_hz=120.0),
+            ),
             Filter(4_600.0, 0.3, 0.04, 2, 0.4, Adsr(0.4, 2.0, 0.6, 0.8), 0.1, 0.27),
             Adsr(0.28, 1.5, 0.9, 0.7),
-            vibrato_cents=5.0,
+            vibrato_cents=7.0,
             vibrato_hz=5.1,
             breath=0.011,
             level_db=-16.1,

@@ -156,7 +156,7 @@ def _unison(
     # Detune and vibrato may go up by 2 %. Overdrive makes new harmonics: leave them room.
     top_hz = base_hz * 1.02 if oscillator.detune_cents or patch.vibrato_cents else base_hz
     source = _Source(_tone(patch, oscillator), top_hz, 9_000.0 if patch.drive else CEILING_HZ)
-    moves = oscillator.width or patch.vibrato_cents or patch.scoop_cents
+    moves = oscillator.width or ((patch.vibrato_cents or patch.scoop_cents) and not oscillator.straight)
     voices = (
         _moving(patch, oscillator, source, tuned_hz, phases, walk, time)
         if moves
