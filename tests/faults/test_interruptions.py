@@ -92,7 +92,7 @@ def test_a_killed_build_leaves_no_half_file(slow: Game) -> None:
     assert slow.counts() == {"fresh": 8}
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_within_a_second_and_keeps_what_is_done(slow: Game, sent: signal.Signals) -> None:
     build = start(slow, "--jobs", "1", "--json")
     wait_until(lambda: (slow.root / "log").exists() and len(performed(slow)) == 3)

@@ -17,7 +17,9 @@ from tydust_assetgen.errors import AssetgenError
 
 def run(words: list[str]) -> int:
     """Run one command and return its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     try:
         arguments = parser().parse_args(words)
         code: int = arguments.run(arguments)
