@@ -7,6 +7,7 @@ what they need when they are called.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import flac, mp3, mp4, ogg, riff
+from tydust_assetgen.codec import flac, mp3, mp4, ogg, riff, sniff
 
 if TYPE_CHECKING:
     from tydust_assetgen.flow import Codec, Master, Output
@@ -31,6 +32,9 @@ EXTENSIONS: dict[str, Codec] = {
     ".m4a": "m4a",
 }
 """Which codec a file name asks for."""
+
+CONTAINERS: dict[Codec, str] = {codec: "ogg" if codec == "opus" else codec for codec in EXTENSIONS.values()}
+"""What each codec's files are, by the names of `sniff.container`."""
 
 OPUS_RATE_HZ = 48_000
 """Opus has one rate at the decoder (RFC 7845, section 5.1); masters at another rate are resampled to it."""
@@ -143,10 +147,20 @@ def damage(data: bytes, codec: Codec) -> str:
 
     Ogg and FLAC carry checksums over the whole audio, and so does an MP3 that LAME wrote: cuts and flipped bits are
     found. WAV and M4A have none: cuts are found.
+
+    Only what is certainly broken is called so, never what is unusual. A whole file of another kind than `codec` is
+    whole too; that it is another, `decode` says.
     """
     if not data:
         return "it is empty"
-    if codec in ogg.MAGIC:
-        return ogg.damage(data, ogg.MAGIC[codec])
-    walks = {"flac": flac.damage, "mp3": mp3.damage, "wav": riff.damage, "m4a": mp4.damage}
-    return walks[codec](data)
+    found = sniff.container(data) or CONTAINERS[codec]
+    return _WALKS[found](data) if found in _WALKS else ""
+
+
+_WALKS: dict[str, Callable[[bytes], str]] = {
+    "ogg": ogg.damage,
+    "flac": flac.damage,
+    "mp3": mp3.damage,
+    "wav": riff.damage,
+    "m4a": mp4.damage,
+}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg, flac, mp3, mp4, tagging
+from tydust_assetgen.codec import ffmpeg, flac, mp3, mp4, ogg, sniff, tagging
 from tydust_assetgen.errors import CodecError
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ _MAX_SAMPLES = 1 << 28
 """Over all channels, 1 GB as float32: 30 minutes of stereo at 74 kHz."""
 _RATES_HZ = range(4_000, 384_001)
 _CONTENT = {
-    "ogg": ("OGG", "VORBIS"),
-    "opus": ("OGG", "OPUS"),
-    "mp3": ("MP3", "MPEG_LAYER_III"),
-    "flac": ("FLAC", ""),
-    "wav": ("WAV", ""),
+    "ogg": (("OGG",), "VORBIS"),
+    "opus": (("OGG",), "OPUS"),
+    "mp3": (("MP3",), "MPEG_LAYER_III"),
+    "flac": (("FLAC",), ""),
+    "wav": (("WAV", "WAVEX", "RF64"), ""),
 }
+"""What libsndfile calls the container and what is in it."""
+_OGG: dict[Codec, str] = {"ogg": "Vorbis", "opus": "Opus"}
 _BITS = {
     "PCM_U8": "8",
     "PCM_S8": "8",
@@ -50,8 +52,12 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
     """See `codec.decode`."""
     if len(data) > codec.MAX_BYTES:
         raise CodecError(f"the file is larger than {codec.MAX_BYTES // 2**20} MB")
+    if (found := sniff.container(data)) not in ("", codec.CONTAINERS[kind]):
+        raise CodecError(f"the file is no {kind}, it is {found}")
     if broken := codec.damage(data, kind):
         raise CodecError(f"the {kind} file is damaged: {broken}")
+    if kind in _OGG and (found := ogg.content(data)) != _OGG[kind]:
+        raise CodecError(f"the file is no {kind}, it is {found} in Ogg")
     try:
         audio, bits = _m4a(data, max_duration_s) if kind == "m4a" else _sndfile(data, kind, max_duration_s)
     except soundfile.SoundFileError as error:
@@ -61,10 +67,10 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
 
 
 def _sndfile(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, str]:
-    container, subtype = _CONTENT[kind]
+    containers, subtype = _CONTENT[kind]
     frames = mp3.untagged(data) if kind == "mp3" else data  # libsndfile does not know every kind of tag
     with soundfile.SoundFile(io.BytesIO(frames)) as source:
-        if source.format not in (container, container + "EX") or subtype not in ("", source.subtype):
+        if source.format not in containers or subtype not in ("", source.subtype):
             raise CodecError(f"the file is no {kind}, it is {source.format} {source.subtype}")
         most = mp3.walk(frames).samples if kind == "mp3" else source.frames
         _refuse(most, source.samplerate, source.channels, max_duration_s)

@@ -1,7 +1,8 @@
 """FLAC frames (RFC 9639), without decoding. The bytes of a FLAC file walk in; what is damaged walks out.
 
-Every frame carries a CRC-16 over all its bytes, and its number; the header says how many samples there are. A frame
-does not say how long it is: it ends where the next header with the next number begins and the checksum fits.
+Every frame carries a CRC-16 over all its bytes; the header says how many samples there are. A frame does not say how
+long it is: it ends where the next header begins and the checksum fits. Frames need not be numbered from zero: who cuts
+or joins files without encoding them again leaves the numbers as they were.
 The tags before the frames carry no checksum: a flipped bit in a title stays unseen here, as in every FLAC tool.
 The MD5 of the samples is checked where they are decoded, in `decoding.py`.
 """
@@ -11,14 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tydust_assetgen.codec import id3, vorbis
+from tydust_assetgen.codec import id3, trailer, vorbis
 from tydust_assetgen.codec.crc import crc8, crc16
 from tydust_assetgen.codec.limits import refuse_many
 from tydust_assetgen.errors import CodecError
 
 _PADDING, _COMMENTS = 1, 4
 _MOST_FALSE_STARTS = 64
-"""How many places inside one frame may look like the next header, before we call it hostile."""
+"""How many sound headers may stand inside one frame, before we call it hostile; one in 2^22 places is one by chance."""
+_MOST_FALSE_MARKS = 4096
+"""And how many places with a header's first two bytes."""
+_MOST_FRAME_BYTES = 1 << 24
+"""No longer frame can be written into the header (RFC 9639, section 8.2)."""
 
 
 class StreamInfo(NamedTuple):
@@ -43,7 +48,7 @@ class _Block(NamedTuple):
 
 class _Frame(NamedTuple):
     blocks: int
-    number: int
+    """Samples per channel."""
     length: int
     """Of the header."""
 
@@ -52,10 +57,10 @@ def damage(data: bytes) -> str:
     """What is broken in a FLAC file; empty when it is whole."""
     try:
         facts = stream_info(data)
-        found = sum(_walk(data, facts.audio))
+        found = sum(_walk(data, facts.audio, trailer.end(data)))
     except CodecError as broken:
         return str(broken)
-    if facts.frames and facts.frames != found:
+    if found < facts.frames:
         return f"truncated: {found} samples of {facts.frames} are there"
     return ""
 
@@ -92,7 +97,7 @@ def _comments(data: bytes) -> bytes:
 
 def _blocks(data: bytes) -> Iterator[_Block]:
     """The metadata blocks (RFC 9639, section 8), the first of which holds the stream's facts."""
-    position = id3.end(data)
+    position = id3.end_of_all(data)
     if data[position : position + 4] != b"fLaC" or data[position + 4 : position + 5] not in (b"\0", b"\x80"):
         raise CodecError("this is no FLAC file")
     position, last, count = position + 4, False, 0
@@ -112,62 +117,61 @@ def _block(kind: int, content: bytes, *, last: bool) -> bytes:
     return bytes([kind | 0x80 * last]) + len(content).to_bytes(3, "big") + content
 
 
-def _walk(data: bytes, position: int) -> Iterator[int]:
+def _walk(data: bytes, position: int, end: int) -> Iterator[int]:
     """The samples per channel of each frame, in order."""
     frame = _header(data, position)
-    if frame is None or frame.number != 0:
-        raise CodecError(f"no frame begins at byte {position}")
-    while position < len(data):
-        step = 1 if data[position + 1] == 0xF8 else frame.blocks
-        end, after = _next(data, position, frame, frame.number + step)
-        if after is None and crc16(data[position:end]) != 0:
-            raise CodecError(f"the checksum of frame {frame.number}, at byte {position}, is wrong")
+    while position < end:
+        if frame is None:
+            raise CodecError(f"no frame begins at byte {position}")
+        start = position
+        position, after = _next(data, start, frame, end)
+        if after is None and crc16(data[start:position]) != 0:
+            raise CodecError(f"the checksum of the last frame, at byte {start}, is wrong")
         yield frame.blocks
-        position, frame = end, after or frame
+        frame = after
 
 
-def _next(data: bytes, position: int, frame: _Frame, number: int) -> tuple[int, _Frame | None]:
-    """Where this frame ends by its checksum, and the header after it; or the end of the file, unchecked."""
-    start = position + frame.length
-    for _ in range(_MOST_FALSE_STARTS):
-        start = data.find(data[position : position + 2], start + 1)
+def _next(data: bytes, position: int, frame: _Frame, end: int) -> tuple[int, _Frame | None]:
+    """Where this frame ends by its checksum, and the header after it; or the end of the audio, unchecked.
+
+    Zeros behind the last frame change nothing about its checksum, as it is a remainder.
+    """
+    start, heads = position + frame.length, 0
+    mark, last = data[position : position + 2], min(end, position + _MOST_FRAME_BYTES)
+    for _ in range(_MOST_FALSE_MARKS):
+        start = data.find(mark, start + 1, last)
         if start < 0:
-            return len(data), None
+            return end, None
         after = _header(data, start)
-        if after is not None and after.number == number and crc16(data[position:start]) == 0:
+        heads += after is not None
+        if after is not None and crc16(data[position:start]) == 0:
             return start, after
-    raise CodecError(f"frame {frame.number}, at byte {position}, has no end")
+        if heads > _MOST_FALSE_STARTS:
+            break
+    raise CodecError(f"the frame at byte {position} has no end")
 
 
 def _header(data: bytes, start: int) -> _Frame | None:
     """The header of a frame (RFC 9639, section 9.1), if a sound one stands at `start`."""
     head = data[start : start + 16].ljust(16, b"\0")
     blocks, rate = head[2] >> 4, head[2] & 15
-    coded = _number(head)
-    if head[0] != 0xFF or head[1] & 0xFE != 0xF8 or blocks == 0 or rate == 15 or coded is None:
+    position = _after_number(head)
+    if head[0] != 0xFF or head[1] & 0xFE != 0xF8 or blocks == 0 or rate == 15 or not position:
         return None
-    number, position = coded
     extra = {6: 1, 7: 2}.get(blocks, 0)
     size = int.from_bytes(head[position : position + extra], "big") + 1 if extra else _block_size(blocks)
     position += extra + {12: 1, 13: 2, 14: 2}.get(rate, 0)
-    if crc8(head[:position]) != head[position]:
-        return None
-    return _Frame(size, number, position + 1)
+    return _Frame(size, position + 1) if crc8(head[:position]) == head[position] else None
 
 
 def _block_size(code: int) -> int:
     return 192 if code == 1 else 576 << (code - 2) if code <= 5 else 256 << (code - 8)
 
 
-def _number(head: bytes) -> tuple[int, int] | None:
-    """The frame's or first sample's number, coded as UTF-8 stretched to 36 bits, and what follows it."""
+def _after_number(head: bytes) -> int:
+    """What follows the frame's number, which is coded as UTF-8 stretched to 36 bits; 0 when it is none."""
     first = head[4]
     if first < 0x80:
-        return first, 5
+        return 5
     more = 7 - (first ^ 0xFF).bit_length()
-    if not 1 <= more <= 6:
-        return None
-    value = first & (0x3F >> more)
-    for byte in head[5 : 5 + more]:
-        value = value << 6 | byte & 0x3F
-    return value, 5 + more
+    return 5 + more if 1 <= more <= 6 else 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import count as count_from
 
-from tydust_assetgen.codec.limits import refuse_large, refuse_many
+from tydust_assetgen.codec.limits import MOST_PIECES, refuse_large, refuse_many
 from tydust_assetgen.errors import CodecError
 
 _TITLE, _ALBUM, _FREE = b"TIT2", b"TALB", b"TXXX"
@@ -38,6 +38,16 @@ def end(data: bytes, position: int = 0) -> int:
         return position
     footer = _HEADER if data[position + 5] & _FOOTER else 0
     return position + _HEADER + _number(data[position + 6 : position + _HEADER], 7) + footer
+
+
+def end_of_all(data: bytes, position: int = 0) -> int:
+    """Where the last of the ID3v2 tags ends that stand one behind another from `position`; of too many, any."""
+    for _ in range(MOST_PIECES):
+        after = end(data, position)
+        if after == position:
+            break
+        position = after
+    return position
 
 
 def tags(data: bytes) -> dict[str, str]:

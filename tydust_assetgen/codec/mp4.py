@@ -12,10 +12,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from tydust_assetgen.codec import id3
 from tydust_assetgen.errors import CodecError
 
 _MOST_BOXES = 65_536
 """In one place; a file in fragments has some thousand."""
+_NEEDED = (b"moov", b"mdat")
 _FILLING = (b"free", b"skip", b"wide")
 _TABLES = {b"stco": ">I", b"co64": ">Q"}
 """Where each chunk of samples begins, in the file (section 8.7.5)."""
@@ -31,25 +33,35 @@ class Box(NamedTuple):
 
 
 def damage(data: bytes) -> str:
-    """What is broken in an M4A file; empty when it is whole."""
-    if data[4:8] != b"ftyp":
-        return "this is no M4A file"
+    """What is broken in an M4A file; empty when it is whole. The order of its boxes, and what is behind, is free."""
+    data = data[id3.end_of_all(data) :]
+    top, broken = _top(data)
+    names = {box.name for box in top}
+    missing = [name.decode() for name in _NEEDED if name not in names]
+    if missing:
+        return broken or f"its `{missing[0]}` box is missing"
+    cut = data[top[-1].end + 4 : top[-1].end + 8] in (*_NEEDED, b"moof")
+    return broken if broken and cut else _audio_damage(data, top)
+
+
+def _top(data: bytes) -> tuple[list[Box], str]:
+    """The boxes of the file up to the first that is broken, and how that is."""
+    top: list[Box] = []
     try:
-        names = {box.name for box in boxes(data, 0, len(data))}
-        missing = [name for name in (b"moov", b"mdat") if name not in names]
-        return f"its `{missing[0].decode()}` box is missing" if missing else _audio_damage(data)
+        top.extend(boxes(data, 0, len(data)))  # keeps what came before
     except CodecError as broken:
-        return str(broken)
+        return top, str(broken)
+    return top, ""
 
 
 def boxes(data: bytes, position: int, end: int) -> Iterator[Box]:
-    """The boxes that lie between two places.
+    """The boxes that lie between two places. A few zeros at the end are no box: QuickTime writes four.
 
     Raises:
         CodecError: one goes beyond the end, or they are too many.
     """
     for _ in range(_MOST_BOXES):
-        if position == end:
+        if not data[position : min(position + 8, end)].strip(b"\0"):
             return
         box = _box(data, position, end)
         yield box
@@ -88,10 +100,11 @@ def movie_first(data: bytes, user: bytes | None = None) -> bytes:
         raise CodecError("its `moov` box is missing")
     kept = [box for box in boxes(data, movies[0].start, movies[0].end) if user is None or box.name != b"udta"]
     size = 8 + sum(box.end - box.at for box in kept) + len(user or b"")
-    head, rest = top[:1], [box for box in top[1:] if box.name != b"moov"]
-    chunks = _with_offsets(data, _moves(rest, head[0].end + size))
+    kind = b"".join(data[box.at : box.end] for box in top if box.name == b"ftyp")
+    rest = [box for box in top if box.name not in (b"ftyp", b"moov")]
+    chunks = _with_offsets(data, _moves(rest, len(kind) + size))
     movie = box(b"moov", *(chunks[box.at : box.end] for box in kept), user or b"")
-    return b"".join((data[: head[0].end], movie, *(data[box.at : box.end] for box in rest)))
+    return b"".join((kind, movie, *(data[box.at : box.end] for box in rest)))
 
 
 def _box(data: bytes, position: int, end: int) -> Box:
@@ -142,16 +155,19 @@ def _move(moves: list[tuple[int, int, int]], offset: int) -> int:
     return moves[index][2] if index >= 0 and offset < moves[index][1] else 0
 
 
-def _audio_damage(data: bytes) -> str:
-    """The table of sample sizes must fit into the media data (section 8.7.3)."""
-    table = inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
+def _audio_damage(data: bytes, top: list[Box]) -> str:
+    """The table of sample sizes (section 8.7.3), if it has this one, must fit into the media data."""
+    try:
+        table = inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
+    except CodecError:
+        return ""
     if table is None or table.end - table.start < 12:
-        return "its table of samples is missing"
+        return ""
     size, count = struct.unpack_from(">II", data, table.start + 4)
     if size == 0 and table.start + 12 + 4 * count > table.end:
         return "its table of samples is cut"
     wanted = size * count or _sum(data[table.start + 12 : table.start + 12 + 4 * count])
-    there = sum(box.end - box.start for box in boxes(data, 0, len(data)) if box.name == b"mdat")
+    there = sum(box.end - box.start for box in top if box.name == b"mdat")
     return f"truncated: {there} bytes of audio of {wanted} are there" if wanted > there else ""
 
 

@@ -10,18 +10,28 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
-from tydust_assetgen.codec import vorbis
+from tydust_assetgen.codec import id3, vorbis
 from tydust_assetgen.codec.crc import crc32_ogg
 from tydust_assetgen.codec.limits import refuse_large, refuse_many
 from tydust_assetgen.errors import CodecError
 
+_CAPTURE = b"OggS"
 _HEADER = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _UNKNOWN_POSITION = -1
+_LARGEST = 0xFFFFFFFF
+"""After it pages are numbered from zero again."""
 MAGIC = {"ogg": b"\x01vorbis", "opus": b"OpusHead"}
+_CONTENTS = {
+    b"\x01vorbis": "Vorbis",
+    b"OpusHead": "Opus",
+    b"\x7fFLAC": "FLAC",
+    b"Speex   ": "Speex",
+    b"\x80theora": "video",
+    b"fishead\0": "a skeleton",
+}
 _TAGS_MAGIC = {"ogg": b"\x03vorbis", "opus": b"OpusTags"}
 _HEADERS = {"ogg": 3, "opus": 2}
 """Packets before the audio: what it is, its comments and, for Vorbis, its codebooks."""
@@ -42,18 +52,32 @@ class Page(NamedTuple):
     crc: int
 
 
-def damage(data: bytes, magic: bytes) -> str:
-    """What is broken in an Ogg file whose first packet should start with `magic`; empty when it is whole."""
+def damage(data: bytes) -> str:
+    """What is broken in an Ogg file, whatever is in it; empty when it is whole.
+
+    Streams may run side by side and follow each other. Every stream of the last group has to end.
+    """
+    numbers: dict[int, int] = {}
+    opening = False
     try:
-        pages = list(_pages(data))
+        for page in _pages(data):
+            if page.flags & _FIRST:
+                numbers = numbers if opening else {}
+            elif page.serial not in numbers:
+                return "the beginning of the stream is missing"
+            elif page.number != numbers[page.serial]:
+                return f"page {numbers[page.serial]} is missing"
+            opening = bool(page.flags & _FIRST)
+            numbers[page.serial] = page.number + 1 & _LARGEST
     except CodecError as broken:
         return str(broken)
-    if not pages or data[pages[0].body : pages[0].body + len(magic)] != magic:
-        return "the stream is of another codec"
-    streams: dict[int, list[Page]] = {}
-    for page in pages:
-        streams.setdefault(page.serial, []).append(page)
-    return next(filter(None, map(_stream_damage, streams.values())), "")
+    return ""
+
+
+def content(data: bytes) -> str:
+    """What the first stream is, by its first packet."""
+    page = next(_pages(data))
+    return next((name for mark, name in _CONTENTS.items() if data.startswith(mark, page.body)), "unknown")
 
 
 def with_serial_from_content(data: bytes) -> bytes:
@@ -168,20 +192,39 @@ def _paged(packets: list[bytes], serial: int) -> list[bytes]:
 
 
 def _pages(data: bytes) -> Iterator[Page]:
-    position = 0
-    while position < len(data):
-        page = _page_at(data, position)
-        if page.crc != crc32_ogg(_without_crc(data, page)):
-            raise CodecError(f"the checksum of page {page.number}, at byte {page.start}, is wrong")
+    """The pages, up to what is no page where every stream has ended: taggers leave their marks behind the last.
+
+    Raises:
+        CodecError: a page is broken, or streams of the last group have no end.
+    """
+    position = start = id3.end_of_all(data)
+    running, opening = frozenset[int](), False
+    while position == start or running or _CAPTURE.startswith(data[position : position + 4] or b"-"):
+        if position == len(data) and position > start:
+            raise CodecError(f"truncated at byte {position}: the stream has no end")
+        page = _sound_page(data, position)
         yield page
-        position = page.end
+        running = _running(page, running if opening or not page.flags & _FIRST else frozenset())
+        position, opening = page.end, bool(page.flags & _FIRST)
+
+
+def _running(page: Page, before: frozenset[int]) -> frozenset[int]:
+    """The streams that have not ended after this page."""
+    return before - {page.serial} if page.flags & _LAST else before | {page.serial}
+
+
+def _sound_page(data: bytes, start: int) -> Page:
+    page = _page_at(data, start)
+    if page.crc != crc32_ogg(_without_crc(data, page)):
+        raise CodecError(f"the checksum of page {page.number}, at byte {page.start}, is wrong")
+    return page
 
 
 def _page_at(data: bytes, start: int) -> Page:
     if len(data) < start + _HEADER.size:
         raise CodecError(f"truncated at byte {len(data)}, inside a page header")
     capture, version, flags, position, serial, number, crc, segments = _HEADER.unpack_from(data, start)
-    if capture != b"OggS" or version != 0:
+    if capture != _CAPTURE or version != 0:
         raise CodecError(f"no page begins at byte {start}")
     body = start + _HEADER.size + segments
     end = body + sum(data[start + _HEADER.size : body])
@@ -200,19 +243,5 @@ def _page_with(data: bytes, page: Page, serial: int) -> bytes:
 
 def _sealed(flags: int, position: int, serial: int, number: int, after: bytes) -> bytes:
     """A page with its checksum, of what stands before that and what stands after it."""
-    head = struct.pack("<4sBBqII", b"OggS", 0, flags, position, serial, number)
+    head = struct.pack("<4sBBqII", _CAPTURE, 0, flags, position, serial, number)
     return b"".join((head, struct.pack("<I", crc32_ogg(head + bytes(4) + after)), after))
-
-
-def _stream_damage(pages: list[Page]) -> str:
-    for expected, page in enumerate(pages, start=pages[0].number):
-        if page.number != expected:
-            return f"page {expected} is missing"
-    if not pages[0].flags & _FIRST:
-        return "the beginning of the stream is missing"
-    if not pages[-1].flags & _LAST:
-        return f"truncated after page {pages[-1].number}: the stream has no end"
-    positions = [page.position for page in pages if page.position != _UNKNOWN_POSITION]
-    if any(later < earlier for earlier, later in pairwise(positions)):
-        return "positions run backwards"
-    return ""

@@ -8,36 +8,44 @@ A WAV file carries no checksum: a cut is noticed, a flipped bit in the samples i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from tydust_assetgen.audio import LoopPoints
+from tydust_assetgen.codec import id3
 from tydust_assetgen.codec.limits import refuse_large, refuse_many
 
 Chunk = tuple[bytes, bytes]
-_STREAMED = 0xFFFFFFFF
-"""Size that an encoder leaves in the header when it writes into a pipe."""
+_UNSTATED = 0x7FFF0000
+"""From here on a size in a header means that the encoder did not know: it wrote into a pipe. So does zero."""
+_LARGE = (b"RF64", b"BW64")
+"""Files whose sizes stand in a `ds64` chunk, with 64 bits (EBU Tech 3306, section 3; ITU-R BS.2088, section 4)."""
+_COMMON = (b"fmt ", b"data", b"fact", b"LIST", b"smpl", b"cue ", b"bext", b"JUNK", b"iXML", b"id3 ", b"PEAK")
+_MOST_CHUNKS = 65_536
+_SLACK = 8
+"""Some writers give the length of the whole file as its size, which should not count the first eight bytes."""
 INFO = {"title": b"INAM", "game": b"IPRD", "generator": b"ISFT", "licence": b"ICOP", "prompt_digest": b"ICMT"}
 """Which tag goes into which chunk of `LIST INFO`."""
 
 
 def damage(data: bytes) -> str:
-    """What is broken in a WAV file; empty when it is whole."""
-    if len(data) < 12 or data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
+    """What is broken in a WAV file; empty when it is whole. What stands behind the samples may be anything."""
+    data = data[id3.end_of_all(data) :]
+    if data[:4] not in (b"RIFF", *_LARGE) or data[8:12] != b"WAVE":
         return "this is no WAV file"
-    size = struct.unpack_from("<I", data, 4)[0]
-    if size not in (_STREAMED, 0) and size + 8 > len(data) + (size & 1):
-        return f"truncated at byte {len(data)}, of {size + 8}"
-    names, position = set(), 12
-    while position + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, position)
+    whole, audio = _sizes(data)
+    names, end = set(), 12
+    for name, start, length in _walk(data):
         names.add(name)
-        if name == b"data" and length in (_STREAMED, 0):
-            break
-        if position + 8 + length > len(data):
+        stated = audio if name == b"data" and audio is not None else length
+        if name == b"data" and not 0 < stated < _unstated(data):
+            return _missing(names)
+        if start + stated > len(data) and (name == b"data" or b"data" not in names):
             return f"truncated at byte {len(data)}, inside its `{_word(name)}` chunk"
-        position += 8 + length + (length & 1)
-    missing = [_word(name) for name in (b"fmt ", b"data") if name not in names]
-    return f"its `{missing[0].strip()}` chunk is missing" if missing else ""
+        end = start + stated
+    missing = whole + 8 - len(data) if 0 < whole < _unstated(data) else 0
+    if missing > 0 and not (missing <= _SLACK and 0 <= len(data) - end <= 1):  # one for the padding
+        return f"truncated at byte {len(data)}, of {whole + 8}"
+    return _missing(names)
 
 
 def chunks(data: bytes) -> list[Chunk]:
@@ -47,13 +55,41 @@ def chunks(data: bytes) -> list[Chunk]:
         CodecError: there are too many.
     """
     found: list[Chunk] = []
-    position = 12
-    while position + 8 <= len(data):
+    for name, start, length in _walk(data):
         refuse_many(len(found))
-        name, length = struct.unpack_from("<4sI", data, position)
-        found.append((name, data[position + 8 : position + 8 + length]))
-        position += 8 + length + (length & 1)
+        found.append((name, data[start : start + length]))
     return found
+
+
+def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of each chunk, as its header says."""
+    position = 12
+    for _ in range(_MOST_CHUNKS):
+        if position + 8 > len(data):
+            return
+        name, length = struct.unpack_from("<4sI", data, position)
+        yield name, position + 8, length
+        position += 8 + length
+        unpadded = data[position : position + 4] in _COMMON  # not as it should be, but not rare either
+        position += length & 1 and not unpadded
+
+
+def _sizes(data: bytes) -> tuple[int, int | None]:
+    """What the header says of the file and, only in large files, of its samples."""
+    size: int = struct.unpack_from("<I", data, 4)[0]
+    if data[:4] not in _LARGE or data[12:16] != b"ds64" or len(data) < 36:
+        return size, None
+    whole, audio = struct.unpack_from("<2Q", data, 20)
+    return (whole if size == 0xFFFFFFFF else size), audio
+
+
+def _unstated(data: bytes) -> int:
+    return 1 << 62 if data[:4] in _LARGE else _UNSTATED
+
+
+def _missing(names: Container[bytes]) -> str:
+    missing = [_word(name).strip() for name in (b"fmt ", b"data") if name not in names]
+    return f"its `{missing[0]}` chunk is missing" if missing else ""
 
 
 def wav(parts: Iterable[Chunk]) -> bytes:
