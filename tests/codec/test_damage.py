@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -58,16 +57,15 @@ def test_a_wrong_md5_in_flac_is_found_when_it_is_decoded() -> None:
 
 def test_flipped_bits_of_lame_audio_are_noticed() -> None:
     data = encoded("mp3")
-    start = data.index(b"LAME3") + 1000
+    tag = data.index(b"LAME3")
+    first, start = data.rindex(b"\xff\xfb", 0, tag), tag + 1000
     bits = start * 8 + np.random.default_rng(3).integers(0, (len(data) - start) * 8, 100)
-    assert [bit for bit in bits.tolist() if damage(flipped(data, bit), "mp3") == ""] == []
-
-
-@pytest.mark.parametrize("codec", FREE)
-def test_another_container_is_damage(codec: Codec) -> None:
-    for other in FREE:
-        if other != codec:
-            assert damage(encoded(other), codec) != ""
+    head = [
+        *range(first * 8, first * 8 + 24),
+        *range((tag - 112) * 8, (tag - 4) * 8),
+        *range((tag + 8) * 8, (tag + 36) * 8),
+    ]
+    assert [bit for bit in head + bits.tolist() if damage(flipped(data, bit), "mp3") == ""] == []
 
 
 @pytest.mark.parametrize("codec", [*FREE, "m4a"])
@@ -97,14 +95,6 @@ def test_a_missing_or_doubled_ogg_page_is_noticed() -> None:
     assert "missing" in damage(data[:third] + data[fourth:], "ogg")
     assert "missing" in damage(data[:fourth] + data[third:], "ogg")
     assert "truncated" in damage(data[: starts[-1]], "ogg")
-
-
-def test_wav_written_into_a_pipe_has_no_sizes_and_is_whole() -> None:
-    data = bytearray(encoded("wav", bits="16"))
-    place = data.index(b"data") + 4
-    struct.pack_into("<I", data, 4, 0xFFFFFFFF)
-    struct.pack_into("<I", data, place, 0xFFFFFFFF)
-    assert damage(bytes(data), "wav") == ""
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")

@@ -36,6 +36,8 @@ _OTHER_KBPS: dict[tuple[int, bool], tuple[int, ...]] = {
 """Layers I and II, by layer and whether it is version 1: some MP3 are none."""
 _LAME = b"LAME3.1"
 """3.100 and later. Before 3.90 there was the name without the checksums, and libsndfile's wheels have 3.100."""
+_MOST_TAGS = 4
+"""Of each kind in one place; more are not passed over."""
 _ZEROS = re.compile(rb"\0*")
 _SYNC = re.compile(rb"\xff[\xe2-\xff]")
 
@@ -148,7 +150,7 @@ def _after_tags(data: bytes, position: int) -> int:
 
     Files are joined by copying one behind the other.
     """
-    while True:
+    for _ in range(_MOST_TAGS):
         start, position = position, id3.end_of_all(data, position)
         if position and data.startswith(b"TAG", position):
             position += 128
@@ -157,7 +159,8 @@ def _after_tags(data: bytes, position: int) -> int:
         zeros = _ZEROS.match(data, position)
         position = zeros.end() if zeros else position
         if position == start:
-            return position
+            break
+    return position
 
 
 def _sync(data: bytes, start: int) -> bool:
