@@ -64,21 +64,22 @@ class State:
         )
 
     def outputs_unchanged(self, root: str) -> bool:
-        """Whether every output is as it was. The hot loop of a build with nothing to do, so it is written out."""
-        prefix = os.path.join(root, "")
-        numbers = self._numbers
-        at = 4 * self._watched_count
+        """Whether every output is as it was. The hot loop of a build with nothing to do: as little as can be in Python."""
+        prefix = "" if root in ("", os.curdir) else os.path.join(root, "")
+        paths = self._paths[self._watched_count :]
+        names = [prefix + path for path in paths] if prefix else paths
+        numbers = self._numbers[4 * self._watched_count :]
         try:
-            for path in self._paths[self._watched_count :]:
-                found = stat(prefix + path)
+            for found, size, mtime_ns, ctime_ns, inode in zip(
+                map(stat, names), numbers[0::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True
+            ):
                 if (
-                    found.st_mtime_ns != numbers[at + 1]
-                    or found.st_size != numbers[at]
-                    or found.st_ctime_ns != numbers[at + 2]
-                    or found.st_ino & _INODE != numbers[at + 3]
+                    found.st_mtime_ns != mtime_ns
+                    or found.st_size != size
+                    or found.st_ctime_ns != ctime_ns
+                    or (found.st_ino != inode and found.st_ino & _INODE != inode)
                 ):
                     return False
-                at += 4
         except (OSError, ValueError):
             return False
         return True
