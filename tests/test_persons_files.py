@@ -86,6 +86,12 @@ def test_only_whole_files_are_adopted(built: Game) -> None:
         adopt(built.project, "a.ogg")
 
 
+def test_a_file_of_another_kind_is_not_adopted(built: Game) -> None:
+    built.path("a.ogg").write_bytes(built.path("a.flac").read_bytes())
+    with pytest.raises(AssetgenError, match=r"is no ogg"):
+        adopt(built.project, "a.ogg")
+
+
 def test_a_file_in_the_way_is_left_alone(game: Game) -> None:
     game.path("").mkdir()
     mine = own_music(game.path("a.ogg"))

@@ -20,7 +20,7 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
 
     Raises:
         UsageError: the manifest has no such slot.
-        AssetgenError: a file is missing, or does not decode whole.
+        AssetgenError: a file is missing, or does not decode whole as what its name says.
     """
     with disk.build_lock(project.private, wait=True, on_wait=lambda: None):
         seen = survey(project, slots=(slot,), thorough=True)
@@ -43,6 +43,7 @@ def _accept(seen: Survey, step: OutputStep) -> Published:
     if damage := codec.damage(data, step.output.codec):
         hint = "export it again; only files that decode whole are adopted"
         raise AssetgenError(f"`{path}` is damaged: {damage}", hint=hint)
+    codec.decode(data, step.output.codec)  # a player has to, too; its error says why not
     digest = seen.project.store.adopt(data)
     if digest != seen.stats[seen.project_path(path)][1]:
         raise AssetgenError(f"`{path}` changed while it was adopted", hint="adopt it again when it is ready")

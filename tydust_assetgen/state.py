@@ -64,7 +64,7 @@ class State:
         )
 
     def outputs_unchanged(self, root: str) -> bool:
-        """Whether every output is as it was. The hot loop of a build with nothing to do: as little as can be in Python."""
+        """Whether every output is as it was. The hot loop of a build with nothing to do."""
         prefix = "" if root in ("", os.curdir) else os.path.join(root, "")
         paths = self._paths[self._watched_count :]
         names = [prefix + path for path in paths] if prefix else paths
