@@ -101,12 +101,28 @@ def test_same_keys_and_same_digests_are_fresh() -> None:
         ({"moods": ("dark",)}, 'moods: nothing -> ["dark"]'),
         ({"parameters": {"swing": 0.5}}, "parameters.swing: nothing -> 0.5"),
         ({"seed": 2}, "seed: 1 -> 2"),
+        ({"prompt": ""}, 'prompt: "calm space" -> nothing'),
     ],
 )
 def test_the_reason_names_the_field_with_old_and_new(change: dict[str, object], reason: str) -> None:
     planned = step(changed(**change), entry())
     assert planned.action == "generate"
     assert words(planned) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("blue", "red"), 'prompt: "… some more blue words that …" -> "… some more red words that …"'),
+        (("last", "final"), 'prompt: "… to the last one" -> "… to the final one"'),
+        (("Here", "There"), 'prompt: "Here are some …" -> "There are some …"'),
+        ((" last one", ""), 'prompt: "… to the last one" -> "… to the"'),
+    ],
+)
+def test_of_a_long_text_the_changed_words_are_shown(change: tuple[str, str], reason: str) -> None:
+    long = "Here are some words and some more blue words that go on and on, far over the line, to the last one"
+    built = entry(changed(prompt=long))
+    assert words(step(changed(prompt=long.replace(*change)), built)) == [reason]
 
 
 @pytest.mark.parametrize(

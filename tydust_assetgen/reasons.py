@@ -28,6 +28,8 @@ Kind: TypeAlias = Literal[
     "forced",
 ]
 _LONGEST_VALUE = 60
+_CONTEXT = 2
+"""Unchanged words shown on each side of a change in a long text."""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +103,26 @@ def _differences(prefix: str, old: object, new: object) -> list[Reason]:
     if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
         pairs = [(str(index + 1), a, b) for index, (a, b) in enumerate(zip(old, new, strict=True))]
         return [found for name, a, b in pairs for found in _differences(f"{prefix}{name}.", a, b)]
+    old, new = _around_the_change(old, new)
     return [Reason(kind="recipe changed", field=prefix.rstrip("."), old=_short(old), new=_short(new))]
+
+
+def _around_the_change(old: object, new: object) -> tuple[object, object]:
+    """Two long texts without the words at their beginning and end that did not change."""
+    if not (isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > _LONGEST_VALUE):
+        return old, new
+    before, after = old.split(" "), new.split(" ")
+    same_at = [a == b for a, b in zip(before, after, strict=False)]
+    head = same_at.index(False) if False in same_at else len(same_at)
+    ends = [a == b for a, b in zip(reversed(before[head:]), reversed(after[head:]), strict=False)]
+    tail = ends.index(False) if False in ends else len(ends)
+    first, last = max(head - _CONTEXT, 0), max(tail - _CONTEXT, 0)
+    return _excerpt(before, first, last), _excerpt(after, first, last)
+
+
+def _excerpt(words: list[str], first: int, last: int) -> str:
+    kept = words[first : len(words) - last]
+    return " ".join([*(["…"] if first else []), *kept, *(["…"] if last else [])])
 
 
 def _short(value: object) -> str:
