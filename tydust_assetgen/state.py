@@ -150,6 +150,8 @@ def encode_state(
     slots: Mapping[str, tuple[str, list[str]]],
 ) -> bytes:
     """The bytes of a state. `outputs` holds stat and digest by path; `slots` fingerprint and paths of fresh slots."""
+    from struct import pack  # only those who write need it
+
     ordered = [path for _, paths in slots.values() for path in paths]
     lines = [
         MAGIC,
@@ -165,6 +167,6 @@ def encode_state(
         *(f"{fingerprint} {len(paths)} {slot}" for slot, (fingerprint, paths) in slots.items()),
     ]
     stats = [*watched.values(), *(outputs[path][0] for path in ordered)]
-    numbers = b"".join(number.to_bytes(8, sys.byteorder, signed=True) for found in stats for number in found)
+    numbers = pack(f"={4 * len(stats)}q", *(number for found in stats for number in found))
     text, tail = ("\n".join(part).encode("utf-8", "surrogateescape") for part in (lines, rest))
     return text + b"\n\n" + numbers + tail
