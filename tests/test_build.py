@@ -222,6 +222,18 @@ def test_a_bug_is_reported_as_ours_with_its_log(game: Game) -> None:
     assert "ZeroDivisionError" in (game.root / ".assetgen/logs/bug.log").read_text()
 
 
+def test_a_missing_encoder_fails_its_slot_before_anything_is_generated(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = game.root / "log"
+    game.slots({"a.m4a": "tune"}, log=str(log))
+    monkeypatch.setenv("PATH", str(game.root))
+    report = game.build()
+    assert report.summary.failed == 1
+    assert "m4a needs ffmpeg" in report.results[0].message
+    assert not log.exists()
+
+
 def test_what_a_generator_refuses_is_said_at_planning(game: Game) -> None:
     game.slots({"a.ogg": "tune"}, trouble="refuse")
     with pytest.raises(ManifestError, match="this can't be played"):

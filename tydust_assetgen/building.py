@@ -14,10 +14,11 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tydust_assetgen import disk, events
+from tydust_assetgen import codec, disk, events
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.estimate import FINISHING, Rates
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
+from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
 from tydust_assetgen.ledger import Ledger, entry_of
 from tydust_assetgen.orders import Order, jobs_for, slots_of, track_job
@@ -153,7 +154,8 @@ class _Build:
         self.store.sweep()
         folders = {(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs}
         disk.sweep_temporaries(folders | {self.project.root})
-        orders = [order for step in steps if (order := self._from_store(step)) is not None]
+        found = [order for step in steps if (order := self._from_store(step)) is not None]
+        orders = [order for order in found if not self._lacks(order)]
         if orders:
             own = Pool(self._jobs(), self.project.logs) if self.pool is None else None
             with own or contextlib.nullcontext(self.pool) as pool:
@@ -185,6 +187,17 @@ class _Build:
         if self._finish_slot(order, *known):
             self.tally.restored += bool(order.ready)
         return None
+
+    def _lacks(self, order: Order) -> bool:
+        """Fail a slot whose generator or encoder is not here, before minutes are spent on it."""
+        step = order.step
+        reasons = [codec.available(step.outputs[index].output.codec) for index in order.missing]
+        if step.action == "generate":
+            reasons.append(generator(step.recipe.brief.generator).available())
+        lacking = next(filter(None, reasons), "")
+        if lacking:
+            self._fail(step, Trouble(message=lacking, hint="`assetgen doctor` shows what is here"))
+        return bool(lacking)
 
     def _known_facts(self, step: Step) -> tuple[Facts, Provenance] | None:
         """What the store, or else the lock, says about the performance."""
