@@ -17,6 +17,7 @@ from timing import table
 
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.composer import Composer
+from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.manifest import read_manifest
 
@@ -43,7 +44,7 @@ def generate(brief: Brief, rounds: int) -> tuple[float, float]:
     found = []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
-        (take,) = composer.generate([brief], lambda _index, _share: None)
+        (take,) = composer.generate([brief], Shelf(Path()), lambda *_: None)
         found.append(time.perf_counter() - begun)
     return statistics.median(found[1:]), take.audio.duration_s
 

@@ -12,6 +12,7 @@ from tydust_assetgen.codec import CODEC_VERSION
 from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Facts, Provenance, Recipe
+from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator, parameter_types
 from tydust_assetgen.keys import Versions, keys_of
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile
@@ -51,7 +52,7 @@ def _finished(tree: Path, recipe: Recipe, number: int) -> LockEntry:
     path.write_bytes(data)
     made_by = generator(recipe.brief.generator)
     versions = Versions(generator=made_by.version, finish=FINISH_VERSION, codec=CODEC_VERSION)
-    keys = keys_of(recipe, versions, made_by.key_parameters(recipe.brief))
+    keys = keys_of(recipe, versions, made_by.key_parameters(recipe.brief, Shelf(Path())))
     output = recipe.outputs[0]
     locked = LockedOutput(output=output, key=keys.outputs[0], digest=digest_bytes(data), size=len(data))
     return LockEntry(
@@ -64,7 +65,7 @@ def _finished(tree: Path, recipe: Recipe, number: int) -> LockEntry:
         brief=recipe.brief,
         finish=recipe.finish,
         facts=Facts(),
-        provenance=Provenance(generator=made_by.name, version=made_by.version, licence=made_by.licence),
+        provenance=Provenance(generator=made_by.name, version=made_by.version, licence=made_by.licence(recipe.brief)),
         versions=versions,
     )
 

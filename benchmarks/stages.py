@@ -16,6 +16,7 @@ from tydust_assetgen import codec
 from tydust_assetgen.finish import finish
 from tydust_assetgen.flow import Encoded, Output
 from tydust_assetgen.generate.composer import Composer
+from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.manifest import read_manifest
 from tydust_assetgen.verify import verify
@@ -29,10 +30,10 @@ def main() -> None:
     words.add_argument("slot", nargs="?", default="music/phase1_calm.ogg")
     chosen = words.parse_args()
     (recipe,) = read_manifest(MANIFEST, parameter_types()).resolve([chosen.slot])
-    (take,) = Composer().generate([recipe.brief], lambda _index, _share: None)
+    (take,) = Composer().generate([recipe.brief], Shelf(Path()), lambda *_: None)
     master = finish(take, recipe.finish)
     tasks: dict[str, Callable[[], object]] = {
-        "generate": lambda: Composer().generate([recipe.brief], lambda _index, _share: None),
+        "generate": lambda: Composer().generate([recipe.brief], Shelf(Path()), lambda *_: None),
         "finish": lambda: finish(take, recipe.finish),
     }
     for kind in ("ogg", "mp3", "flac", "wav", "opus"):

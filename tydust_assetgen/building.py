@@ -210,7 +210,7 @@ class _Build:
 
     def _make(self, pool: Pool, orders: list[Order]) -> None:
         by_slot = {order.step.slot: order for order in orders}
-        for job in jobs_for(orders, str(self.store.root)):
+        for job in jobs_for(orders, str(self.store.root), str(self.project.root)):
             pool.submit(job)
         with contextlib.closing(pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
             for job, answer in answers:
@@ -237,7 +237,7 @@ class _Build:
                 estimate_s = self.rates.step_s(order.step)
                 step = order.step
                 self.tell(events.Started(slot=slot, action=step.action, reasons=_words(step), estimate_s=estimate_s))
-            self.tell(events.Progressed(slot=slot, stage=answer.stage, share=answer.share))
+            self.tell(events.Progressed(slot=slot, stage=answer.stage, share=answer.share, note=answer.note))
 
     def _receive(self, order: Order, made: Made) -> None:
         brief = order.step.recipe.brief
@@ -254,7 +254,7 @@ class _Build:
         self.rates.learn(orders[0].step.recipe.brief.generator, seconds, answer.seconds)
         for order in orders:
             order.performed = True
-            pool.submit(track_job(order, str(self.store.root)), first=True)
+            pool.submit(track_job(order, str(self.store.root), str(self.project.root)), first=True)
 
     # what every slot ends with
 

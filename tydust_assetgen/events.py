@@ -46,6 +46,8 @@ class Progressed(_Event, frozen=True, kw_only=True, tag="progress"):
     slot: str
     stage: Stage
     share: float
+    note: str = ""
+    """How it goes, such as `31 steps/s`."""
 
 
 class Done(_Event, frozen=True, kw_only=True, tag="done"):

@@ -30,10 +30,12 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A file that decides how a track sounds (a melody, a score): its path in the project and its SHA-256."""
+    """A sound that decides how a track sounds, such as a melody."""
 
     path: str
-    digest: str
+    """Of the file, relative to the manifest's folder, or `slot:` and the name of another slot."""
+    digest: str = ""
+    """SHA-256 of the file, or the take key of the other slot."""
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,10 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     references: tuple[Reference, ...] = ()
     parameters: dict[str, Scalar] = {}
     """The generator's own parameters, with its defaults filled in."""
+    takes: int = 1
+    """How many performances are made, with seeds derived from `seed`; the best is published."""
+    pick: int = 0
+    """The number of the take that a person chose, from 1; 0 when the best is wanted."""
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +131,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     bars: int = 0
     loop_frames: int = 0
     """Length of one exact pass, at the take's rate; what follows in the take is tail (release, delay, reverb)."""
+    near_frames: int = 0
+    """Where no exact pass is known: the length, at the take's rate, near which a loop is to be found."""
     sections: tuple[SectionTime, ...] = ()
 
 
@@ -135,6 +143,8 @@ class Take:
     audio: Audio
     facts: Facts
     provenance: Provenance
+    notes: tuple[str, ...] = ()
+    """What a person should know of it."""
 
 
 @dataclass(frozen=True)

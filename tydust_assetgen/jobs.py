@@ -12,11 +12,27 @@ from tydust_assetgen.flow import Brief, Check, Facts, Output, Provenance, Recipe
 from tydust_assetgen.keys import Keys
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """A reference that a worker decodes: the digest that the brief has for it, and where its sound is."""
+
+    digest: str
+    path: str = ""
+    """Absolute path of a file; empty when the store has the take under `digest`."""
+
+
+class ShelfList(msgspec.Struct, frozen=True):
+    """What goes onto the generator's shelf."""
+
+    root: str
+    heard: tuple[Heard, ...] = ()
+
+
 class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     """Make some outputs of one slot."""
 
     store: str
     """Folder of the store."""
+    shelf: ShelfList
     recipe: Recipe
     keys: Keys
     outputs: tuple[int, ...]
@@ -29,6 +45,7 @@ class PerformJob(msgspec.Struct, frozen=True, kw_only=True, tag="perform"):
     """Make only the takes of several slots, together: for generators that like batches or own a GPU."""
 
     store: str
+    shelf: ShelfList
     slots: tuple[str, ...]
     briefs: tuple[Brief, ...]
     take_keys: tuple[str, ...]
@@ -89,6 +106,8 @@ class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag="progressed"):
     slot: str
     stage: Stage
     share: float
+    note: str = ""
+    """How it goes, such as `31 steps/s`."""
 
 
 class Performed(msgspec.Struct, frozen=True, kw_only=True, tag="performed"):

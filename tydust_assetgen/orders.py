@@ -7,7 +7,7 @@ from typing import Literal
 
 from tydust_assetgen.flow import Verified
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Job, PerformJob, TrackJob
+from tydust_assetgen.jobs import Job, PerformJob, ShelfList, TrackJob
 from tydust_assetgen.planning import Step
 
 
@@ -23,7 +23,7 @@ class Order:
     performed: bool = False
 
 
-def jobs_for(orders: list[Order], store: str) -> list[Job]:
+def jobs_for(orders: list[Order], store: str, root: str) -> list[Job]:
     """A job for each slot; slots whose generator likes batches are first performed together."""
     jobs: list[Job] = []
     batches: dict[str, list[Order]] = {}
@@ -32,10 +32,10 @@ def jobs_for(orders: list[Order], store: str) -> list[Job]:
         if order.step.action == "generate" and _in_batches(name):
             batches.setdefault(name, []).append(order)
         else:
-            jobs.append(track_job(order, store))
+            jobs.append(track_job(order, store, root))
     for name, waiting in batches.items():
         size = generator(name).resources.batch
-        jobs.extend(_perform_job(waiting[at : at + size], store) for at in range(0, len(waiting), size))
+        jobs.extend(_perform_job(waiting[at : at + size], store, root) for at in range(0, len(waiting), size))
     return jobs
 
 
@@ -44,16 +44,24 @@ def _in_batches(name: str) -> bool:
     return resources.gpu or resources.batch > 1
 
 
-def track_job(order: Order, store: str) -> TrackJob:
+def track_job(order: Order, store: str, root: str) -> TrackJob:
     step = order.step
     forced = any(reason.kind == "forced" for reason in step.reasons)
     afresh: Literal["", "master", "take"] = "" if not forced else "master" if order.performed else "take"
-    return TrackJob(store=store, recipe=step.recipe, keys=step.keys, outputs=tuple(order.missing), afresh=afresh)
+    return TrackJob(
+        store=store,
+        shelf=ShelfList(root),
+        recipe=step.recipe,
+        keys=step.keys,
+        outputs=tuple(order.missing),
+        afresh=afresh,
+    )
 
 
-def _perform_job(orders: list[Order], store: str) -> PerformJob:
+def _perform_job(orders: list[Order], store: str, root: str) -> PerformJob:
     return PerformJob(
         store=store,
+        shelf=ShelfList(root),
         slots=tuple(order.step.slot for order in orders),
         briefs=tuple(order.step.recipe.brief for order in orders),
         take_keys=tuple(order.step.keys.take for order in orders),

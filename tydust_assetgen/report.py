@@ -173,7 +173,7 @@ class LiveReporter(LineReporter):
     def progressed(self, event: events.Progressed) -> None:
         task = self._tasks.get(event.slot)
         if task is not None:
-            self._bars.update(task, completed=event.share, stage=event.stage)
+            self._bars.update(task, completed=event.share, stage=f"{event.stage} {event.note}")
             self._advance()
 
     def _forget(self, slot: str) -> None:

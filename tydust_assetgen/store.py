@@ -39,6 +39,7 @@ class TakeRecord(msgspec.Struct, frozen=True, kw_only=True):
     audio: StoredAudio
     facts: Facts
     provenance: Provenance
+    notes: tuple[str, ...] = ()
 
 
 class MasterRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class Store:
     def take(self, key: str) -> Take | None:
         record = self._record("takes", key, TakeRecord)
         audio = self._audio(record.audio) if record else None
-        return Take(audio, record.facts, record.provenance) if record and audio else None
+        return Take(audio, record.facts, record.provenance, record.notes) if record and audio else None
 
     def master(self, key: str) -> Master | None:
         record = self._record("masters", key, MasterRecord)
@@ -125,7 +126,8 @@ class Store:
 
     def put_take(self, key: str, take: Take) -> None:
         audio = self._put_audio(take.audio)
-        self._put_record("takes", key, TakeRecord(audio=audio, facts=take.facts, provenance=take.provenance))
+        record = TakeRecord(audio=audio, facts=take.facts, provenance=take.provenance, notes=take.notes)
+        self._put_record("takes", key, record)
 
     def put_master(self, key: str, master: Master) -> None:
         record = MasterRecord(

@@ -16,6 +16,7 @@ from tydust_assetgen.disk import digest_file, inside
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator, parameter_types
 from tydust_assetgen.keys import Keys, Versions, keys_of
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile, read_lock
@@ -177,8 +178,9 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     look = _Look(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
-    _check_makers(recipes)
-    situations = [look.situation(recipe, *_keys(recipe)) for recipe in recipes]
+    shelf = Shelf(project.root)
+    _check_makers(recipes, shelf)
+    situations = [look.situation(recipe, *_keys(recipe, shelf)) for recipe in recipes]
     orphans = _orphans(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})
@@ -257,21 +259,21 @@ def _settled(
     }
 
 
-def _keys(recipe: Recipe) -> tuple[Keys, Versions]:
+def _keys(recipe: Recipe, shelf: Shelf) -> tuple[Keys, Versions]:
     made_by = generator(recipe.brief.generator)
     versions = Versions(generator=made_by.version, finish=FINISH_VERSION, codec=CODEC_VERSION)
-    return keys_of(recipe, versions, made_by.key_parameters(recipe.brief)), versions
+    return keys_of(recipe, versions, made_by.key_parameters(recipe.brief, shelf)), versions
 
 
-def _check_makers(recipes: Iterable[Recipe]) -> None:
+def _check_makers(recipes: Iterable[Recipe], shelf: Shelf) -> None:
     """Ask generators and encoders what they can't do, so that nothing fails after minutes."""
-    problems = [problem for recipe in recipes for problem in _objections(recipe)]
+    problems = [problem for recipe in recipes for problem in _objections(recipe, shelf)]
     if problems:
         raise ManifestError.all(problems)
 
 
-def _objections(recipe: Recipe) -> list[Problem]:
-    found = list(generator(recipe.brief.generator).check(recipe.brief))
+def _objections(recipe: Recipe, shelf: Shelf) -> list[Problem]:
+    found = list(generator(recipe.brief.generator).check(recipe.brief, shelf))
     words = [objection(output, recipe.finish.sample_rate_hz) for output in recipe.outputs]
     found += [Problem(text) for text in words if text]
     return [Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found]

@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 from tydust_assetgen import codec, finish, verify
 from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.events import Stage
 from tydust_assetgen.flow import Check, Encoded, Master, Provenance, Recipe, Take, Verified
+from tydust_assetgen.generate.protocol import Progress, Shelf
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import FileToInspect, Inspected, InspectedFile, InspectJob, Made, PerformJob, TrackJob
+from tydust_assetgen.jobs import (
+    FileToInspect,
+    Inspected,
+    InspectedFile,
+    InspectJob,
+    Made,
+    PerformJob,
+    ShelfList,
+    TrackJob,
+)
 from tydust_assetgen.store import OutputRecord, Store
 
-Tell: TypeAlias = Callable[[Stage, float], None]
-"""Called with a stage and the share of the whole that is done."""
+
+class Tell(Protocol):
+    """Called with a stage, the share of the whole that is done, and how it goes."""
+
+    def __call__(self, stage: Stage, share: float, note: str = "") -> None: ...
+
+
 _GENERATED, _FINISHED, _ENCODED = 0.6, 0.75, 0.88
 _NOTED_DIFFERENCE_S = 0.05
 
@@ -42,9 +56,12 @@ class _Walk:
             return held
         begun = time.perf_counter()
         brief = self.job.recipe.brief
-        take = generator(brief.generator).generate([brief], lambda _, share: self.tell("generate", share * _GENERATED))[
-            0
-        ]
+
+        def progress(index: int, share: float, note: str = "") -> None:
+            del index
+            self.tell("generate", share * _GENERATED, note)
+
+        (take,) = generator(brief.generator).generate([brief], shelf_of(self.job.shelf, self.store), progress)
         self.generate_s = time.perf_counter() - begun
         self.made.add("take")
         self.store.put_take(self.job.keys.take, take)
@@ -115,11 +132,17 @@ def _warnings(verified: tuple[Verified, ...]) -> list[str]:
     return [f"`{path}`: {check.name}: {check.reason or check.measured}" for path, check in checks]
 
 
-def perform(job: PerformJob, store: Store, progress: Callable[[int, float], None]) -> None:
+def perform(job: PerformJob, store: Store, progress: Progress) -> None:
     """Make the takes of several slots and leave them in the store."""
-    takes = generator(job.briefs[0].generator).generate(job.briefs, progress)
+    takes = generator(job.briefs[0].generator).generate(job.briefs, shelf_of(job.shelf, store), progress)
     for key, take in zip(job.take_keys, takes, strict=True):
         store.put_take(key, take)
+
+
+def shelf_of(listed: ShelfList, store: Store) -> Shelf:
+    """The generator's shelf, its references decoded."""
+    del store
+    return Shelf(Path(listed.root))
 
 
 def inspect_files(job: InspectJob) -> Inspected:

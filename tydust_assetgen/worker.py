@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,16 +55,18 @@ def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
 
 
 def _answer(job: Job, answers: BinaryIO) -> Answer:
-    def tell(slot: str, stage: Stage, share: float) -> None:
-        write_frame(answers, Progressed(slot=slot, stage=stage, share=share))
+    def tell(slot: str, stage: Stage, share: float, note: str = "") -> None:
+        write_frame(answers, Progressed(slot=slot, stage=stage, share=share, note=note))
 
     try:
         if isinstance(job, TrackJob):
-            return make_track(job, Store(Path(job.store)), lambda stage, share: tell(job.recipe.slot, stage, share))
+            return make_track(job, Store(Path(job.store)), partial(tell, job.recipe.slot))
         if isinstance(job, InspectJob):
             return inspect_files(job)
         begun = time.perf_counter()
-        perform(job, Store(Path(job.store)), lambda index, share: tell(job.slots[index], "generate", share))
+        perform(
+            job, Store(Path(job.store)), lambda index, share, note="": tell(job.slots[index], "generate", share, note)
+        )
         return Performed(seconds=time.perf_counter() - begun)
     except AssetgenError as error:
         first = error.problems[0]

@@ -26,6 +26,9 @@ from tydust_assetgen.generate.composer.compose import compose
 from tydust_assetgen.generate.composer.form import exact_bars, share_out, whole_bars
 from tydust_assetgen.generate.composer.score import Score
 from tydust_assetgen.generate.composer.theory import SCALES, parse_key
+from tydust_assetgen.generate.protocol import Shelf
+
+SHELF = Shelf(Path())
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTES_OF_VERSION = (
@@ -89,7 +92,7 @@ def test_a_free_tempo_is_of_the_genre_and_makes_whole_bars() -> None:
 @settings(max_examples=40, deadline=None)
 @given(briefs())
 def test_every_score_is_whole(asked: Brief) -> None:
-    if Composer().check(asked):
+    if Composer().check(asked, SHELF):
         return
     score = compose(asked)
     assert sum(passage.bars for passage in score.passages) == score.bars
@@ -464,7 +467,7 @@ def test_a_defeat_falls_to_a_minor_end() -> None:
     ],
 )  # fmt: skip
 def test_what_it_can_t_do_is_said_before(fields: dict[str, object], words: str) -> None:
-    (problem,) = Composer().check(brief(**fields))
+    (problem,) = Composer().check(brief(**fields), SHELF)
     assert words in problem.message
     assert problem.hint
     with pytest.raises(GenerationError, match=re.escape(problem.message)):
@@ -473,10 +476,10 @@ def test_what_it_can_t_do_is_said_before(fields: dict[str, object], words: str) 
 
 def test_what_it_can_do_has_no_problems() -> None:
     composer = Composer()
-    assert composer.check(calm()) == ()
+    assert composer.check(calm(), SHELF) == ()
     assert composer.available() == ""
-    assert composer.key_parameters(calm()) == {}
-    assert composer.licence == "CC0-1.0"
+    assert composer.key_parameters(calm(), SHELF) == {}
+    assert composer.licence(calm()) == "CC0-1.0"
     assert 0 < composer.estimate_s(calm()) < 30
 
 
@@ -489,7 +492,7 @@ def test_planning_and_composing_load_nothing_heavy() -> None:
     program = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
         "from composer_briefs import calm; from tydust_assetgen.generate.composer import Composer\n"
-        "Composer().check(calm()); Composer().score(calm())\n"
+        "Composer().score(calm())\n"
         "print(sorted({'numpy', 'scipy', 'mido'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", program, str(ROOT), str(Path(__file__).parent)]
@@ -502,7 +505,7 @@ def test_a_take_is_exact_and_says_what_it_is() -> None:
         genre="chiptune", key="C major", bpm=150.0, duration_s=12.8, sections=(Section("a", 6.4), Section("b", 6.4))
     )
     shares: list[tuple[int, float]] = []
-    (take,) = Composer().generate([asked], lambda index, share: shares.append((index, share)))
+    (take,) = Composer().generate([asked], SHELF, lambda index, share, note="": shares.append((index, share)))
     assert take.facts.loop_frames == round(12.8 * 44_100)
     assert (take.facts.key, take.facts.bpm, take.facts.bars, take.facts.beats_per_bar) == ("C major", 150.0, 8, 4)
     assert [(s.name, round(s.start_s, 6), round(s.length_s, 6)) for s in take.facts.sections] == [

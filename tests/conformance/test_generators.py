@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,10 +13,11 @@ from conftest import environment
 
 from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.flow import Brief, Section, Take
-from tydust_assetgen.generate.protocol import Generator
+from tydust_assetgen.generate.protocol import Generator, Shelf
 from tydust_assetgen.generate.registry import generator, generators
 
 NAMES = sorted(generators())
+SHELF = Shelf(Path())
 
 
 @pytest.fixture(params=NAMES)
@@ -39,7 +41,7 @@ def brief_for(made_by: Generator, **changes: object) -> Brief:
 
 
 def play(made_by: Generator, *briefs: Brief) -> list[Take]:
-    return made_by.generate(briefs, lambda index, share: None)
+    return made_by.generate(briefs, SHELF, lambda *_: None)
 
 
 def digest(take: Take) -> str:
@@ -48,11 +50,11 @@ def digest(take: Take) -> str:
 
 def test_it_is_available_or_says_why_not(made_by: Generator) -> None:
     assert made_by.available() == ""
-    assert made_by.check(brief_for(made_by)) == ()
+    assert made_by.check(brief_for(made_by), SHELF) == ()
     assert made_by.estimate_s(brief_for(made_by)) > 0
     assert made_by.name in NAMES
     assert made_by.version
-    assert made_by.licence
+    assert made_by.licence(brief_for(made_by))
 
 
 def test_length_rate_and_level(made_by: Generator) -> None:
@@ -84,9 +86,10 @@ def test_another_process_gives_the_same_samples(made_by: Generator) -> None:
     brief = brief_for(made_by)
     code = (
         "import sys, msgspec; from tydust_assetgen.flow import Brief; from tydust_assetgen.disk import digest_bytes; "
-        "from tydust_assetgen.generate.registry import generator; "
+        "from tydust_assetgen.generate.registry import generator; from pathlib import Path; "
+        "from tydust_assetgen.generate.protocol import Shelf; "
         "brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief); "
-        "take = generator(brief.generator).generate([brief], lambda i, s: None)[0]; "
+        "take = generator(brief.generator).generate([brief], Shelf(Path()), lambda *_: None)[0]; "
         "print(digest_bytes(take.audio.samples.tobytes()))"
     )
     env = {**environment(), "PYTHONHASHSEED": "12345", "PYTHONWARNINGS": "default"}
@@ -104,7 +107,7 @@ def test_another_prompt_or_seed_gives_other_samples(made_by: Generator, change: 
 
 def test_progress_goes_up(made_by: Generator) -> None:
     told: list[tuple[int, float]] = []
-    made_by.generate([brief_for(made_by)], lambda index, share: told.append((index, share)))
+    made_by.generate([brief_for(made_by)], SHELF, lambda index, share, note="": told.append((index, share)))
     shares = [share for index, share in told if index == 0]
     assert shares == sorted(shares)
     assert all(0 <= share <= 1 for share in shares)
@@ -113,5 +116,5 @@ def test_progress_goes_up(made_by: Generator) -> None:
 
 def test_provenance_names_the_maker(made_by: Generator) -> None:
     (take,) = play(made_by, brief_for(made_by))
-    assert take.provenance.licence == made_by.licence
+    assert take.provenance.licence == made_by.licence(brief_for(made_by))
     assert take.provenance.version == made_by.version

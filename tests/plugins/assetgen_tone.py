@@ -17,7 +17,7 @@ import numpy as np
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import GenerationError, Problem
 from tydust_assetgen.flow import Brief, Facts, Provenance, Scalar, Take
-from tydust_assetgen.generate.protocol import Progress, Resources
+from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
 
 RATE_HZ = 22_050
 
@@ -36,25 +36,30 @@ class Tone:
 
     name = "tone"
     version = "1"
-    licence = "CC0-1.0"
     resources = Resources()
     parameters: type[msgspec.Struct] = ToneParameters
 
     def available(self) -> str:
         return ""
 
-    def check(self, brief: Brief) -> tuple[Problem, ...]:
+    def licence(self, brief: Brief) -> str:
+        return "CC0-1.0"
+
+    def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:
+        return ()
+
+    def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
         if brief.parameters["trouble"] == "refuse":
             return (Problem("this can't be played", hint="ask for something else"),)
         return ()
 
-    def key_parameters(self, brief: Brief) -> dict[str, Scalar]:
+    def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
         return {}
 
     def estimate_s(self, brief: Brief) -> float:
         return 0.01 * brief.duration_s
 
-    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
         return [self._play(index, brief, progress) for index, brief in enumerate(briefs)]
 
     def _play(self, index: int, brief: Brief, progress: Progress) -> Take:
@@ -77,11 +82,11 @@ class Choir(Tone):
     name = "choir"
     resources = Resources(batch=3)
 
-    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
         if log := briefs[0].parameters["log"]:
             with Path(str(log)).open("a") as file:
                 file.write(f"batch of {len(briefs)}, process {os.getpid()}\n")
-        return super().generate(briefs, progress)
+        return super().generate(briefs, shelf, progress)
 
 
 def _misbehave(trouble: str) -> None:

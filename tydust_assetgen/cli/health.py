@@ -23,9 +23,7 @@ def examine() -> dict[str, dict[str, str]]:
     versions |= {name: _version(name) for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
     encoders = {name: codec.available(name) or "ok" for name in get_args(Codec)}
-    makers = {
-        name: made.available() or f"ok, version {made.version}, {made.licence}" for name, made in generators().items()
-    }
+    makers = {name: made.available() or f"ok, version {made.version}" for name, made in generators().items()}
     broken = {name: f"can't be loaded: {why}" for name, why in broken_plugins().items()}
     plotting = "ok" if _version("matplotlib") != "missing" else 'missing: pip install "tydust-assetgen[plot]"'
     return {"versions": versions, "encoders": encoders, "generators": makers | broken, "extras": {"plot": plotting}}

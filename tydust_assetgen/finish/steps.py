@@ -26,7 +26,7 @@ def finished(take: Take, spec: Finish) -> Master:
     levelled, said = level(audio, spec.target_lufs, spec.true_peak_dbtp, circular=spec.loop)
     facts = msgspec.structs.replace(take.facts, loop_frames=levelled.frames if spec.loop else 0)
     loop = LoopPoints(0, levelled.frames) if spec.loop else None
-    return Master(levelled, loop, facts, take.provenance, (*notes, *said))
+    return Master(levelled, loop, facts, take.provenance, (*take.notes, *notes, *said))
 
 
 def _refuse(audio: Audio) -> None:

@@ -6,16 +6,34 @@ arguments, and making it must be cheap: numpy, torch and models are loaded in `g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Scalar, Take
 
-Progress: TypeAlias = Callable[[int, float], None]
-"""Called with the index of a brief in its batch and the share of it that is done, 0.0 to 1.0."""
+
+class Progress(Protocol):
+    """Called while a performance is made."""
+
+    def __call__(self, index: int, share: float, note: str = "") -> None:
+        """The index of a brief in its batch, the share of it that is done (0.0 to 1.0), and how it goes, such as
+        `31 steps/s`."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a generator may read besides its briefs."""
+
+    root: Path
+    """The manifest's folder: paths in parameters are relative to it."""
+    audio: Mapping[str, Audio] = field(default_factory=dict)
+    """The references of the briefs, decoded, by their digest. Empty at planning."""
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +46,11 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generator(Protocol):
-    """Makes performances. The same brief gives the same samples on the same machine, whatever is made beside it."""
+    """Makes performances. The same brief gives the same samples on the same machine, whatever is made beside it.
+
+    A parameter that names a file to hear (a melody, say) is annotated `Meta(extra={"reference": True})`: the build
+    checks it, puts its digest into the key, and hands its sound in on the `Shelf`.
+    """
 
     @property
     def name(self) -> str:
@@ -38,30 +60,34 @@ class Generator(Protocol):
     def version(self) -> str:
         """Goes into the take key: a new version means another sound."""
 
-    @property
-    def licence(self) -> str:
-        """Of what it makes, as an SPDX expression or a short name."""
+    def licence(self, brief: Brief) -> str:
+        """Of what it makes of a brief, as an SPDX expression or a short name. `-NC` in it: not for commercial use."""
 
     @property
     def resources(self) -> Resources: ...
 
     @property
     def parameters(self) -> type[msgspec.Struct]:
-        """The type of its own table in the manifest. Ranges stand in its annotations (`msgspec.Meta`)."""
+        """The type of its own table in the manifest. Ranges stand in its annotations (`msgspec.Meta`). Batches are
+        sorted by the parameters in their order: first comes what takes longest to change, such as the model."""
 
     def available(self) -> str:
         """Empty when it can work here, else the reason, with what would mend it. Cheap: nothing big is imported."""
 
-    def check(self, brief: Brief) -> tuple[Problem, ...]:
+    def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
         """What it can't do of this brief. Asked at planning, so that nothing fails after minutes."""
 
-    def key_parameters(self, brief: Brief) -> dict[str, Scalar]:
-        """What decides the sound besides the brief and the version, such as a model's pinned revision."""
+    def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:
+        """What a person should know before this brief is performed, such as a licence, or a slow device."""
+
+    def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
+        """What decides the sound besides the brief and the version, such as a digest of the model's weights. An empty
+        text means: not known on this machine; what the lock file says of it then counts."""
 
     def estimate_s(self, brief: Brief) -> float:
         """How long it will take here, roughly, in seconds."""
 
-    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
         """One take for each brief, in their order.
 
         Raises:

@@ -14,7 +14,7 @@ from tydust_assetgen.errors import GenerationError, Problem
 from tydust_assetgen.flow import Brief, Facts, Provenance, Scalar, SectionTime, Take
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
 from tydust_assetgen.generate.composer.score import Score
-from tydust_assetgen.generate.protocol import Progress, Resources
+from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
 
 MAX_DURATION_S = 600.0
 
@@ -24,8 +24,6 @@ class Composer:
 
     name = "composer"
     version = "1"
-    licence = "CC0-1.0"
-    """What it makes is free for any use."""
     resources = Resources(gpu=False, batch=1, memory_mb=600)
     parameters: type[msgspec.Struct] = ComposerParameters
 
@@ -33,13 +31,24 @@ class Composer:
         """Always empty: it works everywhere."""
         return ""
 
-    def check(self, brief: Brief) -> tuple[Problem, ...]:
+    def licence(self, brief: Brief) -> str:  # noqa: ARG002 (the protocol asks for it)
+        """What it makes is free for any use."""
+        return "CC0-1.0"
+
+    def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:  # noqa: ARG002
         """What it can't do of a brief, in words for a person."""
+        return self._problems(brief)
+
+    def _problems(self, brief: Brief) -> tuple[Problem, ...]:
         from tydust_assetgen.generate.composer.check import problems
 
         return problems(brief, MAX_DURATION_S)
 
-    def key_parameters(self, brief: Brief) -> dict[str, Scalar]:  # noqa: ARG002 (the protocol asks for it)
+    def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:  # noqa: ARG002
         """Nothing: the brief and the version decide everything."""
         return {}
 
@@ -53,7 +62,7 @@ class Composer:
         Raises:
             GenerationError: the brief can't be composed.
         """
-        wrong = self.check(brief)
+        wrong = self._problems(brief)
         if wrong:
             error = GenerationError(wrong[0].message, hint=wrong[0].hint)
             error.problems = wrong
@@ -72,7 +81,7 @@ class Composer:
 
         return to_midi(self.score(brief))
 
-    def generate(self, briefs: Sequence[Brief], progress: Progress) -> list[Take]:
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:  # noqa: ARG002
         """One take for each brief, in their order.
 
         Raises:
@@ -94,7 +103,7 @@ class Composer:
         import scipy
 
         libraries = {"numpy": np.__version__, "scipy": scipy.__version__}
-        return Provenance(generator=self.name, version=self.version, licence=self.licence, libraries=libraries)
+        return Provenance(generator=self.name, version=self.version, licence="CC0-1.0", libraries=libraries)
 
 
 def facts(score: Score, loop_frames: int) -> Facts:
