@@ -1,0 +1,73 @@
+"""The MusicGen generator: briefs walk in, takes walk out, made by a transformer that has listened to a lot of music.
+
+Importing this package loads neither numpy nor torch, and neither does planning: what must be known of a model then is
+read from its files. `player` performs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tydust_assetgen.errors import Problem
+from tydust_assetgen.flow import Brief, Scalar, Take
+from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
+
+
+class MusicGen:
+    """Text (and melody) to music. Satisfies `generate.protocol.Generator`."""
+
+    name = "musicgen"
+    version = "1"
+    resources = Resources(gpu=True, batch=1, memory_mb=6000)
+    parameters: type[msgspec.Struct] = MusicGenParameters
+
+    def available(self) -> str:
+        """Empty when audiocraft and torch are installed, else how to install them."""
+        from tydust_assetgen.generate.musicgen.outlook import missing_libraries
+
+        return missing_libraries()
+
+    def licence(self, brief: Brief) -> str:
+        """Of the weights, which bind what is made with them."""
+        from tydust_assetgen.generate.musicgen.outlook import licence
+
+        return licence(brief)
+
+    def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
+        """What it can't do of a brief."""
+        from tydust_assetgen.generate.musicgen.check import problems
+
+        return problems(brief, shelf)
+
+    def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:
+        """The licence of the weights, and what to expect without a GPU."""
+        from tydust_assetgen.generate.musicgen.outlook import cautions
+
+        return cautions(brief, shelf)
+
+    def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
+        """The weights' fingerprint (empty where they are not), and who plays the guide."""
+        from tydust_assetgen.generate.musicgen.outlook import key_parameters
+
+        return key_parameters(brief, shelf)
+
+    def estimate_s(self, brief: Brief) -> float:
+        """From the model's size, the device and the length."""
+        from tydust_assetgen.generate.musicgen.outlook import estimate_s
+
+        return estimate_s(brief)
+
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
+        """One take for each brief, one after the other; the model stays in memory for the next call.
+
+        Raises:
+            UnavailableError: a library or the weights are not here.
+            GenerationError: the model can't make it, or memory runs out.
+        """
+        from tydust_assetgen.generate.musicgen.player import perform
+
+        return [perform(brief, shelf, lambda share, note="", i=index: progress(i, share, note))  # type: ignore[misc]
+                for index, brief in enumerate(briefs)]

@@ -1,0 +1,70 @@
+"""The words that lead a performance. In walks a `Brief`, out walk its texts and where each one ends. Pure.
+
+Text-driven models read the whole prompt, which is written in time order already. With `per_section` each section is
+led by what holds everywhere (genre, key, tempo, instruments, mood) and by its own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tydust_assetgen.flow import Brief, Section
+from tydust_assetgen.prompt import Parts, read, write
+
+
+class Led(NamedTuple):
+    """A stretch of a track, and the text that leads it."""
+
+    text: str
+    seconds: float
+
+
+def stretches(brief: Brief, *, per_section: bool) -> tuple[Led, ...]:
+    """The texts of a brief in time order. Neighbours that say the same are one stretch, with no seam between them."""
+    if not per_section or not brief.sections:
+        return (Led(brief.prompt, brief.duration_s),)
+    return _merged([Led(section_text(brief, section), section.seconds) for section in brief.sections])
+
+
+def section_text(brief: Brief, section: Section) -> str:
+    """What one section is led by: what holds everywhere, then its name and its own words."""
+    said = read(brief.prompt)
+    parts = Parts(
+        genre=brief.genre,
+        atmosphere="" if said.sections and said.atmosphere in _words(brief) else said.atmosphere,
+        key=brief.key,
+        bpm=brief.bpm,
+        instruments=_instruments(brief, section),
+        moods=brief.moods,
+        aesthetic=said.aesthetic,
+        quality=said.quality,
+    )
+    own = f"{section.name}: {section.prompt}" if section.prompt else section.name
+    return f"{_sentence(own)} {write(parts)}".strip()
+
+
+def _words(brief: Brief) -> set[str]:
+    return {section.prompt for section in brief.sections}
+
+
+def _instruments(brief: Brief, section: Section) -> tuple[str, ...]:
+    """The track's instruments, but for those that only other sections name."""
+    elsewhere = " ".join(other.prompt for other in brief.sections if other != section).lower()
+    own = section.prompt.lower()
+    return tuple(name for name in brief.instruments if name.lower() not in elsewhere or name.lower() in own)
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split()).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _merged(led: Sequence[Led]) -> tuple[Led, ...]:
+    found: list[Led] = []
+    for one in led:
+        if found and found[-1].text == one.text:
+            found[-1] = Led(one.text, found[-1].seconds + one.seconds)
+        else:
+            found.append(one)
+    return tuple(found)
