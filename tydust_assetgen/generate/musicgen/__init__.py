@@ -7,6 +7,8 @@ read from its files. `player` performs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +16,9 @@ from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Scalar, Take
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
+
+if TYPE_CHECKING:
+    from tydust_assetgen.generate.musicgen.memory import Keeper
 
 
 class MusicGen:
@@ -23,6 +28,9 @@ class MusicGen:
     version = "1"
     resources = Resources(gpu=True, batch=1, memory_mb=6000)
     parameters: type[msgspec.Struct] = MusicGenParameters
+
+    def __init__(self) -> None:
+        self._held: Keeper | None = None
 
     def available(self) -> str:
         """Empty when audiocraft and torch are installed, else how to install them."""
@@ -67,7 +75,15 @@ class MusicGen:
             UnavailableError: a library or the weights are not here.
             GenerationError: the model can't make it, or memory runs out.
         """
-        from tydust_assetgen.generate.musicgen.player import perform
+        from tydust_assetgen.generate.musicgen.performance import perform
 
-        return [perform(brief, shelf, lambda share, note="", i=index: progress(i, share, note))  # type: ignore[misc]
-                for index, brief in enumerate(briefs)]
+        keeper = self._keeper()
+        return [perform(brief, shelf, keeper, partial(progress, index)) for index, brief in enumerate(briefs)]
+
+    def _keeper(self) -> Keeper:
+        """Keeps the model from one call to the next."""
+        from tydust_assetgen.generate.musicgen.memory import Keeper
+
+        if self._held is None:
+            self._held = Keeper()
+        return self._held

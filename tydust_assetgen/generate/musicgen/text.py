@@ -28,24 +28,17 @@ def stretches(brief: Brief, *, per_section: bool) -> tuple[Led, ...]:
 
 
 def section_text(brief: Brief, section: Section) -> str:
-    """What one section is led by: what holds everywhere, then its name and its own words."""
+    """What one section is led by, in the order of the pattern: its own words stand where the sections would."""
     said = read(brief.prompt)
-    parts = Parts(
-        genre=brief.genre,
-        atmosphere="" if said.sections and said.atmosphere in _words(brief) else said.atmosphere,
-        key=brief.key,
-        bpm=brief.bpm,
+    head = Parts(genre=brief.genre, atmosphere=said.atmosphere, key=brief.key, bpm=brief.bpm)
+    rest = Parts(
         instruments=_instruments(brief, section),
         moods=brief.moods,
         aesthetic=said.aesthetic,
         quality=said.quality,
     )
     own = f"{section.name}: {section.prompt}" if section.prompt else section.name
-    return f"{_sentence(own)} {write(parts)}".strip()
-
-
-def _words(brief: Brief) -> set[str]:
-    return {section.prompt for section in brief.sections}
+    return " ".join(part for part in (write(head), _sentence(own), write(rest)) if part)
 
 
 def _instruments(brief: Brief, section: Section) -> tuple[str, ...]:

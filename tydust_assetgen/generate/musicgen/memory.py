@@ -1,0 +1,161 @@
+"""Keeping models, and what is done when memory runs out. In walks a source of weights, out walks a model, ready."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from tydust_assetgen.errors import GenerationError
+
+if TYPE_CHECKING:
+    from tydust_assetgen.generate.musicgen.loading import Model
+    from tydust_assetgen.generate.musicgen.models import Source
+
+Result = TypeVar("Result")
+
+_FULL = re.compile(
+    r"out of memory|DefaultCPUAllocator|not enough memory|can(?:'|no)t allocate memory|bad_alloc|ALLOC_FAILED",
+    re.IGNORECASE,
+)
+_TRIED = re.compile(r"tr(?:ied|ying) to allocate (?P<number>[\d.]+) ?(?P<unit>bytes|[KMGT]i?B)", re.IGNORECASE)
+_UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SMALLER = {
+    "large": "medium",
+    "medium": "small",
+    "melody-large": "melody",
+    "stereo-large": "stereo-medium",
+    "stereo-medium": "stereo-small",
+    "stereo-melody-large": "stereo-melody",
+    "stereo-melody": "melody",
+}
+
+
+class Keeper:
+    """Holds the model that was used last: a build plays its tracks model by model, so each is loaded once."""
+
+    def __init__(self) -> None:
+        self._held: tuple[tuple[object, ...], Model] | None = None
+
+    def model(self, source: Source, *, device: str, dtype: str) -> Model:
+        """The model of that source. Another one that was held is let go first, so that there are never two.
+
+        Raises:
+            AssetgenError: it can't be loaded.
+        """
+        from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
+        from tydust_assetgen.generate.musicgen.loading import load
+
+        assert source.folder is not None
+        wanted = (source, fingerprint(source.folder), device, dtype)
+        if self._held is None or self._held[0] != wanted:
+            self.let_go()
+            self._held = (wanted, load(source, device=device, dtype=dtype))
+        return self._held[1]
+
+    def let_go(self) -> None:
+        """Forget the model, and give back its memory."""
+        self._held = None
+        free()
+
+
+def free() -> None:
+    """Give back all memory that nothing uses any more."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def with_memory(work: Callable[[], Result], *, device: str, model: str, relieve: Callable[[], None] = free) -> Result:
+    """What `work` gives. When memory runs out, what can be freed is freed and it is tried once more.
+
+    Args:
+        work: may be called twice; the second time must give the same.
+        device: `cuda` or `cpu`, for the words.
+        model: as the manifest names it, for the words.
+        relieve: frees what can be freed.
+
+    Raises:
+        GenerationError: memory ran out twice.
+    """
+    for attempt in (1, 2):
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            needed = wanted_bytes(str(error))
+        relieve()  # out here, where the error no longer holds what was made so far
+        if attempt == 2:
+            raise GenerationError(_full(needed, device), hint=_advice(model, device))
+    raise AssertionError
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error means that memory ran out."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or bool(_FULL.search(str(error)))
+
+
+def wanted_bytes(message: str) -> int:
+    """How much was asked for when memory ran out; 0 where the message does not say."""
+    found = _TRIED.search(message)
+    return round(float(found["number"]) * _UNITS[found["unit"][0].lower()]) if found else 0
+
+
+def free_bytes(device: str) -> int:
+    """How much memory is free; 0 when that is not known."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    limits = [each for each in (_available(), _under_limit()) if each is not None]
+    return max(min(limits), 0) if limits else 0
+
+
+def _available() -> int | None:
+    """Linux says what a program can have; elsewhere it is not known."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            found = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(found.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _under_limit() -> int | None:
+    """What is left of the address space that the process may have."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        with open("/proc/self/statm", encoding="ascii") as pages:
+            used = int(pages.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return None if limit == resource.RLIM_INFINITY else limit - used
+    except (ImportError, OSError, ValueError):
+        return None
+
+
+def _full(needed: int, device: str) -> str:
+    where = "GPU memory" if device == "cuda" else "memory"
+    details = [f"{_size(needed)} more were needed"] if needed else []
+    left = free_bytes(device)
+    details += [f"{_size(left)} are free"] if left else []
+    return f"{where} ran out" + (f": {', '.join(details)}" if details else "")
+
+
+def _advice(model: str, device: str) -> str:
+    name = model.rsplit("/", 1)[-1].removeprefix("musicgen-")
+    smaller = _SMALLER.get(name, "")
+    first = f'try `model = "{smaller}"`' if smaller else "try a smaller model"
+    elsewhere = ', or `device = "cpu"`' if device == "cuda" else ""
+    return f"{first}, a shorter duration{elsewhere}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -1,0 +1,143 @@
+"""Playing. In walks a `Piece`, ready to be played, out walk its codes, made by audiocraft's own loop.
+
+`_generated` is the one place that asks the model for tokens.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tydust_assetgen.generate.musicgen.melody import stretch
+from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.windows import Window
+
+if TYPE_CHECKING:
+    import torch
+
+Tell = Callable[[float, str], None]
+"""Told the share that is done, and how it goes."""
+_TELL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Piece:
+    """All that decides the codes of a track, but for the model."""
+
+    texts: tuple[str, ...]
+    windows: tuple[Window, ...]
+    seed: int
+    parameters: MusicGenParameters
+    melody: torch.Tensor | None = None  # [C, n] at the model's rate
+    before: torch.Tensor | None = None  # [1, K, P], codes that the track carries on from
+
+
+def play(musicgen: Any, piece: Piece, tell: Tell) -> torch.Tensor:
+    """The codes of a piece.
+
+    Args:
+        musicgen: audiocraft's `MusicGen`, on its device.
+        piece: What is played.
+        tell: Called about ten times a second.
+
+    Returns:
+        `[1, K, T]`: what the track carries on from first, if it does so, then all of the track's frames.
+    """
+    import torch
+
+    parts: list[torch.Tensor] = [] if piece.before is None else [piece.before]
+    with _seeded(piece.seed):
+        for window in piece.windows:
+            heard = torch.cat(parts, dim=-1)[..., -window.prompt :] if window.prompt else None
+            codes = _generated(musicgen, piece, window, heard, _Meter(piece.windows, window, tell))
+            parts.append(codes[..., window.prompt :])
+    return torch.cat(parts, dim=-1)
+
+
+def _generated(
+    musicgen: Any, piece: Piece, window: Window, heard: torch.Tensor | None, meter: Callable[[int, int], None]
+) -> torch.Tensor:
+    """Prompt and new frames of one window `[1, K, length]`."""
+    lm = musicgen.lm
+    with musicgen.autocast, _guidance(lm, piece.parameters):
+        return lm.generate(
+            heard,
+            _conditions(musicgen, piece, window),
+            callback=meter,
+            max_gen_len=window.length,
+            **_sampling(piece.parameters, lm.card),
+        )
+
+
+def _sampling(parameters: MusicGenParameters, card: int) -> dict[str, Any]:
+    return {
+        "use_sampling": True,
+        "temp": parameters.temperature,
+        "top_k": min(parameters.top_k, card),
+        "top_p": parameters.top_p,
+        "cfg_coef": parameters.cfg_coef,
+        "two_step_cfg": parameters.two_step_cfg,
+    }
+
+
+def _conditions(musicgen: Any, piece: Piece, window: Window) -> list[Any]:
+    """What a window is led by. Each has a batch of its own: in a common one, shorter texts would hear the padding."""
+    melody = None if piece.melody is None else [_under(musicgen, piece, window)]
+    return list(musicgen._prepare_tokens_and_attributes([piece.texts[window.text]], None, melody)[0])
+
+
+def _under(musicgen: Any, piece: Piece, window: Window) -> torch.Tensor:
+    """The melody under a window. A track of one window hears it whole and the model repeats it, as audiocraft does."""
+    assert piece.melody is not None
+    if len(piece.windows) == 1 and not window.prompt:
+        return piece.melody
+    start = int(window.heard_from / musicgen.frame_rate * musicgen.sample_rate)
+    return stretch(piece.melody, start, int(musicgen.max_duration * musicgen.sample_rate))
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """All dice of one track. Demucs, which hears the melody, throws Python's own."""
+    import torch
+
+    state = random.getstate()
+    torch.manual_seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@contextmanager
+def _guidance(lm: Any, parameters: MusicGenParameters) -> Iterator[None]:
+    """Guidance in two passes takes the model's own coefficient and not the one that is asked for; here it gets it."""
+    own = lm.cfg_coef
+    lm.cfg_coef = parameters.cfg_coef
+    try:
+        yield
+    finally:
+        lm.cfg_coef = own
+
+
+class _Meter:
+    """Counts the steps of a window, and tells of them now and then: a step takes a millisecond on a GPU."""
+
+    def __init__(self, row: Sequence[Window], window: Window, tell: Tell) -> None:
+        whole = sum(each.new for each in row)
+        self._from, self._part = window.start / whole, window.new / whole
+        self._tell = tell
+        self._first = self._next = 0.0
+
+    def __call__(self, step: int, steps: int) -> None:
+        now = time.monotonic()
+        if step == 1:  # it reads the words and all that is heard again, and is no measure of the others
+            self._first, self._next = now, now + _TELL_S
+        elif now >= self._next or step == steps:
+            self._next = now + _TELL_S
+            rate = (step - 1) / max(now - self._first, 1e-6)
+            self._tell(min(self._from + self._part * step / steps, 1.0), f"{rate:.1f} steps/s")
