@@ -16,12 +16,14 @@ from pathlib import Path
 
 from tydust_assetgen import codec, disk, events
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.estimate import FINISHING, Rates
+from tydust_assetgen.estimate import FINISHING, Rates, rate_name
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
+from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
 from tydust_assetgen.ledger import Ledger, entry_of
-from tydust_assetgen.orders import Order, jobs_for, slots_of, track_job
+from tydust_assetgen.lineup import Lineup
+from tydust_assetgen.orders import Bench, Order, jobs_for, slots_of, track_job
 from tydust_assetgen.outcome import Options, Report, Result
 from tydust_assetgen.planning import Plan, Step
 from tydust_assetgen.project import Project
@@ -102,6 +104,8 @@ class _Build:
         self.store = self.project.store
         self.rates = Rates(self.project.rates)
         self.ledger = Ledger(self.survey)
+        self.lineup = Lineup(())
+        self.bench = Bench(self.store.root, self.project.root, self.survey.tree, self.ledger.entry)
 
     @property
     def plan(self) -> Plan:
@@ -134,6 +138,17 @@ class _Build:
         )
         for step in self.plan.steps:
             self._say_blocked(step)
+        self._caution()
+
+    def _caution(self) -> None:
+        """What a person should know before minutes are spent, each thing once."""
+        said: dict[str, str] = {}
+        for step in self.plan.with_action("generate"):
+            brief = step.recipe.brief
+            for words in generator(brief.generator).cautions(brief, Shelf(self.project.root)):
+                said.setdefault(words, step.slot)
+        for words, slot in said.items():
+            self.tell(events.Warned(message=words, slot=slot))
 
     def _say_blocked(self, step: Step) -> None:
         blocked = [output.output.path for output in step.outputs if output.action == "blocked"]
@@ -210,24 +225,39 @@ class _Build:
 
     def _make(self, pool: Pool, orders: list[Order]) -> None:
         by_slot = {order.step.slot: order for order in orders}
-        for job in jobs_for(orders, str(self.store.root), str(self.project.root)):
-            pool.submit(job)
+        self.lineup = Lineup(orders)
+        self._submit(pool, self.lineup.begin())
         with contextlib.closing(pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
             for job, answer in answers:
                 self._take_in(pool, by_slot, job, answer)
+
+    def _submit(self, pool: Pool, orders: list[Order]) -> None:
+        for job in jobs_for(orders, self.bench):
+            pool.submit(job)
 
     def _take_in(self, pool: Pool, by_slot: dict[str, Order], job: Job, answer: Answer) -> None:
         match answer:
             case Progressed():
                 self._say_progress(job, answer, by_slot)
             case Made():
-                self._receive(by_slot[answer.slot], answer)
+                made = self._receive(by_slot[answer.slot], answer)
+                self._go_on(pool, answer.slot, made=made)
             case Performed():
                 assert isinstance(job, PerformJob)
                 self._receive_batch(pool, [by_slot[slot] for slot in job.slots], answer)
             case Trouble():
                 for slot in slots_of(job):
                     self._fail(by_slot[slot].step, answer)
+                    self._go_on(pool, slot, made=False)
+
+    def _go_on(self, pool: Pool, slot: str, *, made: bool) -> None:
+        """A slot has ended: those that follow it begin, or fail with it."""
+        if made:
+            return self._submit(pool, self.lineup.made(slot))
+        for order in self.lineup.failed(slot):
+            words = f"`{slot}`, which it follows, could not be made"
+            self._fail(order.step, Trouble(message=words, hint="mend that one first"))
+        return None
 
     def _say_progress(self, job: Job, answer: Progressed, by_slot: dict[str, Order]) -> None:
         for slot in (answer.slot,) if answer.slot else slots_of(job):
@@ -239,22 +269,24 @@ class _Build:
                 self.tell(events.Started(slot=slot, action=step.action, reasons=_words(step), estimate_s=estimate_s))
             self.tell(events.Progressed(slot=slot, stage=answer.stage, share=answer.share, note=answer.note))
 
-    def _receive(self, order: Order, made: Made) -> None:
+    def _receive(self, order: Order, made: Made) -> bool:
         brief = order.step.recipe.brief
-        self.rates.learn(brief.generator, brief.duration_s, made.generate_s)
+        self.rates.learn(rate_name(brief), brief.duration_s, made.generate_s)
         self.rates.learn(FINISHING, brief.duration_s * len(made.verified), made.finish_s)
         order.ready.extend(made.verified)
-        if self._finish_slot(order, made.facts, made.provenance, made.notes):
+        published = self._finish_slot(order, made.facts, made.provenance, made.notes)
+        if published:
             self.tally.generated += made.generated or order.performed
             self.tally.finished += made.finished
             self.tally.encoded += 1
+        return published
 
     def _receive_batch(self, pool: Pool, orders: list[Order], answer: Performed) -> None:
         seconds = sum(order.step.recipe.brief.duration_s for order in orders)
-        self.rates.learn(orders[0].step.recipe.brief.generator, seconds, answer.seconds)
+        self.rates.learn(rate_name(orders[0].step.recipe.brief), seconds, answer.seconds)
         for order in orders:
             order.performed = True
-            pool.submit(track_job(order, str(self.store.root), str(self.project.root)), first=True)
+            pool.submit(track_job(order, self.bench), first=True)
 
     # what every slot ends with
 

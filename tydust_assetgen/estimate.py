@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tydust_assetgen.disk import write_atomic
+from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning import Step
 
@@ -20,6 +21,12 @@ _START_S = 1.5
 """A worker loads numpy and scipy before its first track."""
 _MEMORY = 0.7
 """Weight of what was known before against the newest measurement."""
+
+
+def rate_name(brief: Brief) -> str:
+    """Under which name a brief's rate is kept: models of one generator differ."""
+    model = brief.parameters.get("model", "")
+    return f"{brief.generator} {model}" if model else brief.generator
 
 
 class Rates:
@@ -53,7 +60,7 @@ class Rates:
         finishing = self._rates.get(FINISHING, _FINISHING_S_PER_S) * brief.duration_s * files
         match step.action:
             case "generate":
-                known = self._rates.get(brief.generator)
+                known = self._rates.get(rate_name(brief))
                 own = known * brief.duration_s if known else generator(brief.generator).estimate_s(brief)
                 return own + finishing
             case "finish" | "encode":

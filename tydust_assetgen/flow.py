@@ -159,6 +159,30 @@ class Master:
     """What a person should know, such as `1.5 dB of limiting`."""
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a take does in one respect."""
+
+    name: str
+    score: float
+    """0 (not at all) to 1 (as asked)."""
+    measured: str
+    fault: str = ""
+    """Why it can't be published like this; empty when it can."""
+
+
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a take does what was asked, so that the best of several can be chosen."""
+
+    marks: tuple[Mark, ...]
+    """One for each thing that was asked for or goes without saying, always in the same order."""
+    total: float
+    """Their weighted mean, 0 to 1."""
+
+    @property
+    def fault(self) -> str:
+        return "; ".join(mark.fault for mark in self.marks if mark.fault)
+
+
 @dataclass(frozen=True)
 class Encoded:
     """The bytes of one output."""

@@ -13,11 +13,16 @@ from tydust_assetgen.keys import Keys
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A reference that a worker decodes: the digest that the brief has for it, and where its sound is."""
+    """A reference that a worker decodes."""
 
+    name: str
+    """As the brief names it: a path, or `slot:` and a slot."""
     digest: str
-    path: str = ""
-    """Absolute path of a file; empty when the store has the take under `digest`."""
+    """As the brief has it: of the file, or the take key of the slot, whose take the store may have."""
+    place: str
+    """Absolute path of the file, or of the slot's published file."""
+    file_digest: str
+    """What the file must be."""
 
 
 class ShelfList(msgspec.Struct, frozen=True):

@@ -66,13 +66,17 @@ class Ledger:
         if time.monotonic() - self._written_at >= _SHARE_OF_TIME * self._write_s:
             self._write_lock()
 
+    def entry(self, slot: str) -> LockEntry | None:
+        """What is known of a slot now."""
+        return self._recorded.get(slot) or self._lock.entry(slot)
+
     def drop(self, slot: str) -> None:
         """A slot is gone from the lock file."""
         self._dropped.add(slot)
 
     def forget(self, slot: str, path: str) -> None:
         """One file of a slot is gone from the lock file."""
-        entry = self._recorded.get(slot) or self._lock.entry(slot)
+        entry = self.entry(slot)
         if entry is not None:
             kept = tuple(locked for locked in entry.outputs if locked.output.path != path)
             self._recorded[slot] = self._unwritten[slot] = msgspec.structs.replace(entry, outputs=kept)
@@ -163,6 +167,7 @@ def entry_of(step: Step, published: dict[str, Published], facts: Facts, provenan
         facts=facts,
         provenance=provenance,
         versions=step.versions,
+        key_parameters=step.key_parameters,
     )
 
 

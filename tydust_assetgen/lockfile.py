@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance
+from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Scalar
 from tydust_assetgen.keys import Versions
 
 FORMAT = 1
@@ -50,6 +50,8 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     provenance: Provenance
     versions: Versions
+    key_parameters: dict[str, Scalar] = {}
+    """What the generator added to the take key, such as a digest of a model's weights."""
 
     @property
     def hand_made(self) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from tydust_assetgen.flow import Verified
+from tydust_assetgen.flow import Brief, Verified
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Job, PerformJob, ShelfList, TrackJob
+from tydust_assetgen.jobs import Heard, Job, PerformJob, ShelfList, TrackJob
+from tydust_assetgen.lockfile import LockEntry
+from tydust_assetgen.manifest import SLOT
 from tydust_assetgen.planning import Step
 
 
@@ -22,9 +26,39 @@ class Order:
     started: bool = False
     performed: bool = False
 
+    @property
+    def follows(self) -> frozenset[str]:
+        """The slots whose sound its generator is to hear."""
+        heard = self.step.recipe.brief.references if self.step.action == "generate" else ()
+        return frozenset(one.path.removeprefix(SLOT) for one in heard if one.path.startswith(SLOT))
 
-def jobs_for(orders: list[Order], store: str, root: str) -> list[Job]:
-    """A job for each slot; slots whose generator likes batches are first performed together."""
+
+@dataclass(frozen=True)
+class Bench:
+    """Where jobs are worked on, and how it is known what other slots sound like."""
+
+    store: Path
+    root: Path
+    tree: Path
+    entry_of: Callable[[str], LockEntry | None]
+
+    def shelf(self, briefs: Iterable[Brief]) -> ShelfList:
+        """What these briefs' generator is to hear."""
+        named = {one.digest: one.path for brief in briefs for one in brief.references}
+        return ShelfList(str(self.root), tuple(self._heard(digest, path) for digest, path in named.items()))
+
+    def _heard(self, digest: str, path: str) -> Heard:
+        slot = path.removeprefix(SLOT)
+        if slot == path:
+            return Heard(path, digest, str(self.root / path), digest)
+        entry = self.entry_of(slot)
+        locked = entry.output_at(slot) if entry else None
+        return Heard(path, digest, str(self.tree / slot), locked.digest if locked else "")
+
+
+def jobs_for(orders: list[Order], bench: Bench) -> list[Job]:
+    """A job for each slot; slots whose generator likes batches are first performed together, and those with the same
+    parameters one after the other."""
     jobs: list[Job] = []
     batches: dict[str, list[Order]] = {}
     for order in orders:
@@ -32,10 +66,11 @@ def jobs_for(orders: list[Order], store: str, root: str) -> list[Job]:
         if order.step.action == "generate" and _in_batches(name):
             batches.setdefault(name, []).append(order)
         else:
-            jobs.append(track_job(order, store, root))
+            jobs.append(track_job(order, bench))
     for name, waiting in batches.items():
         size = generator(name).resources.batch
-        jobs.extend(_perform_job(waiting[at : at + size], store, root) for at in range(0, len(waiting), size))
+        waiting = sorted(waiting, key=lambda order: [str(one) for one in order.step.recipe.brief.parameters.values()])
+        jobs.extend(_perform_job(waiting[at : at + size], bench) for at in range(0, len(waiting), size))
     return jobs
 
 
@@ -44,13 +79,13 @@ def _in_batches(name: str) -> bool:
     return resources.gpu or resources.batch > 1
 
 
-def track_job(order: Order, store: str, root: str) -> TrackJob:
+def track_job(order: Order, bench: Bench) -> TrackJob:
     step = order.step
     forced = any(reason.kind == "forced" for reason in step.reasons)
     afresh: Literal["", "master", "take"] = "" if not forced else "master" if order.performed else "take"
     return TrackJob(
-        store=store,
-        shelf=ShelfList(root),
+        store=str(bench.store),
+        shelf=bench.shelf((step.recipe.brief,)),
         recipe=step.recipe,
         keys=step.keys,
         outputs=tuple(order.missing),
@@ -58,12 +93,13 @@ def track_job(order: Order, store: str, root: str) -> TrackJob:
     )
 
 
-def _perform_job(orders: list[Order], store: str, root: str) -> PerformJob:
+def _perform_job(orders: list[Order], bench: Bench) -> PerformJob:
+    briefs = tuple(order.step.recipe.brief for order in orders)
     return PerformJob(
-        store=store,
-        shelf=ShelfList(root),
+        store=str(bench.store),
+        shelf=bench.shelf(briefs),
         slots=tuple(order.step.slot for order in orders),
-        briefs=tuple(order.step.recipe.brief for order in orders),
+        briefs=briefs,
         take_keys=tuple(order.step.keys.take for order in orders),
     )
 

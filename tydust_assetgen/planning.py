@@ -10,10 +10,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.flow import Output, Recipe, Scalar
 from tydust_assetgen.keys import Keys, Versions
 from tydust_assetgen.lockfile import LockEntry
-from tydust_assetgen.reasons import Reason, changes
+from tydust_assetgen.reasons import Reason, Wanted, changes
 
 Action: TypeAlias = Literal["fresh", "relock", "restore", "encode", "finish", "generate", "blocked"]
 """What a slot needs, cheapest first; `blocked` when all that it needs is in a person's hands."""
@@ -47,6 +47,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     recipe: Recipe
     keys: Keys
     versions: Versions
+    key_parameters: dict[str, Scalar] = {}
     entry: LockEntry | None
     seen: tuple[Seen, ...]
     held: Held
@@ -74,6 +75,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     reasons: tuple[Reason, ...]
     outputs: tuple[OutputStep, ...]
+    key_parameters: dict[str, Scalar] = {}
     entry: LockEntry | None = None
 
     @property
@@ -128,6 +130,7 @@ def plan_slot(situation: Situation) -> Step:
         action=_action(situation, outputs),
         reasons=tuple(dict.fromkeys(reasons)),
         outputs=outputs,
+        key_parameters=situation.key_parameters,
         entry=situation.entry,
     )
 
@@ -164,7 +167,11 @@ def _judge(situation: Situation, index: int) -> tuple[OutputStep, tuple[Reason, 
             return step("fresh")
         if seen.digest == stored:
             return step("relock", Reason(kind="lock entry lost", path=path))
-        why = changes(situation.entry, situation.recipe, locked.output, output, situation.versions)
+        why = changes(
+            situation.entry,
+            Wanted(situation.recipe, output, situation.versions, situation.key_parameters),
+            locked.output,
+        )
         if locked.hand_made:
             return step("blocked", Reason(kind="hand-made", path=path), *why)
         return step("make", *why)

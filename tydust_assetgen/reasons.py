@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.flow import Output, Recipe, Scalar
 from tydust_assetgen.keys import Versions
 from tydust_assetgen.lockfile import LockEntry
 
@@ -67,19 +67,29 @@ _SENTENCES: dict[str, str] = {
 }
 
 
-def changes(
-    entry: LockEntry | None, recipe: Recipe, old_output: Output, new_output: Output, versions: Versions
-) -> tuple[Reason, ...]:
+class Wanted(NamedTuple):
+    """What is asked of one output."""
+
+    recipe: Recipe
+    output: Output
+    versions: Versions
+    key_parameters: dict[str, Scalar]
+
+
+def changes(entry: LockEntry | None, wanted: Wanted, old_output: Output) -> tuple[Reason, ...]:
     """What differs between what was built and what is asked: every field, then the versions."""
     if entry is None:
         return ()
+    recipe, new_output, versions, more = wanted
+    same_maker = entry.brief.generator == recipe.brief.generator
     fields = [
         *_differences("", {"title": entry.title, "game": entry.game}, {"title": recipe.title, "game": recipe.game}),
         *_differences("", msgspec.to_builtins(entry.brief), msgspec.to_builtins(recipe.brief)),
         *_differences("", msgspec.to_builtins(entry.finish), msgspec.to_builtins(recipe.finish)),
         *_differences(f"{new_output.codec}.", msgspec.to_builtins(old_output), msgspec.to_builtins(new_output)),
+        *(_differences("", entry.key_parameters, more) if same_maker else ()),
     ]
-    upgrades = _upgrades(entry.versions, versions) if entry.brief.generator == recipe.brief.generator else ()
+    upgrades = _upgrades(entry.versions, versions) if same_maker else ()
     return (*dict.fromkeys(fields), *upgrades) or (Reason(kind="older build", path=new_output.path),)
 
 

@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tydust_assetgen.codec import CODEC_VERSION, damage, objection
+from tydust_assetgen.codec import damage, objection
 from tydust_assetgen.disk import digest_file, inside
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
-from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
-from tydust_assetgen.generate.protocol import Shelf
-from tydust_assetgen.generate.registry import generator, parameter_types
-from tydust_assetgen.keys import Keys, Versions, keys_of
+from tydust_assetgen.generate.registry import parameter_types
+from tydust_assetgen.keyring import Keyed, Keyring
+from tydust_assetgen.keys import Keys
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile, read_lock
 from tydust_assetgen.manifest import Manifest, read_manifest
 from tydust_assetgen.planning import Held, Orphan, Plan, Seen, Situation, plan
@@ -71,7 +70,8 @@ class _Look:
     """What turns an output's path into a path of the project."""
     stats: dict[str, tuple[Stat, str]] = field(default_factory=dict)
 
-    def situation(self, recipe: Recipe, keys: Keys, versions: Versions) -> Situation:
+    def situation(self, keyed: Keyed) -> Situation:
+        recipe, keys = keyed.recipe, keyed.keys
         entry = self.lock.entry(recipe.slot)
         pairs = list(zip(recipe.outputs, keys.outputs, strict=True))
         digests = [self.digest(output) for output in recipe.outputs]
@@ -92,7 +92,8 @@ class _Look:
         return Situation(
             recipe=recipe,
             keys=keys,
-            versions=versions,
+            versions=keyed.versions,
+            key_parameters=keyed.key_parameters,
             entry=entry,
             seen=seen,
             held=held,
@@ -178,9 +179,7 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     look = _Look(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
-    shelf = Shelf(project.root)
-    _check_makers(recipes, shelf)
-    situations = [look.situation(recipe, *_keys(recipe, shelf)) for recipe in recipes]
+    situations = [look.situation(keyed) for keyed in _keyed(recipes, Keyring(manifest, lock))]
     orphans = _orphans(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})
@@ -259,24 +258,27 @@ def _settled(
     }
 
 
-def _keys(recipe: Recipe, shelf: Shelf) -> tuple[Keys, Versions]:
-    made_by = generator(recipe.brief.generator)
-    versions = Versions(generator=made_by.version, finish=FINISH_VERSION, codec=CODEC_VERSION)
-    return keys_of(recipe, versions, made_by.key_parameters(recipe.brief, shelf)), versions
+def _keyed(recipes: Iterable[Recipe], ring: Keyring) -> list[Keyed]:
+    """Every slot with its keys. What generators and encoders can't do is said of all at once, before minutes are spent.
 
-
-def _check_makers(recipes: Iterable[Recipe], shelf: Shelf) -> None:
-    """Ask generators and encoders what they can't do, so that nothing fails after minutes."""
-    problems = [problem for recipe in recipes for problem in _objections(recipe, shelf)]
+    Raises:
+        ManifestError: with every problem of all these slots.
+    """
+    found, problems = list[Keyed](), list[Problem]()
+    for recipe in recipes:
+        problems += _objections(recipe)
+        try:
+            found.append(ring.of(recipe))
+        except ManifestError as error:
+            problems += error.problems
     if problems:
-        raise ManifestError.all(problems)
+        raise ManifestError.all(dict.fromkeys(problems))
+    return found
 
 
-def _objections(recipe: Recipe, shelf: Shelf) -> list[Problem]:
-    found = list(generator(recipe.brief.generator).check(recipe.brief, shelf))
+def _objections(recipe: Recipe) -> list[Problem]:
     words = [objection(output, recipe.finish.sample_rate_hz) for output in recipe.outputs]
-    found += [Problem(text) for text in words if text]
-    return [Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found]
+    return [Problem(text, recipe.place, recipe.slot) for text in words if text]
 
 
 def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], *, everywhere: bool) -> tuple[Orphan, ...]:

@@ -16,8 +16,9 @@ from tydust_assetgen import codec, finish, verify
 from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.events import Stage
 from tydust_assetgen.flow import Check, Encoded, Master, Provenance, Recipe, Take, Verified
-from tydust_assetgen.generate.protocol import Progress, Shelf
+from tydust_assetgen.generate.protocol import Progress
 from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.hearing import shelf_of
 from tydust_assetgen.jobs import (
     FileToInspect,
     Inspected,
@@ -25,7 +26,6 @@ from tydust_assetgen.jobs import (
     InspectJob,
     Made,
     PerformJob,
-    ShelfList,
     TrackJob,
 )
 from tydust_assetgen.store import OutputRecord, Store
@@ -137,12 +137,6 @@ def perform(job: PerformJob, store: Store, progress: Progress) -> None:
     takes = generator(job.briefs[0].generator).generate(job.briefs, shelf_of(job.shelf, store), progress)
     for key, take in zip(job.take_keys, takes, strict=True):
         store.put_take(key, take)
-
-
-def shelf_of(listed: ShelfList, store: Store) -> Shelf:
-    """The generator's shelf, its references decoded."""
-    del store
-    return Shelf(Path(listed.root))
 
 
 def inspect_files(job: InspectJob) -> Inspected:

@@ -11,6 +11,7 @@ import pytest
 
 from tydust_assetgen.errors import ManifestError, Problem
 from tydust_assetgen.flow import Recipe
+from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.manifest import Manifest, read_manifest
 
 
@@ -23,7 +24,7 @@ class Parameters(msgspec.Struct, forbid_unknown_fields=True):
     style: Literal["plain", "rich"] = "plain"
 
 
-GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": Parameters}
+GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": Parameters, "musicgen": MusicGenParameters}
 GAME = '[game]\nname = "Tydust"\n'
 
 

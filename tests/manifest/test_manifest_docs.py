@@ -11,18 +11,27 @@ import pytest
 
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
+from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.manifest import MAX_BYTES, json_schema, read_manifest
 from tydust_assetgen.manifest.layers import PROGRAM
-from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, GameTable, GenreTable, SectionTable, TrackTable
+from tydust_assetgen.manifest.tables import (
+    CODECS,
+    DefaultsTable,
+    GameTable,
+    GenreTable,
+    PolicyTable,
+    SectionTable,
+    TrackTable,
+)
 from tydust_assetgen.prompt import GENRES, MAX_CHARACTERS
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "manifest.md").read_text("utf-8")
 ROWS = {row.split("`")[1]: row for row in TEXT.splitlines() if row.startswith("| `")}
-GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": ComposerParameters}
+GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": ComposerParameters, "musicgen": MusicGenParameters}
 SETTINGS = json_schema(GENERATORS)["$defs"]["DefaultsTable"]["properties"]
 
 
-@pytest.mark.parametrize("table", [GameTable, DefaultsTable, GenreTable, TrackTable, SectionTable])
+@pytest.mark.parametrize("table", [GameTable, PolicyTable, DefaultsTable, GenreTable, TrackTable, SectionTable])
 def test_every_key_has_a_row(table: type[msgspec.Struct]) -> None:
     assert {field.encode_name for field in msgspec.structs.fields(table)} <= set(ROWS)
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tydust_assetgen.errors import ManifestError
-from tydust_assetgen.flow import Output, Recipe, Section
+from tydust_assetgen.flow import Output, Recipe, Reference, Section
 from tydust_assetgen.manifest import Manifest, read_manifest
 
 Make = Callable[[str], Recipe]
@@ -224,9 +224,15 @@ def test_options_that_a_codec_does_not_have_never_change_its_output(recipe: Make
     assert plain.outputs == other.outputs
 
 
-def test_tables_of_a_generator_that_is_elsewhere_are_no_mistake(recipe: Make) -> None:
-    brief = recipe('[music."a.ogg"]\nprompt = "pads"\n[music."a.ogg".musicgen]\ntop_k = 250\ntwo_step = true').brief
-    assert "top_k" not in brief.parameters
+def test_another_generators_table_changes_nothing(recipe: Make) -> None:
+    brief = recipe('[music."a.ogg"]\nprompt = "pads"\n[music."a.ogg".musicgen]\ntop_k = 20').brief
+    assert brief == recipe('[music]\n"a.ogg" = "pads"').brief
+
+
+def test_a_sound_to_follow_is_a_reference(recipe: Make) -> None:
+    table = 'generator = "musicgen"\nmusicgen = { melody = "refs/theme.ogg", continue_from = "slot:b.ogg" }'
+    brief = recipe(f'[music."a.ogg"]\nprompt = "pads"\n{table}\n[music]\n"b.ogg" = "pads"').brief
+    assert brief.references == (Reference("refs/theme.ogg"), Reference("slot:b.ogg"))
 
 
 def test_a_parameter_without_a_default_must_be_given(tmp_path: Path) -> None:

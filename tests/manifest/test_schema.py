@@ -14,11 +14,12 @@ import tomli
 
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
+from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.manifest import json_schema, read_manifest
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable, SectionTable, TrackTable
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": ComposerParameters}
+GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": ComposerParameters, "musicgen": MusicGenParameters}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,9 @@ AGREED = {
     "codec tables": (SLOT + 'ogg = { quality = -1 }\nwav = { bits = "float" }\nflac = { bits = 16 }', True),
     "sections": (SLOT + 'sections = [{ name = "a", seconds = 3 }]', True),
     "own table": (SLOT + "composer = { swing = 0.5 }", True),
-    "table of a generator elsewhere": (SLOT + "musicgen = { top_k = 250 }", True),
+    "table of another generator": (SLOT + "musicgen = { top_k = 250, melody = 'a.ogg' }", True),
+    "policy": ("[policy]\ncommercial = true", True),
+    "policy that is none": ("[policy]\ncommercial = 1", False),
     "genre of one's own": ('[genre.mine]\nprompt = "x"\nbpm = 90', True),
     "upper case extension": ('[music]\n"a.OGG" = "pads"', True),
     "no slots": ("", True),
@@ -71,7 +74,7 @@ AGREED = {
     "unknown key of a genre": ("[genre.x]\ntitle = 'x'", False),
     "unknown parameter": (SLOT + "composer = { swng = 1 }", False),
     "range of a parameter": (SLOT + "composer = { swing = 2 }", False),
-    "table in a table of a generator elsewhere": (SLOT + "musicgen = { a = {} }", False),
+    "table in a table of another generator": (SLOT + "musicgen = { a = {} }", False),
     "wrong type": (SLOT + 'bpm = "90"', False),
     "bool for a number": (SLOT + "bpm = true", False),
     "too fast": (SLOT + "bpm = 301", False),

@@ -29,6 +29,9 @@ class ToneParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slow_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
     trouble: str = ""
     log: str = ""
+    follow: Annotated[str, msgspec.Meta(extra={"reference": True})] = ""
+    weights: str = ""
+    licence: str = "CC0-1.0"
 
 
 class Tone:
@@ -43,10 +46,10 @@ class Tone:
         return ""
 
     def licence(self, brief: Brief) -> str:
-        return "CC0-1.0"
+        return str(brief.parameters["licence"])
 
     def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:
-        return ()
+        return ("mind the step",) if brief.parameters["trouble"] == "caution" else ()
 
     def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
         if brief.parameters["trouble"] == "refuse":
@@ -54,15 +57,19 @@ class Tone:
         return ()
 
     def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
-        return {}
+        """The name of a file whose text stands for a model's weights, which may not be here."""
+        if not (name := str(brief.parameters["weights"])):
+            return {}
+        file = shelf.root / name
+        return {"weights": file.read_text() if file.exists() else ""}
 
     def estimate_s(self, brief: Brief) -> float:
         return 0.01 * brief.duration_s
 
     def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
-        return [self._play(index, brief, progress) for index, brief in enumerate(briefs)]
+        return [self._play(index, brief, shelf, progress) for index, brief in enumerate(briefs)]
 
-    def _play(self, index: int, brief: Brief, progress: Progress) -> Take:
+    def _play(self, index: int, brief: Brief, shelf: Shelf, progress: Progress) -> Take:
         parameters = msgspec.convert(brief.parameters, ToneParameters)
         if parameters.log:
             with Path(parameters.log).open("a") as log:
@@ -73,7 +80,10 @@ class Tone:
             progress(index, share / 10)
         frames = round(brief.duration_s * RATE_HZ)
         provenance = Provenance(generator="tone", version="1", licence="CC0-1.0")
-        return Take(Audio(_chord(parameters.pitch, brief, frames), RATE_HZ), Facts(loop_frames=frames), provenance)
+        pitch = parameters.pitch
+        for reference in brief.references:
+            pitch = 1.5 * _pitch_of(shelf.audio[reference.digest])
+        return Take(Audio(_chord(pitch, brief, frames), RATE_HZ), Facts(loop_frames=frames), provenance)
 
 
 class Choir(Tone):
@@ -87,6 +97,12 @@ class Choir(Tone):
             with Path(str(log)).open("a") as file:
                 file.write(f"batch of {len(briefs)}, process {os.getpid()}\n")
         return super().generate(briefs, shelf, progress)
+
+
+def _pitch_of(heard: Audio) -> float:
+    """The strongest frequency of a sound."""
+    spectrum = np.abs(np.fft.rfft(heard.samples.mean(axis=0)))
+    return float(np.argmax(spectrum) * heard.rate_hz / heard.frames)
 
 
 def _misbehave(trouble: str) -> None:

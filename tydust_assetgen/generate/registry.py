@@ -13,19 +13,20 @@ from tydust_assetgen.errors import UnavailableError
 from tydust_assetgen.generate.protocol import Generator
 
 GROUP = "tydust_assetgen.generators"
+_BUILT_IN = ("composer", "musicgen")
 
 
 @lru_cache(maxsize=1)
 def generators() -> dict[str, Generator]:
-    """All generators that can be loaded, by name. The built-in one is always there, also without an installation."""
+    """All generators that can be loaded, by name. The built-in ones are always there, also without an installation."""
     found: dict[str, Generator] = {}
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        if point.name != "composer" and (made := _load(point)) is not None:
+        if point.name not in _BUILT_IN and (made := _load(point)) is not None:
             found[made.name] = made
     from tydust_assetgen.generate.composer import Composer
+    from tydust_assetgen.generate.musicgen import MusicGen
 
-    found["composer"] = Composer()
-    return found
+    return {**found, "composer": Composer(), "musicgen": MusicGen()}
 
 
 def _load(point: metadata.EntryPoint) -> Generator | None:

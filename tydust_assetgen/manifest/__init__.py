@@ -5,7 +5,8 @@ checked and resolved when its recipe is asked for. Every mistake of a person is 
 """
 
 from tydust_assetgen.manifest.read import Manifest, read_manifest
+from tydust_assetgen.manifest.references import SLOT
 from tydust_assetgen.manifest.schema import json_schema
 from tydust_assetgen.manifest.text import MAX_BYTES
 
-__all__ = ["MAX_BYTES", "Manifest", "json_schema", "read_manifest"]
+__all__ = ["MAX_BYTES", "SLOT", "Manifest", "json_schema", "read_manifest"]

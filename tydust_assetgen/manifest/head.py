@@ -1,4 +1,4 @@
-"""Everything in a manifest that is not of one slot: `[game]`, `[defaults]`, `[genre.*]`.
+"""Everything in a manifest that is not of one slot: `[game]`, `[policy]`, `[defaults]`, `[genre.*]`.
 
 In walk the raw tables, out walks `Head`.
 """
@@ -13,11 +13,11 @@ import msgspec
 
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, missing, shown, unknown
 from tydust_assetgen.manifest.parameters import parameter_faults
-from tydust_assetgen.manifest.resolve import Surroundings, setting_faults, table_names
-from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable
+from tydust_assetgen.manifest.resolve import Surroundings, setting_faults
+from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable, PolicyTable
 
 _GENRE_NAME = re.compile(r"[^\W_][\w &+-]{0,39}")
-TABLES = ("defaults", "game", "genre", "music")
+TABLES = ("defaults", "game", "genre", "music", "policy")
 
 
 class Head(NamedTuple):
@@ -26,6 +26,7 @@ class Head(NamedTuple):
     around: Surroundings
     assets: str
     music: Mapping[str, Any]
+    commercial: bool
     faults: tuple[Fault, ...]
 
 
@@ -38,10 +39,14 @@ def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.
     defaults = _settings(tables.get("defaults", {}), DefaultsTable, "defaults", bare)
     genres = {name: _settings(raw, GenreTable, f"genre.{name}", bare) for name, raw in names.values.items()}
     music = _tables(tables.get("music", {}), "music")
+    policy = check_table(tables.get("policy", {}), PolicyTable, "policy")
     around = bare._replace(defaults=defaults.values, genres={name: one.values for name, one in genres.items()})
     of_genres = (*_names(genres), *(fault for one in genres.values() for fault in one.faults))
-    faults = (*_strangers(tables), *game.faults, *defaults.faults, *names.faults, *of_genres, *music.faults)
-    return Head(around, game.values.get("assets", "assets"), music.values, faults)
+    of_tables = (*game.faults, *policy.faults, *defaults.faults, *names.faults)
+    faults = (*_strangers(tables), *of_tables, *of_genres, *music.faults)
+    return Head(
+        around, game.values.get("assets", "assets"), music.values, policy.values.get("commercial", False), faults
+    )
 
 
 def _game(raw: object) -> Checked:
@@ -63,11 +68,13 @@ def _leads_out(folder: str) -> bool:
 
 def _settings(raw: object, shape: type[msgspec.Struct], inside: str, around: Surroundings) -> Checked:
     """A table of settings, with the tables of generators in it."""
-    own = table_names(around)
+    own = tuple(around.generators)
     checked = check_table(raw, shape, inside, own)
     if not isinstance(raw, dict):
         return checked
-    right = [name for name in own if name in raw and not any(parameter_faults(raw, around.generators, [name], ""))]
+    right = [
+        name for name in own if name in raw and not any(parameter_faults({name: raw[name]}, around.generators, ""))
+    ]
     faults = (*checked.faults, *setting_faults(raw, checked.values, around, inside))
     return Checked({**checked.values, **{name: raw[name] for name in right}}, faults)
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from tydust_assetgen.manifest.check import Checked, Fault, check_table, shown
+from tydust_assetgen.manifest.check import Checked, Fault, check_table
 from tydust_assetgen.manifest.layers import Layers, merged
 
 
 def parameter_faults(
-    raw: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]], names: Iterable[str], dot: str
+    raw: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]], dot: str
 ) -> Iterable[Fault]:
     """What is wrong with the generators' tables that stand in `raw`."""
-    for name in names:
-        if name in raw and name in generators:
-            yield from check_table(raw[name], generators[name], f"{dot}{name}").faults
-        elif name in raw:
-            yield from _plain(raw[name], f"{dot}{name}")
+    for name in raw.keys() & generators.keys():
+        yield from check_table(raw[name], generators[name], f"{dot}{name}").faults
 
 
 def parameters(generator: str, stack: Layers, generators: Mapping[str, type[msgspec.Struct]]) -> Checked:
@@ -35,20 +31,6 @@ def parameters(generator: str, stack: Layers, generators: Mapping[str, type[msgs
         return Checked(msgspec.to_builtins(msgspec.convert(checked.values, shape)), ())
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         return Checked({}, (Fault(generator, f"`{generator}` is not right: {_lower(str(error))}"),))
-
-
-def _plain(table: object, where: str) -> Iterable[Fault]:
-    """Faults of a table whose generator is not here: only that it holds plain values is known."""
-    if not isinstance(table, dict):
-        yield Fault(where, f"`{where}` must be a table, not {shown(table)}")
-        return
-    for key, value in table.items():
-        if not isinstance(value, bool | int | float | str):
-            yield Fault(
-                f"{where}.{key}", f"`{where}.{key}` must be a number, a text, `true` or `false`, not {shown(value)}"
-            )
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield Fault(f"{where}.{key}", f"`{where}.{key}` is {value}, not a finite number")
 
 
 def _lower(text: str) -> str:

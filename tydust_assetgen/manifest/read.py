@@ -22,6 +22,7 @@ from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.head import check_head
 from tydust_assetgen.manifest.lines import Lines
 from tydust_assetgen.manifest.paths import AssetTree
+from tydust_assetgen.manifest.references import named_in
 from tydust_assetgen.manifest.resolve import Resolved, Surroundings, problem, resolve
 from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.text import parse, read_text
@@ -45,7 +46,11 @@ class Manifest:
     slots: tuple[str, ...]
     """In the order of the manifest."""
     files: tuple[Path, ...] = ()
-    """Other files that were read to make sense of it."""
+    """Other files that decide how its slots sound."""
+    commercial: bool = False
+    """The game is sold: what may not be used for that is refused."""
+    linked: bool = False
+    """Some slot follows another one."""
     _text: str = field(default="", repr=False)
     _music: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _around: Surroundings = field(default=Surroundings("", {}, {}, {}), repr=False)
@@ -77,7 +82,7 @@ class Manifest:
         raw = self._music[slot]
         genre = raw.get("genre") if isinstance(raw, dict) else None
         base = self._bases.get(genre) if isinstance(genre, str) else None
-        asked = _canonical(raw) or self._text.encode()
+        asked = self._whole if self.linked else _canonical(raw) or self._text.encode()
         return _digest(b"%b%b\0%b" % (base or self._bases[""], slot.encode(), asked))
 
     def line_of(self, slot: str, key: str = "") -> int:
@@ -110,6 +115,11 @@ class Manifest:
         return Lines(self._text)
 
     @cached_property
+    def _whole(self) -> bytes:
+        """All slots together: where one follows another, a change anywhere is worth a closer look everywhere."""
+        return _digest(_canonical(self._music) or self._text.encode())
+
+    @cached_property
     def _tree(self) -> AssetTree:
         return AssetTree(self.root, self.assets)
 
@@ -119,7 +129,7 @@ class Manifest:
         around = self._around
         shapes = {name: _defaults(shape) for name, shape in around.generators.items()}
         tree = self.assets.relative_to(self.root).as_posix()
-        shared = [VERSION, around.game, tree, around.defaults, shapes]
+        shared = [VERSION, around.game, tree, self.commercial, around.defaults, shapes]
         genres = {name: [built_in().get(name), around.genres.get(name)] for name in around.known_genres}
         bases = {name: [shared, around.known_genres, genre] for name, genre in genres.items()}
         return {name: _digest(_canonical(base) or b"") for name, base in {**bases, "": [shared, genres]}.items()}
@@ -138,12 +148,17 @@ def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]]) ->
     text = read_text(path)
     head = check_head(parse(text, path), generators)
     around = head.around
+    tables = (raw for raw in head.music.values() if isinstance(raw, dict))
+    named, linked = named_in((around.defaults, *around.genres.values(), *tables), generators)
     manifest = Manifest(
         path=path,
         root=path.parent,
         game=around.game,
         assets=path.parent / head.assets,
         slots=tuple(head.music),
+        files=tuple(path.parent / name for name in named),
+        commercial=head.commercial,
+        linked=linked,
         _text=text,
         _music=head.music,
         _around=around,

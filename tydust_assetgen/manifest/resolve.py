@@ -17,6 +17,7 @@ from tydust_assetgen.manifest.check import Checked, Fault, check_table, printabl
 from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
 from tydust_assetgen.manifest.parameters import parameter_faults, parameters
 from tydust_assetgen.manifest.paths import name_faults
+from tydust_assetgen.manifest.references import reference_faults, references
 from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.tables import CODECS, TrackTable
 from tydust_assetgen.manifest.whole import whole_prompt
@@ -54,20 +55,15 @@ def check_slot(slot: str, raw: object, around: Surroundings) -> Checked:
     if not isinstance(raw, dict):
         message = "a slot must be a text (the short form) or a table"
         return Checked({}, (Fault("", message, f'write `"{slot}" = "what it should sound like"`'),))
-    checked = check_table(raw, TrackTable, "", table_names(around))
-    values = {**checked.values, **{name: raw[name] for name in table_names(around) if isinstance(raw.get(name), dict)}}
+    checked = check_table(raw, TrackTable, "", around.generators)
+    values = {**checked.values, **{name: raw[name] for name in around.generators if isinstance(raw.get(name), dict)}}
     return Checked(values, (*checked.faults, *setting_faults(raw, checked.values, around)))
-
-
-def table_names(around: Surroundings) -> tuple[str, ...]:
-    """The generators' tables that a slot may have: of those that are here, and `musicgen`, which may be elsewhere."""
-    return tuple(dict.fromkeys((*around.generators, "musicgen")))
 
 
 def setting_faults(raw: Mapping[str, Any], values: Layer, around: Surroundings, inside: str = "") -> tuple[Fault, ...]:
     """What types alone can't tell of a table of settings: keys, names of genres and generators, their own tables."""
     dot = f"{inside}." if inside else ""
-    faults = list(parameter_faults(raw, around.generators, table_names(around), dot))
+    faults = list(parameter_faults(raw, around.generators, dot))
     if "key" in values and not parse_key(values["key"]):
         hint = "write a tonic and a mode: `D minor`, `F# major`, `Bb minor`"
         faults.append(Fault(f"{dot}key", f"`{dot}key` is no key: `{values['key'][:40]}`", hint))
@@ -89,8 +85,11 @@ def resolve(slot: str, raw: object, around: Surroundings) -> Resolved:
     told = _with_sections(values, parts, around)
     stack = _stack(values, told, around)
     made = parameters(pick(stack, "generator"), stack, around.generators)
-    faults = _faults(slot, checked, parts, stack) or made.faults
+    heard = references(pick(stack, "generator"), made.values, around.generators)
+    faults = _faults(slot, checked, parts, stack) or made.faults or reference_faults(slot, heard)
     recipe = None if faults else _recipe(slot, around.game, told, stack, made.values)
+    if recipe:
+        recipe = msgspec.structs.replace(recipe, brief=msgspec.structs.replace(recipe.brief, references=heard))
     return Resolved(recipe, faults, parts, values)
 
 

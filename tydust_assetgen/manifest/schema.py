@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tydust_assetgen.manifest.layers import PROGRAM
-from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, GameTable, GenreTable, TrackTable
+from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, GameTable, GenreTable, PolicyTable, TrackTable
 from tydust_assetgen.prompt import GENRES
 
 _SETTINGS = ("TrackTable", "DefaultsTable", "GenreTable")
@@ -26,20 +26,15 @@ _KEY = (
     rf"^\s*[A-Ga-g]([#♯♭bB]|[ -]({_any_case('sharp', 'flat')}))?"
     rf"([ -]?({_any_case('major', 'minor', 'maj', 'min')})|m)\s*({_any_case('key')})?\s*$"
 )
-_ANY_PARAMETERS = {
-    "type": "object",
-    "description": "parameters of a generator that may not be installed here",
-    "additionalProperties": {"type": ["string", "number", "boolean"]},
-}
 
 
 def json_schema(generators: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any]:
     """The schema of a manifest, with the own tables of these generators."""
     shapes = dict(sorted(generators.items()))
     tables, components = msgspec.json.schema_components(
-        (GameTable, DefaultsTable, GenreTable, TrackTable, *shapes.values()), ref_template="#/$defs/{name}"
+        (GameTable, DefaultsTable, GenreTable, TrackTable, PolicyTable, *shapes.values()), ref_template="#/$defs/{name}"
     )
-    own = dict(zip(shapes, tables[4:], strict=True))
+    own = dict(zip(shapes, tables[5:], strict=True))
     definitions = {name: _component(name, table, own) for name, table in components.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -53,6 +48,7 @@ def json_schema(generators: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any
             "defaults": tables[1],
             "genre": {"type": "object", "description": "genres by name", "additionalProperties": tables[2]},
             "music": _music(tables[3]),
+            "policy": tables[4],
         },
         "$defs": definitions,
     }
@@ -72,7 +68,7 @@ def _component(name: str, table: dict[str, Any], own: Mapping[str, Any]) -> dict
     """A table without None (TOML has none), and with the generators' tables where settings may stand."""
     properties = {key: _without_null(value) for key, value in table.get("properties", {}).items()}
     if name in _SETTINGS:
-        properties |= {"musicgen": _ANY_PARAMETERS, **own}
+        properties |= own
         properties["generator"]["examples"] = sorted(own)
         properties["key"]["pattern"] = _KEY
         properties["key"]["examples"] = ["D minor", "F# major", "Bb minor"]

@@ -108,6 +108,14 @@ class TrackTable(Settings, forbid_unknown_fields=True, kw_only=True):
     ) = None
 
 
+class PolicyTable(msgspec.Struct, forbid_unknown_fields=True):
+    """What holds for the whole game."""
+
+    commercial: Annotated[bool, Meta(description="the game is sold: refuse models that may not be used for that")] = (
+        False
+    )
+
+
 class GameTable(msgspec.Struct, forbid_unknown_fields=True):
     """The game that the music is for."""
 

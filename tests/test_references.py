@@ -1,0 +1,172 @@
+"""Slots that follow a sound: a file, or another slot. And what only the machine knows: weights, licences, cautions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import Game
+
+from tydust_assetgen import events
+from tydust_assetgen.errors import ManifestError
+from tydust_assetgen.survey import survey
+
+RATE_HZ = 22_050
+
+
+def strongest_hz(game: Game, output: str) -> float:
+    samples, rate_hz = soundfile.read(game.path(output), always_2d=True)
+    return float(np.argmax(np.abs(np.fft.rfft(samples.mean(axis=1)))) * rate_hz / len(samples))
+
+
+def write_tone(game: Game, name: str, hz: float) -> None:
+    path = game.root / name
+    path.parent.mkdir(exist_ok=True)
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hz * np.arange(2 * RATE_HZ) / RATE_HZ), RATE_HZ)
+
+
+def slots(game: Game, **follows: str) -> None:
+    body = "".join(
+        f'[music."{name}.wav"]\nprompt = "{name}"\ntone = {{ follow = "{path}", pitch = 200 }}\n'
+        for name, path in follows.items()
+    )
+    game.write(body)
+
+
+def test_a_file_is_heard(game: Game) -> None:
+    write_tone(game, "refs/theme.wav", 300)
+    slots(game, a="refs/theme.wav")
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1}
+    assert strongest_hz(game, "a.wav") > 1.4 * 300, "not 200 Hz, which it plays alone"
+    assert game.counts() == {"fresh": 1}
+
+
+def test_another_file_makes_it_stale_and_the_same_one_fresh_again(game: Game) -> None:
+    write_tone(game, "theme.wav", 300)
+    slots(game, a="theme.wav", b="")
+    game.build()
+    before = game.digests()
+    write_tone(game, "theme.wav", 400)
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1, "fresh": 1}
+    assert game.digests()["a.wav"] != before["a.wav"]
+    write_tone(game, "theme.wav", 300)
+    assert game.counts() == {"restored": 1, "fresh": 1}
+    assert game.digests() == before
+
+
+@pytest.mark.parametrize(
+    ("follow", "message"),
+    [
+        ("nowhere.wav", "`nowhere.wav` can't be read"),
+        ("slot:nowhere.wav", "there is no slot `nowhere.wav`"),
+        ("slot:b.waw", "there is no slot `b.waw`"),
+    ],
+)
+def test_what_is_not_there_is_said_at_planning(game: Game, follow: str, message: str) -> None:
+    slots(game, a=follow, b="")
+    with pytest.raises(ManifestError) as caught:
+        game.build()
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert problem.slot == "a.wav"
+    assert problem.place == "assets.toml:7"
+
+
+def test_a_link_that_leads_out_is_refused(game: Game, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "secret.wav"
+    outside.write_bytes(b"RIFF")
+    (game.root / "theme.wav").symlink_to(outside)
+    slots(game, a="theme.wav")
+    with pytest.raises(ManifestError, match="a link that leads out"):
+        game.build()
+
+
+def test_a_file_that_is_no_sound_fails_its_slot_only(game: Game) -> None:
+    (game.root / "theme.wav").write_bytes(b"this is no sound")
+    slots(game, a="theme.wav", b="")
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1, "failed": 1}
+    assert sorted(game.digests()) == ["b.wav"]
+
+
+def test_a_slot_follows_another_whatever_their_order(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="slot:c.wav", c="")
+    assert game.counts() == {"generated": 3, "finished": 3, "encoded": 3}
+    assert game.counts() == {"fresh": 3}
+    entry = game.lock.entry("a.wav")
+    followed = game.lock.entry("b.wav")
+    assert entry
+    assert followed
+    assert [reference.digest for reference in entry.brief.references] == [followed.take_key]
+
+
+def test_a_change_goes_down_the_line(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="slot:c.wav", c="", d="")
+    game.build()
+    text = (game.root / "assets.toml").read_text()
+    (game.root / "assets.toml").write_text(text.replace('prompt = "c"', 'prompt = "c, louder"'))
+    assert game.counts() == {"generated": 3, "finished": 3, "encoded": 3, "fresh": 1}
+
+
+def test_another_format_of_the_first_makes_none_of_its_followers_again(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="")
+    game.build()
+    text = (game.root / "assets.toml").read_text()
+    (game.root / "assets.toml").write_text(text.replace('prompt = "b"', 'prompt = "b"\nwav = { bits = 16 }'))
+    assert game.counts() == {"encoded": 1, "fresh": 1}
+
+
+def test_one_that_fails_takes_its_followers_along(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="slot:c.wav", c="", d="")
+    text = (game.root / "assets.toml").read_text()
+    broken = text.replace('prompt = "c"\ntone = {', 'prompt = "c"\ntone = { trouble = "fail",')
+    (game.root / "assets.toml").write_text(broken)
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1, "failed": 3}
+    said = {event.slot: event.message for event in game.told if isinstance(event, events.Failed)}
+    assert said["b.wav"] == "`c.wav`, which it follows, could not be made"
+    assert said["a.wav"] == "`c.wav`, which it follows, could not be made"  # the one to mend
+
+
+def test_a_circle_is_refused(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="slot:c.wav", c="slot:a.wav")
+    with pytest.raises(ManifestError, match=r"in a circle: `a.wav` -> `b.wav` -> `c.wav` -> `a.wav`"):
+        game.build()
+
+
+def test_where_the_store_is_lost_the_published_file_is_heard(game: Game) -> None:
+    slots(game, b="")
+    game.build()
+    for path in (game.root / ".assetgen" / "store" / "records" / "takes").rglob("*.json"):
+        path.unlink()
+    slots(game, a="slot:b.wav", b="")
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1, "fresh": 1}
+    assert strongest_hz(game, "a.wav") > 1.4 * 200
+
+
+def test_weights_that_are_not_here_are_taken_as_the_lock_file_has_them(game: Game) -> None:
+    (game.root / "model").write_text("v1")
+    game.slots({"a.wav": "a", "b.wav": "b"}, weights="model")
+    game.build()
+    (game.root / "model").unlink()  # as in CI, where nobody downloads a model to check a tree
+    assert not survey(game.project, thorough=True).plan.work
+    (game.root / "model").write_text("v2")
+    (step, _) = survey(game.project, thorough=True).plan.work
+    assert [str(reason) for reason in step.reasons] == ['weights: "v1" -> "v2"']
+
+
+def test_a_game_that_is_sold_refuses_what_may_not_be(game: Game) -> None:
+    game.slots({"a.wav": "a"}, licence="CC-BY-NC-4.0")
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1}
+    text = (game.root / "assets.toml").read_text()
+    (game.root / "assets.toml").write_text("[policy]\ncommercial = true\n" + text)
+    with pytest.raises(ManifestError, match=r"its licence is CC-BY-NC-4.0, not for commercial use") as caught:
+        game.build()
+    assert "composer" in caught.value.problems[0].hint
+
+
+def test_a_caution_is_said_once_and_only_before_work(game: Game) -> None:
+    game.slots({"a.wav": "a", "b.wav": "b"}, trouble="caution")
+    game.build()
+    said = [event.message for event in game.told if isinstance(event, events.Warned)]
+    assert said == ["mind the step"]
+    game.build()
+    assert not [event for event in game.told if isinstance(event, events.Warned)]

@@ -1,0 +1,129 @@
+"""Keys of whole slots, on this machine. In walks a recipe, out it walks complete, with its keys.
+
+A recipe says which sounds its generator is to hear; here they get their digests. A generator may add what only the
+machine knows, such as a digest of a model's weights; where it does not know, what the lock file says of it counts, so
+that a machine without the weights still finds the tree fresh. A slot that follows another one gets that one's take
+key, and so becomes stale with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from tydust_assetgen.codec import CODEC_VERSION, MAX_BYTES
+from tydust_assetgen.disk import digest_file
+from tydust_assetgen.errors import ManifestError, Problem
+from tydust_assetgen.finish import FINISH_VERSION
+from tydust_assetgen.flow import Brief, Recipe, Reference, Scalar
+from tydust_assetgen.generate.protocol import Shelf
+from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.keys import Keys, Versions, keys_of
+from tydust_assetgen.lockfile import LockFile
+from tydust_assetgen.manifest import SLOT, Manifest
+from tydust_assetgen.manifest.check import nearest
+
+
+class Keyed(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipe with the digests of its references, and what follows from it."""
+
+    recipe: Recipe
+    keys: Keys
+    versions: Versions
+    key_parameters: dict[str, Scalar]
+
+
+@dataclass
+class Keyring:
+    """The keys of one manifest's slots."""
+
+    manifest: Manifest
+    lock: LockFile
+    _known: dict[str, Keyed] = field(default_factory=dict)
+
+    def of(self, recipe: Recipe, trail: tuple[str, ...] = ()) -> Keyed:
+        """A slot's keys.
+
+        Args:
+            recipe: as the manifest gives it.
+            trail: the slots that led here, each following the next.
+
+        Raises:
+            ManifestError: a sound that it is to hear is not there, or its generator can't do what it asks.
+        """
+        if recipe.slot not in self._known:
+            self._known[recipe.slot] = self._keyed(recipe, (*trail, recipe.slot))
+        return self._known[recipe.slot]
+
+    def _keyed(self, recipe: Recipe, trail: tuple[str, ...]) -> Keyed:
+        heard = tuple(self._heard(recipe, reference, trail) for reference in recipe.brief.references)
+        brief = msgspec.structs.replace(recipe.brief, references=heard)
+        recipe = msgspec.structs.replace(recipe, brief=brief)
+        self._refuse(recipe)
+        made_by = generator(brief.generator)
+        versions = Versions(generator=made_by.version, finish=FINISH_VERSION, codec=CODEC_VERSION)
+        more = self._key_parameters(recipe.slot, brief)
+        return Keyed(recipe=recipe, keys=keys_of(recipe, versions, more), versions=versions, key_parameters=more)
+
+    def _key_parameters(self, slot: str, brief: Brief) -> dict[str, Scalar]:
+        here = generator(brief.generator).key_parameters(brief, self._shelf)
+        entry = self.lock.entry(slot) if "" in here.values() else None
+        same = entry is not None and entry.brief.generator == brief.generator
+        locked = entry.key_parameters if entry and same else {}
+        return {name: locked.get(name, "") if value == "" else value for name, value in here.items()}
+
+    def _heard(self, recipe: Recipe, reference: Reference, trail: tuple[str, ...]) -> Reference:
+        path = reference.path
+        slot = path.removeprefix(SLOT)
+        digest = self._slot_digest(recipe, slot, trail) if slot != path else self._file_digest(recipe, path)
+        return Reference(path, digest)
+
+    def _file_digest(self, recipe: Recipe, path: str) -> str:
+        place = self.manifest.root / path
+        try:
+            place.resolve().relative_to(self.manifest.root.resolve())
+            digest = digest_file(place) if place.stat().st_size <= MAX_BYTES else ""
+        except ValueError:
+            raise _wrong(recipe, f"`{path}` lies outside the manifest's folder: it is a link that leads out") from None
+        except OSError as error:
+            raise _wrong(recipe, f"`{path}` can't be read: {error.strerror or error}", "is it committed?") from error
+        if not digest:
+            raise _wrong(recipe, f"`{path}` is larger than {MAX_BYTES >> 20} MB", "a minute of it is enough")
+        return digest
+
+    def _slot_digest(self, recipe: Recipe, slot: str, trail: tuple[str, ...]) -> str:
+        """The other slot's take key; where a person's own file was adopted for it, that file's digest."""
+        if slot not in self.manifest.slots:
+            near = nearest(slot, self.manifest.slots)
+            raise _wrong(recipe, f"there is no slot `{slot}`", f"did you mean `{near}`?" if near else "")
+        if slot in trail:
+            circle = " -> ".join(f"`{name}`" for name in (*trail[trail.index(slot) :], slot))
+            raise _wrong(recipe, f"slots follow each other in a circle: {circle}", "let one of them go first")
+        entry = self.lock.entry(slot)
+        locked = entry.output_at(slot) if entry else None
+        if locked and locked.hand_made:
+            return locked.digest
+        (other,) = self.manifest.resolve((slot,))
+        return self.of(other, trail).keys.take
+
+    def _refuse(self, recipe: Recipe) -> None:
+        """What its generator can't do, or may not do for this game."""
+        made_by = generator(recipe.brief.generator)
+        found = list(made_by.check(recipe.brief, self._shelf))
+        licence = made_by.licence(recipe.brief)
+        if self.manifest.commercial and "-NC" in licence and not found:
+            what = f"its licence is {licence}, not for commercial use, and `[policy]` says `commercial = true`"
+            found.append(Problem(what, hint='`generator = "composer"` is free for any use'))
+        if found:
+            raise ManifestError.all(
+                Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found
+            )
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf(self.manifest.root)
+
+
+def _wrong(recipe: Recipe, message: str, hint: str = "") -> ManifestError:
+    return ManifestError(message, place=recipe.place, slot=recipe.slot, hint=hint)
