@@ -1,0 +1,49 @@
+"""Tiny real-format checkpoints for the tests of MusicGen, and a guard: no test and no worker reaches for a network."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.musicgen import caches
+from tests.musicgen.caches import Checkpoint
+
+_connect = socket.socket.connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """A test that reaches for a network fails, and so does a worker process that one starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _connect_here_only)
+        patch.setenv("PYTHONPATH", str(caches.GUARD) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+        yield
+
+
+def _connect_here_only(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        host = str(address[0])
+        assert host.startswith("127.") or host in ("localhost", "::1"), f"a test reached for the network: {address}"
+    _connect(self, address)
+
+
+@pytest.fixture(scope="session")
+def tiny_t5() -> Checkpoint:
+    """Text through a T5, mono, windows of 4 s."""
+    return caches.checkpoint("t5")
+
+
+@pytest.fixture(scope="session")
+def tiny_stereo() -> Checkpoint:
+    """As `tiny_t5`, with 8 codebooks."""
+    return caches.checkpoint("stereo")
+
+
+@pytest.fixture(scope="session")
+def tiny_melody() -> Checkpoint:
+    """Text and chroma prepended."""
+    return caches.checkpoint("melody")
