@@ -16,16 +16,16 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"manifest", "prompt", "lockfile", "keys", "disk", "state", "measure", "codec", "resample", "report", "lint"}
     ),
-    frozenset({"planning", "reasons", "generate", "finish", "verify", "store", "publish", "plot"}),
+    frozenset({"planning", "reasons", "generate", "finish", "verify", "scoring", "store", "publish", "plot"}),
     frozenset(
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
-            *("adopt", "inspection", "api", "orders", "outcome"),
+            *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),
 )
-ROOMS = frozenset({"planning", "generate", "finish", "verify", "store", "publish"})
+ROOMS = frozenset({"planning", "generate", "finish", "verify", "scoring", "store", "publish"})
 
 
 def room_of(path: Path) -> str:

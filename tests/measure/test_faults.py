@@ -10,9 +10,11 @@ from tydust_assetgen.audio import Audio
 from tydust_assetgen.measure import (
     clipping_runs,
     dc_offset,
+    flat_share,
     has_non_finite,
     leading_silence_s,
     longest_silence_s,
+    silent_share,
     trailing_silence_s,
 )
 
@@ -82,3 +84,29 @@ def test_all_silent_is_silent_all_through() -> None:
 def test_one_channel_with_sound_is_no_silence() -> None:
     tone, nothing = sine(441, 1, -6), np.zeros(RATE_HZ)
     assert longest_silence_s(audio(nothing, tone)) == 0.0
+
+
+def test_flat_tops_are_counted_and_loud_crests_are_not() -> None:
+    loud = sine(110, 2, 12.0)  # float samples may go over full scale
+    assert flat_share(audio(loud)) == 0.0
+    cut = np.clip(loud, -1, 1)
+    expected = float((np.abs(loud) >= 1).mean())
+    assert 0.5 < flat_share(audio(cut)) == pytest.approx(expected, abs=0.01)
+    assert flat_share(audio(cut, 0 * cut)) == pytest.approx(expected / 2, abs=0.01)
+    assert flat_share(audio(np.round(cut * 32767) / 32768)) == pytest.approx(expected, abs=0.01)
+
+
+def test_two_full_samples_beside_each_other_are_a_crest() -> None:
+    wave = np.zeros(100)
+    wave[10:12] = wave[20:22] = 1.0
+    assert flat_share(audio(wave)) == 0.0
+    wave[30:33] = -1.0
+    assert flat_share(audio(wave)) == pytest.approx(0.03)
+
+
+def test_the_silent_share_counts_every_rest() -> None:
+    wave = sine(440, 4, -6.0)
+    wave[RATE_HZ : 2 * RATE_HZ] = 0
+    wave[3 * RATE_HZ :] *= 1e-5
+    assert silent_share(audio(wave)) == pytest.approx(0.5, abs=0.01)
+    assert silent_share(audio(0 * wave)) == 1.0

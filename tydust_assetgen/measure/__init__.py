@@ -1,11 +1,14 @@
 """The ears: `Audio` walks in, numbers walk out. Pure functions, one module for each thing that is heard."""
 
+from tydust_assetgen.measure.beats import SoundFrames, sound_frames
 from tydust_assetgen.measure.faults import (
     clipping_runs,
     dc_offset,
+    flat_share,
     has_non_finite,
     leading_silence_s,
     longest_silence_s,
+    silent_share,
     trailing_silence_s,
 )
 from tydust_assetgen.measure.key import KeyEstimate, estimate_key, parse_key
@@ -19,11 +22,13 @@ from tydust_assetgen.measure.tempo import relation as tempo_relation
 __all__ = [
     "KeyEstimate",
     "Seam",
+    "SoundFrames",
     "TempoEstimate",
     "clipping_runs",
     "dc_offset",
     "estimate_key",
     "estimate_tempo",
+    "flat_share",
     "has_non_finite",
     "integrated_lufs",
     "key_relation",
@@ -34,6 +39,8 @@ __all__ = [
     "sample_peak_dbfs",
     "seam",
     "short_term_lufs",
+    "sound_frames",
+    "silent_share",
     "tempo_relation",
     "trailing_silence_s",
     "true_peak_dbtp",

@@ -12,6 +12,8 @@ CLIP_LEVEL = 0.9995
 """Full scale, less the half step by which 16-bit rounding and dither may miss it."""
 CLIP_RUN_FRAMES = 3
 """Two full-scale samples beside each other may be a crest; three are a flat top."""
+_ALIKE = 2.0**-16
+"""Half the step of 16 bits: what was clipped and rounded stays within it; the crest of a wave does not."""
 _BLOCK_S = 0.01
 
 
@@ -36,6 +38,22 @@ def clipping_runs(audio: Audio, level: float = CLIP_LEVEL, run_frames: int = CLI
     )
 
 
+def flat_share(audio: Audio, level: float = CLIP_LEVEL) -> float:
+    """The share of all samples, 0 to 1, that lie in flat tops: three or more alike in a row, at `level` or beyond.
+
+    What goes over full scale without being flat is not cut, in float samples, and is not counted.
+    """
+    if not audio.frames:
+        return 0.0
+    return sum(_flat_frames(channel, level) for channel in audio.samples) / (audio.channels * audio.frames)
+
+
+def _flat_frames(channel: NDArray[np.float32], level: float) -> int:
+    alike = (np.abs(channel[1:]) >= level) & (np.abs(np.diff(channel)) <= _ALIKE)
+    runs = _run_lengths(alike) + 1
+    return int(runs[runs >= CLIP_RUN_FRAMES].sum())
+
+
 def longest_silence_s(audio: Audio, floor_dbfs: float = SILENCE_DBFS, *, wraps: bool = False) -> float:
     """The longest stretch below the floor in all channels, in seconds, to 10 ms.
 
@@ -48,6 +66,12 @@ def longest_silence_s(audio: Audio, floor_dbfs: float = SILENCE_DBFS, *, wraps: 
     if wraps and not silent.all():
         silent = np.roll(silent, -int(np.argmin(silent)))
     return float(_run_lengths(silent).max(initial=0)) * _BLOCK_S
+
+
+def silent_share(audio: Audio, floor_dbfs: float = SILENCE_DBFS) -> float:
+    """The share of 10 ms blocks below the floor in all channels, 0 to 1; 1 where there is nothing."""
+    silent = _silent_blocks(audio, floor_dbfs)
+    return float(silent.mean()) if silent.size else 1.0
 
 
 def leading_silence_s(audio: Audio, floor_dbfs: float = SILENCE_DBFS) -> float:

@@ -64,6 +64,12 @@ class Seam:
         return not self.reason
 
     @property
+    def share(self) -> float:
+        """How much of its limits the wrap uses up: the largest of click, rise and fall; it is heard beyond 1."""
+        click = self.bend / max(self.near_bend * NEAR_MARGIN, QUIET_BEND)
+        return max(click, self.rise_db / self.rise_limit_db, self.fall_db / self.fall_limit_db)
+
+    @property
     def jump_ratio(self) -> float:
         """The jump as a multiple of the 99th percentile of steps."""
         return self.jump / max(self.step_p99, 1e-9)

@@ -54,15 +54,18 @@ class TempoEstimate:
         """How well the sound repeats at a tempo, 0 to 1: the best within 1 % of it; 0 outside 40 to 240 BPM."""
         return float(np.clip(self.grid_fit[self._near(bpm)].max(initial=0.0), 0, 1))
 
-    def explains(self, bpm: float) -> bool:
-        """Whether a tempo fits at least 0.8 times as well as any other, those aside that its beats divide.
+    def best_rival(self, bpm: float) -> float:
+        """The best fit of any tempo, 0 to 1, those aside that its beats divide.
 
         Whatever repeats with every beat also repeats with every second, third and fourth, so the fit of
         slower tempi in these ratios says nothing against a tempo.
         """
         slower = [self._near(bpm * share) for share in _SLOWER]
-        rivals = self.grid_fit[~np.any(slower, axis=0)]
-        return self.bpm > 0 and self.fit(bpm) >= max(MARGIN * float(rivals.max(initial=0.0)), 1e-6)
+        return float(np.clip(self.grid_fit[~np.any(slower, axis=0)].max(initial=0.0), 0, 1))
+
+    def explains(self, bpm: float) -> bool:
+        """Whether a tempo fits at least 0.8 times as well as its best rival."""
+        return self.bpm > 0 and self.fit(bpm) >= max(MARGIN * self.best_rival(bpm), 1e-6)
 
     def _near(self, bpm: float) -> NDArray[np.bool_]:
         return np.abs(self.grid_bpm - bpm) <= TOLERANCE * bpm
