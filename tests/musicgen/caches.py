@@ -11,7 +11,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ GUARD.mkdir()
 (GUARD / "sitecustomize.py").write_text(SITECUSTOMIZE)
 
 
-@lru_cache(maxsize=None)
+@cache
 def checkpoint(kind: Kind = "t5", segment_s: float = SEGMENT_S, seed: int = 0) -> Checkpoint:
     """A tiny checkpoint, made at the first call."""
     from tests.musicgen.checkpoints import make

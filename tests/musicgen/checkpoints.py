@@ -84,7 +84,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     whole = scale != "tiny" if true_codec is None else true_codec
     card = 2048 if whole else 320  # more than 250, so that the default `top_k` fits
-    text = "lut" if kind in ("lut", "melody") else "t5-small" if scale == "tiny" else "t5-base"
+    text = "lut" if kind == "lut" else "t5-small" if scale == "tiny" else "t5-base"
     config = lm_config(kind, scale, card=card, text=text, segment_s=segment_s)
     write(folder / "state_dict.bin", config, lm_weights(config, seed, logit_gain))
     codec = codec_config(card=card, whole=whole)
@@ -242,7 +242,7 @@ def codec_config(*, card: int, whole: bool) -> dict[str, Any]:
 
 
 class Noise:
-    """Normal deviates by the million: cut out of one pool at random places, since drawing 3.3 G of them takes minutes."""
+    """Normal deviates, cut out of one pool at random places: to draw 3.3 G of them one by one takes minutes."""
 
     def __init__(self, seed: int, pool: int = 1 << 22) -> None:
         self._random = torch.Generator().manual_seed(seed)
@@ -301,9 +301,14 @@ def _conditioner_shapes(conditioners: dict[str, Any], dim: int) -> Iterator[tupl
         head, own = f"condition_provider.conditioners.{name}", table[table["model"]]
         if table["model"] == "lut":
             yield f"{head}.embed.weight", (own["n_bins"], own["dim"])
-        width = {"t5": lambda: T5_DIMS[own["name"]], "lut": lambda: own["dim"], "chroma_stem": lambda: own["n_chroma"]}
-        yield f"{head}.output_proj.weight", (dim, width[table["model"]]())
+        yield f"{head}.output_proj.weight", (dim, _width(table["model"], own))
         yield f"{head}.output_proj.bias", (dim,)
+
+
+def _width(model: str, own: dict[str, Any]) -> int:
+    """Of what a conditioner puts into its projection."""
+    width: int = T5_DIMS[own["name"]] if model == "t5" else own["dim" if model == "lut" else "n_chroma"]
+    return width
 
 
 def codec_weights(config: dict[str, Any], seed: int) -> dict[str, torch.Tensor]:
@@ -355,7 +360,7 @@ def make_t5(hf_home: Path, name: str = "t5-small") -> Path:
 def hub_snapshot(hf_home: Path, repository: str, revision: str = "main") -> Path:
     """The folder of a commit in the hub cache, made, with the reference that leads to it."""
     root = hf_home / "hub" / f"models--{repository.replace('/', '--')}"
-    commit = hashlib.sha1(repository.encode()).hexdigest()  # noqa: S324  looks like a commit, protects nothing
+    commit = hashlib.sha1(repository.encode()).hexdigest()  # looks like a commit
     snapshot = root / "snapshots" / commit
     snapshot.mkdir(parents=True, exist_ok=True)
     (root / "refs").mkdir(exist_ok=True)

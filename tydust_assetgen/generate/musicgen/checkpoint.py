@@ -1,0 +1,276 @@
+"""What can be known of a checkpoint without loading it: its traits, its identity, and why it can't be used.
+
+In walks a folder, out walk plain values. A file of torch is a zip of a pickle and of raw tensors. The pickle is read
+as a list of instructions and never carried out: what it would import is compared with what torch's own safe loader
+allows, and the configuration is the text that follows the word `xp.cfg` in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import pickletools
+import re
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tydust_assetgen.errors import UnavailableError
+from tydust_assetgen.generate.musicgen.models import WEIGHTS, Family, cached
+
+_PICKLE_BYTES = 64 << 20
+_CONFIG_CHARS = 1 << 20
+_INSTRUCTIONS = 4_000_000
+_ENTRIES = 200_000
+
+_SAFE = re.compile(
+    r"collections (OrderedDict|Counter)"
+    r"|_codecs encode"
+    r"|torch(\.storage)? (\w+Storage|Size|device|Tensor|u?int(8|16|32|64)|b?float(16|32|64)?|half|double|bool)"
+    r"|torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)"
+    r"|torch\.nn\.parameter Parameter"
+)
+"""What torch's `weights_only` loader allows and a state of a model needs (torch._weights_only_unpickler)."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a model is, by its configuration."""
+
+    family: Family
+    channels: int
+    codebooks: int
+    card: int
+    """Tokens of each codebook."""
+    dim: int
+    layers: int
+    heads: int
+    segment_s: float
+    """The longest window that it hears and makes at once, in seconds."""
+    sample_rate_hz: int
+    frame_rate: float
+    """Steps a second."""
+    text_encoder: str
+    """Such as `t5-base`; empty when the model has its own lookup table."""
+    delays: tuple[int, ...]
+    """Of each codebook, in steps."""
+    codec: str
+    """The repository of the codec; empty when its weights are in the folder."""
+    parameters: int
+    """Of the language model, counted from its shape."""
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What the pickle of one file says."""
+
+    reason: str = ""
+    config: str = ""
+    pretrained: str = ""
+    identity: str = ""
+
+
+def refusal(folder: Path) -> str:
+    """Why this checkpoint can't be used; empty when all is well."""
+    scans = [_scan(folder / name) for name in WEIGHTS]
+    reason = next((scan.reason for scan in scans if scan.reason), "")
+    if reason:
+        return reason
+    try:
+        reason = _cannot(_yaml(scans[0].config)) or _bad_codec(scans[1])
+        if not reason:
+            traits(folder)  # raises when it can't be read
+        return reason
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        return f"the configuration in `{WEIGHTS[0]}` can't be read: {type(error).__name__}: {str(error)[:200]}"
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over names, sizes and CRC-32s of all that is in both files: changes when a weight does. Empty when the
+    files are not there or not zips."""
+    scans = [_scan(folder / name) for name in WEIGHTS]
+    if not all(scan.identity for scan in scans):
+        return ""
+    parts = [scan.identity for scan in scans]
+    if scans[1].pretrained and (codec := cached(scans[1].pretrained, "config.json")):
+        parts.append(codec.name)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def traits(folder: Path) -> Traits:
+    """What the model is.
+
+    Raises:
+        UnavailableError: PyYAML is not installed, or the file has no configuration.
+        LookupError, TypeError, ValueError: the configuration is not one of MusicGen; `refusal` says it in words.
+    """
+    lm, codec = (_scan(folder / name) for name in WEIGHTS)
+    config = _yaml(lm.config)
+    shape, books = config["transformer_lm"], config["codebooks_pattern"]
+    rate_hz, frame_rate = _codec_rates(codec)
+    conditioners = config["conditioners"]
+    text = conditioners["description"]
+    return Traits(
+        family="melody" if "self_wav" in conditioners else "text",
+        channels=2 if (config.get("interleave_stereo_codebooks") or {}).get("use") else int(config["channels"]),
+        codebooks=int(shape["n_q"]),
+        card=int(shape["card"]),
+        dim=int(shape["dim"]),
+        layers=int(shape["num_layers"]),
+        heads=int(shape["num_heads"]),
+        segment_s=float(config["dataset"]["segment_duration"]),
+        sample_rate_hz=rate_hz,
+        frame_rate=frame_rate,
+        text_encoder=str(text["t5"]["name"]) if text["model"] == "t5" else "",
+        delays=tuple(int(delay) for delay in books["delay"]["delays"]) if "delay" in books else (),
+        codec=codec.pretrained,
+        parameters=_count(shape, cross=bool(config["fuser"]["cross"])),
+    )
+
+
+def _count(shape: dict[str, Any], *, cross: bool) -> int:
+    """Attention has 4 d², a second one for text as many, the feed-forward pair 2 h d²; tables in and out."""
+    dim, scale = int(shape["dim"]), float(shape.get("hidden_scale", 4))
+    layer = (4 + 4 * cross + 2 * scale) * dim * dim
+    tables = int(shape["n_q"]) * (2 * int(shape["card"]) + 1) * dim
+    return round(int(shape["num_layers"]) * layer + tables)
+
+
+def _cannot(config: dict[str, Any]) -> str:
+    """What audiocraft 1.3.0 could not build, or not without more."""
+    if config["lm_model"] != "transformer_lm":
+        return f"it is a `{config['lm_model']}` model, not a MusicGen"
+    for name, table in config["conditioners"].items():
+        kind = table.get("model", name) if isinstance(table, dict) else ""
+        if kind and kind not in ("t5", "lut", "chroma_stem"):
+            return f"it is conditioned by `{kind}`, which audiocraft 1.3.0 does not have, or only for training"
+        spoken = kind == "lut" and table["lut"]["tokenizer"] == "whitespace"
+        if (spoken or (kind == "t5" and table["t5"].get("normalize_text"))) and not find_spec("spacy"):
+            return "its text is taken apart by spaCy, which is not installed: pip install spacy"
+    return "" if "description" in config["conditioners"] else "it takes no text"
+
+
+def _bad_codec(scan: _Scan) -> str:
+    name = scan.pretrained
+    if not name:
+        return "" if _yaml(scan.config)["compression_model"] == "encodec" else "its codec is not EnCodec"
+    if not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name):
+        return f"its codec is `{name[:100]}`, and only EnCodec models of the hub can be used besides its own weights"
+    if not cached(name, "config.json", "model.safetensors"):
+        return f"its codec `{name}` is not in the hub cache: assetgen models pull {name}"
+    kind = _hub_codec(name).get("model_type")
+    return "" if kind == "encodec" else f"its codec `{name}` is a `{kind}` model, not EnCodec"
+
+
+def _codec_rates(scan: _Scan) -> tuple[int, float]:
+    """Samples and frames a second."""
+    if scan.pretrained:
+        config = _hub_codec(scan.pretrained)
+        rate, ratios = int(config["sampling_rate"]), config["upsampling_ratios"]
+    else:
+        config = _yaml(scan.config)
+        rate, ratios = int(config["encodec"]["sample_rate"]), config["seanet"]["ratios"]
+    return rate, float(rate // math.prod(int(ratio) for ratio in ratios))
+
+
+def _hub_codec(name: str) -> dict[str, Any]:
+    folder = cached(name, "config.json")
+    if folder is None:
+        raise LookupError(f"`{name}` is not in the hub cache")
+    text = (folder / "config.json").read_bytes()[:_CONFIG_CHARS]
+    config: dict[str, Any] = json.loads(text)
+    return config
+
+
+@lru_cache(maxsize=32)
+def _yaml(text: str) -> dict[str, Any]:
+    try:
+        import yaml
+    except ImportError:
+        raise UnavailableError("PyYAML is not installed", hint='pip install "tydust-assetgen[musicgen]"') from None
+    try:
+        config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  the safe one, in C
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"not YAML: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError("no configuration is in it")
+    return config
+
+
+def _scan(path: Path) -> _Scan:
+    """What one file says, from memory when it has not changed."""
+    try:
+        state = path.stat()
+    except OSError:
+        return _Scan(reason=f"`{path.name}` is missing in `{path.parent}`")
+    return _scan_now(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _scan_now(path: Path, size: int, mtime_ns: int) -> _Scan:
+    del mtime_ns
+    try:
+        with zipfile.ZipFile(path) as file:
+            entries = file.infolist()
+            pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+            reason = _bad_zip(entries, pickles, size)
+            text = b"" if reason else file.read(pickles[0])
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError):
+        return _Scan(reason=f"`{path.name}` is not a zip: it is cut, or a bare pickle of an old torch, which is unsafe")
+    if reason:
+        return _Scan(reason=f"`{path.name}` {reason}")
+    scan = _read(text)
+    identity = hashlib.sha256("\n".join(sorted(_line(entry) for entry in entries)).encode()).hexdigest()
+    return _Scan(f"`{path.name}` {scan.reason}" if scan.reason else "", scan.config, scan.pretrained, identity)
+
+
+def _line(entry: zipfile.ZipInfo) -> str:
+    """Of one entry; the archive's own name, which is the first folder, does not count."""
+    return f"{entry.filename.partition('/')[2]} {entry.file_size} {entry.CRC:08x}"
+
+
+def _bad_zip(entries: list[zipfile.ZipInfo], pickles: list[zipfile.ZipInfo], size: int) -> str:
+    if len(pickles) != 1 or len(entries) > _ENTRIES:
+        return "is not a file of torch"
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+        return "is compressed or locked, which torch's files never are"
+    if pickles[0].file_size > _PICKLE_BYTES or sum(entry.file_size for entry in entries) > size:
+        return "claims to hold more than it can"
+    return ""
+
+
+def _read(data: bytes) -> _Scan:
+    """Go through a pickle's instructions without carrying them out."""
+    texts: dict[str, str] = {}
+    word, count = "", 0
+    try:
+        for instruction, argument, _ in pickletools.genops(data):
+            count += 1
+            if count > _INSTRUCTIONS:
+                return _Scan("holds far too many values")
+            if bad := _unsafe(instruction.name, argument):
+                return _Scan(bad)
+            if isinstance(argument, str) and "UNICODE" in instruction.name:
+                if word in ("xp.cfg", "pretrained"):
+                    texts.setdefault(word, argument)
+                word = argument
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, UnicodeError) as error:
+        return _Scan(f"holds a damaged pickle: {type(error).__name__}")
+    if len(texts.get("xp.cfg", "")) > _CONFIG_CHARS:
+        return _Scan("has an absurdly long configuration")
+    missing = "" if texts else "has no configuration (`xp.cfg`)"
+    return _Scan(missing, texts.get("xp.cfg", ""), texts.get("pretrained", ""))
+
+
+def _unsafe(name: str, argument: object) -> str:
+    """What torch's safe loader would not do: import something else, or imports by names that are computed."""
+    if name == "GLOBAL" and not _SAFE.fullmatch(str(argument)):
+        what = str(argument).replace(" ", ".")[:80]
+        return f"would import `{what}` when it is loaded, and could run anything: it is refused"
+    if name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID"):
+        return f"uses pickle's `{name}`, which weights never need: it is refused"
+    return ""
