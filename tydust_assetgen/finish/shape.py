@@ -10,8 +10,6 @@ Samples = NDArray[np.float32]
 _TAIL_FLOOR = 10 ** (-70 / 20)
 """A tail is over where it stays this far under the track's peak."""
 _FADE_S = 0.05
-_JOIN_S = 0.1
-"""Cross-fade that closes a loop whose length the generator does not know; at most a tenth of the take."""
 _RAMP_S = 0.02
 
 
@@ -24,17 +22,6 @@ def folded(samples: Samples, loop_frames: int) -> Samples:
     for start in range(loop_frames, samples.shape[1], loop_frames):
         tail = samples[:, start : start + loop_frames]
         loop[:, : tail.shape[1]] += tail
-    return loop
-
-
-def joined(samples: Samples, rate_hz: int) -> Samples:
-    """A loop of the whole take: its last moment is cross-faded, at equal power, into its first."""
-    frames = samples.shape[1]
-    overlap = min(round(_JOIN_S * rate_hz), frames // 10)
-    angle = (np.arange(overlap) + 0.5) / max(overlap, 1) * (np.pi / 2)
-    loop: Samples = samples[:, : frames - overlap].copy()
-    if overlap:
-        loop[:, :overlap] = loop[:, :overlap] * np.sin(angle) + samples[:, frames - overlap :] * np.cos(angle)
     return loop
 
 

@@ -1,0 +1,153 @@
+"""Where a take repeats. `SoundFrames` and a `Wish` walk in, the likeliest loops walk out, the best first.
+
+Every start is held against every length, on a grid of some 30 to 130 ms: how far apart, in dB, is what surrounds the
+start from what surrounds the end. What is near counts most, what is seconds away still counts: that is what makes a
+loop go on as the music would. To that are added, as decibels too, the other wishes: the asked length, whole bars, a
+start on an onset, not in a pause, not late.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tydust_assetgen.finish.looping.wish import Wish
+from tydust_assetgen.measure.beats import STEPS_PER_DB, SoundFrames
+
+Costs = NDArray[np.float32]
+
+MOST = 10
+"""So many loops are looked at closely."""
+_SCALES = ((0.25, 0.4), (2.0, 0.4), (8.0, 0.2))
+"""Seconds on each side of the cut, and the weight of what lies within."""
+_MOST_CELLS = 1_500
+_UNSURE = 0.25
+"""Share of the seconds above that are taken as like any two moments of the take: little evidence proves little."""
+_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 2.0, 8.0
+"""dB for a length that is one bar off, for each further bar, and at most."""
+_UNKNOWN_BAR_S = 2.0
+_ONSET_PAYS, _OFF_BEAT_COSTS, _OFF_BAR_COSTS = 0.6, 1.5, 0.8
+_LATE_COSTS_PER_S, _LATE_COSTS = 0.04, 1.0
+_QUIET_DB, _QUIET_COSTS = 8.0, 0.3
+_APART_S = 0.15
+
+
+class Rough(NamedTuple):
+    """A loop on the grid: start and length in frames of the take, and its cost in dB."""
+
+    start: int
+    length: int
+    cost: float
+
+
+class _Grid(NamedTuple):
+    frames: NDArray[np.float32]  # [cells, 52]
+    onsets: NDArray[np.float32]  # [cells], 0 to 1
+    loudness_db: NDArray[np.float32]  # [cells]
+    cell: float  # frames of the take
+    lead: float  # frames of the take before the first cell
+    rate_hz: int
+
+    def cells(self, seconds: float) -> int:
+        return max(round(seconds * self.rate_hz / self.cell), 1)
+
+
+def rough_loops(sound: SoundFrames, wanted: Wish, take_frames: int, rate_hz: int) -> list[Rough]:
+    """At most ten loops, no two of them the same but for a moment; none where the take is too short to compare."""
+    grid = _grid(sound, wanted, rate_hz)
+    lengths = _lengths(grid, wanted)
+    if not lengths.size:
+        return []
+    costs = _distances(grid, lengths)
+    costs += _length_costs(np.asarray(lengths * grid.cell, np.float64), wanted, rate_hz)[:, None]
+    costs += _start_costs(grid)[None, : costs.shape[1]]
+    return _best(costs, grid, lengths, take_frames)
+
+
+def _grid(sound: SoundFrames, wanted: Wish, rate_hz: int) -> _Grid:
+    """Cells as long as it takes for lengths and starts to be at most 1,500 each."""
+    window = 4 * rate_hz / sound.per_second
+    merge = max(int(np.ceil((wanted.longest - wanted.shortest) / window / _MOST_CELLS)), 1)
+    frames = sound.merged(merge)
+    count = len(frames) * merge * 4
+    onsets = sound.onsets[:count].reshape(len(frames), 4 * merge).max(axis=1, initial=0.0)
+    loudness = sound.loudness_db[:count].reshape(len(frames), 4 * merge).mean(axis=1)
+    strong = np.float32(max(np.percentile(onsets, 95) if onsets.size else 0.0, 1.0))
+    return _Grid(frames, np.minimum(onsets / strong, 1), loudness, window * merge, window * 3 / 8, rate_hz)
+
+
+def _lengths(grid: _Grid, wanted: Wish) -> NDArray[np.int64]:
+    """Cells of every length that is allowed and leaves at least two cells to compare."""
+    longest = min(int(wanted.longest / grid.cell), len(grid.frames) - 2)
+    return np.arange(max(int(np.ceil(wanted.shortest / grid.cell)), 1), longest + 1)
+
+
+def _distances(grid: _Grid, lengths: NDArray[np.int64]) -> Costs:
+    """How unlike start and end of each loop are, in dB, `[lengths, starts]`; infinite where there is no such loop."""
+    usual = _usual(grid)
+    costs = np.full((len(lengths), len(grid.frames) - int(lengths[0])), np.inf, np.float32)
+    for row, length in enumerate(lengths):
+        difference = grid.frames[length:] - grid.frames[:-length]
+        apart = np.einsum("ij,ij->i", difference, difference).astype(np.float64)
+        costs[row, : len(apart)] = _around(apart, usual, grid)
+    return costs
+
+
+def _usual(grid: _Grid) -> float:
+    """The squared distance of any two moments: the median over a few hundred pairs, far from each other."""
+    half = len(grid.frames) // 2
+    difference = grid.frames[half : 2 * half] - grid.frames[:half]
+    return float(np.median(np.einsum("ij,ij->i", difference, difference)))
+
+
+def _around(apart: NDArray[np.float64], usual: float, grid: _Grid) -> Costs:
+    """The distances around each start, in dB: means over three scales of time, weighted."""
+    total = np.concatenate(([0.0], np.cumsum(apart)))
+    starts = np.arange(apart.size)
+    squares = np.zeros(apart.size)
+    for seconds, weight in _SCALES:
+        reach = grid.cells(seconds)
+        first, last = np.maximum(starts - reach, 0), np.minimum(starts + reach, apart.size)
+        unsure = _UNSURE * reach
+        squares += weight * (total[last] - total[first] + unsure * usual) / (last - first + unsure)
+    return np.asarray(np.sqrt(squares) / STEPS_PER_DB, dtype=np.float32)
+
+
+def _length_costs(lengths: NDArray[np.float64], wanted: Wish, rate_hz: int) -> Costs:
+    bar = wanted.bar or _UNKNOWN_BAR_S * rate_hz
+    off = np.abs(lengths - wanted.near) / bar
+    costs = np.minimum(np.where(off <= 1, off * _NEAR_COSTS, _NEAR_COSTS + (off - 1) * _FAR_COSTS), _MOST_COSTS)
+    if wanted.bar:
+        spare = 0.04 * rate_hz + (0.0005 if wanted.certain else 0.0015) * lengths
+        beat = wanted.bar / wanted.beats_per_bar
+        costs = costs + _OFF_BEAT_COSTS * (_off(lengths, beat) > spare) + _OFF_BAR_COSTS * (_off(lengths, bar) > spare)
+    return np.asarray(costs, dtype=np.float32)
+
+
+def _off(lengths: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
+    return np.abs(lengths - np.round(lengths / unit) * unit)
+
+
+def _start_costs(grid: _Grid) -> Costs:
+    """A start on an onset pays; one in a pause, or late in the take, costs."""
+    reach = grid.cells(0.5)
+    around = np.convolve(np.pad(grid.loudness_db, reach, "edge"), np.ones(2 * reach + 1) / (2 * reach + 1), "valid")
+    quiet = np.maximum(np.median(grid.loudness_db) - _QUIET_DB - around, 0) * _QUIET_COSTS
+    late = np.minimum(np.arange(len(grid.frames)) * (grid.cell / grid.rate_hz * _LATE_COSTS_PER_S), _LATE_COSTS)
+    return np.asarray(quiet + late - _ONSET_PAYS * grid.onsets, dtype=np.float32)
+
+
+def _best(costs: Costs, grid: _Grid, lengths: NDArray[np.int64], take_frames: int) -> list[Rough]:
+    """The cheapest, again and again, each time with its neighbours struck out."""
+    found: list[Rough] = []
+    reach = grid.cells(_APART_S)
+    while len(found) < MOST and np.isfinite(lowest := costs.min(initial=np.inf)):
+        row, start = (int(index) for index in np.unravel_index(int(costs.argmin()), costs.shape))
+        frame = round(start * grid.cell + grid.lead) if start else 0
+        length = round(float(lengths[row]) * grid.cell)
+        if frame + length <= take_frames:
+            found.append(Rough(frame, length, float(lowest)))
+        costs[max(row - reach, 0) : row + reach + 1, max(start - reach, 0) : start + reach + 1] = np.inf
+    return found
