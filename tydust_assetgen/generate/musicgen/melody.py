@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Facts
 from tydust_assetgen.generate.composer import Composer
-from tydust_assetgen.generate.composer.parameters import ComposerParameters
+from tydust_assetgen.generate.musicgen.guide import composers
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.resample import resample
@@ -49,9 +48,7 @@ def guide(brief: Brief, shelf: Shelf) -> tuple[Audio, Facts]:
     Raises:
         GenerationError: the brief can't be composed.
     """
-    parameters = msgspec.to_builtins(ComposerParameters())
-    asked = msgspec.structs.replace(brief, generator="composer", parameters=parameters, references=(), takes=1, pick=0)
-    take = Composer().generate([asked], shelf, lambda *_: None)[0]
+    take = Composer().generate([composers(brief)], shelf, lambda *_: None)[0]
     frames = take.facts.loop_frames or take.audio.frames
     return Audio(take.audio.samples[:, :frames], take.audio.rate_hz), take.facts
 

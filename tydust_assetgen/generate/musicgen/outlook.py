@@ -1,29 +1,127 @@
-"""What can be said of a brief before it is performed. Nothing of torch is imported here."""
+"""What is to be expected of a brief: its licence, its cautions, what decides its sound, how long it takes.
+
+In walks a brief, out walk plain words and numbers. Nothing of torch is imported.
+"""
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
+import msgspec
+
 from tydust_assetgen.flow import Brief, Scalar
+from tydust_assetgen.generate.composer import Composer
+from tydust_assetgen.generate.musicgen import devices
+from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
+from tydust_assetgen.generate.musicgen.layout import Clock, laid_out
+from tydust_assetgen.generate.musicgen.models import KNOWN
+from tydust_assetgen.generate.musicgen.nature import Nature, found, nature
+from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.windows import Window
 from tydust_assetgen.generate.protocol import Shelf
+
+UNKNOWN_LICENCE = "unknown"
+_CPU_WEIGHTS_PER_S = 0.45e9
+"""Weights that one core passes through in a second, both rows of guidance, in float32: a small model of 300 million
+makes about 3 steps a second on two cores (docs/performance.md)."""
+_CORES = 8
+"""More than so many are not faster: the memory's bandwidth is the limit."""
+_GPU_STEPS_PER_S = 32.0
+"""Whatever the model's size up to medium: audiocraft starts so many small operations that the CPU can't keep up."""
+_GPU_WEIGHTS_PER_S = 60e9
+"""For the large ones."""
+_HEARD_AGAIN = 1 / 30
+"""A frame that is only heard again costs this part of a step: they go through the model together."""
+_DECODING = {"cpu": 0.19, "cuda": 0.02}
+"""Seconds for a second of sound."""
+_LOADING_S = 12.0
+_MELODY = {"cpu": 1.5, "cuda": 0.1}
+"""Seconds for a second of a window's melody: Demucs takes it apart."""
 
 
 def missing_libraries() -> str:
+    """Empty when what MusicGen needs is installed, else what is missing and the line that mends it."""
     missing = [name for name in ("torch", "audiocraft") if find_spec(name) is None]
-    return f"{missing} missing" if missing else ""
+    if not missing:
+        return ""
+    verb = "is" if len(missing) == 1 else "are"
+    return f'{" and ".join(missing)} {verb} not installed: uv pip install ".[musicgen]"'
+
+
+def read(brief: Brief) -> MusicGenParameters:
+    """The brief's parameters. They were checked when the manifest was read."""
+    return msgspec.convert(brief.parameters, MusicGenParameters)
 
 
 def licence(brief: Brief) -> str:
-    return "CC-BY-NC-4.0"
+    """Of the weights: what the manifest says of a folder, what is known of a published model, else `unknown`."""
+    parameters = read(brief)
+    source = found(parameters)
+    return (source.licence if source else "") or parameters.licence or UNKNOWN_LICENCE
 
 
 def cautions(brief: Brief, shelf: Shelf) -> tuple[str, ...]:
-    return ()
+    """The licence of the weights, weights that are not here, and what to expect without a GPU."""
+    parameters = read(brief)
+    source = found(parameters, shelf.root)
+    told = [_licensed(parameters, licence(brief))]
+    if source is not None and source.folder is None and source.repository:
+        told.append(f"the weights of `{parameters.model}` are not here: assetgen models pull {source.repository}")
+    if devices.kind(parameters) == "cpu":
+        told.append(f"no GPU is used: this takes about {_spoken(estimate_s(brief))} on this CPU")
+    return tuple(each for each in told if each)
 
 
 def key_parameters(brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
-    return {}
+    """The identity of the weights, empty where they are not here; and the version of the composer where it guides."""
+    parameters = read(brief)
+    source = found(parameters, shelf.root)
+    weights = fingerprint(source.folder) if source and source.folder else ""
+    return {"weights": weights, **({"composer": Composer.version} if parameters.guide else {})}
 
 
 def estimate_s(brief: Brief) -> float:
-    return 10 * brief.duration_s
+    """How long a brief takes, in seconds, from the model's size, the device and the windows."""
+    parameters = read(brief)
+    source = found(parameters)
+    model = (nature(source) if source else None) or _NEAREST
+    layout = laid_out(brief, parameters, model.clock)
+    device = devices.kind(parameters)
+    step_s = _step_s(model, device)
+    playing_s = sum(_steps(window) for window in layout.windows) * step_s
+    melody_s = _MELODY[device] * model.clock.segment_s * len(layout.windows) if _follows(parameters) else 0.0
+    return _LOADING_S + playing_s + melody_s + _DECODING[device] * layout.seconds
+
+
+def _steps(window: Window) -> float:
+    return window.new + _HEARD_AGAIN * window.prompt
+
+
+def _step_s(model: Nature, device: devices.Kind) -> float:
+    if device == "cuda":
+        return max(1 / _GPU_STEPS_PER_S, model.parameters / _GPU_WEIGHTS_PER_S)
+    cores = min(os.cpu_count() or 1, _CORES)
+    return model.parameters / (_CPU_WEIGHTS_PER_S * cores)
+
+
+def _follows(parameters: MusicGenParameters) -> bool:
+    return bool(parameters.melody or parameters.guide)
+
+
+def _licensed(parameters: MusicGenParameters, name: str) -> str:
+    if name == UNKNOWN_LICENCE:
+        return f"the licence of `{parameters.model}` is not known: say it as `licence`, or don't sell what it makes"
+    if "-NC" in name:
+        return f"the weights of `{parameters.model}` are under {name}: what they make is not for commercial use"
+    return ""
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+_NEAREST = Nature("text", 1, KNOWN["medium"].parameters, Clock())
+"""For a model of which nothing is known here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,14 @@ import numpy as np
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import UnavailableError
 from tydust_assetgen.flow import Brief, Facts, Provenance, SectionTime, Take
-from tydust_assetgen.generate.musicgen import devices, melody, models
+from tydust_assetgen.generate.musicgen import MusicGen, devices, melody, models
 from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
+from tydust_assetgen.generate.musicgen.layout import Clock, Layout, laid_out
 from tydust_assetgen.generate.musicgen.loading import Model, libraries
 from tydust_assetgen.generate.musicgen.memory import Keeper, with_memory
+from tydust_assetgen.generate.musicgen.outlook import licence
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.player import Piece, Tell, play
-from tydust_assetgen.generate.musicgen.text import stretches
-from tydust_assetgen.generate.musicgen.windows import frames_of, joins, section_ends, windows
 from tydust_assetgen.generate.protocol import Shelf
 
 if TYPE_CHECKING:
@@ -28,19 +27,18 @@ if TYPE_CHECKING:
 
     from tydust_assetgen.generate.musicgen.models import Source
 
-MARGIN_S = 4.0
-"""What is made beyond the asked length of a loop, at least, for the loop finder to choose from."""
+
+_PLAYING = 0.95
+"""Share of the work that is making codes; the rest is decoding."""
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What is to be played, and how long."""
 
     piece: Piece
-    seconds: float
-    """All of it, the loop finder's margin included."""
+    layout: Layout
     facts: Facts
-    joins_s: tuple[float, ...]
 
 
 def perform(brief: Brief, shelf: Shelf, keeper: Keeper, tell: Tell) -> Take:
@@ -51,23 +49,35 @@ def perform(brief: Brief, shelf: Shelf, keeper: Keeper, tell: Tell) -> Take:
     """
     parameters = msgspec.convert(brief.parameters, MusicGenParameters)
     source = here(parameters, shelf)
-    device = devices.kind(parameters)
-    tell(0.0, f"loading {source.name}")
+    device, dtype = machine(parameters)
+    rising = _rising(tell)
+    rising(0.0, f"loading {source.name}")
 
     def work() -> Take:
-        model = keeper.model(source, device=device, dtype=parameters.dtype)
-        return _take(brief, parameters, shelf, model, tell)
+        model = keeper.model(source, device=device, dtype=dtype)
+        return _take(brief, parameters, shelf, model, rising)
 
-    return with_memory(work, device=device, model=parameters.model)
+    return with_memory(work, device=device, model=parameters.model, relieve=keeper.let_go)
+
+
+def _rising(tell: Tell) -> Tell:
+    """The same, but it never goes back: not for a second try either."""
+    furthest = 0.0
+
+    def told(share: float, note: str) -> None:
+        nonlocal furthest
+        furthest = max(furthest, min(share, 1.0))
+        tell(furthest, note)
+
+    return told
 
 
 def _take(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, model: Model, tell: Tell) -> Take:
-    plan = _planned(brief, parameters, shelf, model.musicgen)
-    codes = play(model.musicgen, plan.piece, lambda share, note: tell(0.95 * share, note))
-    samples = heard(model.musicgen, plan, codes, lambda share: tell(0.95 + 0.05 * share, "decoding"))
+    plan = planned(brief, parameters, shelf, model.musicgen)
+    samples = sounded(model.musicgen, plan, tell)
     audio, notes = _evened(samples, plan, parameters, model.musicgen.sample_rate)
     tell(1.0, "")
-    return Take(audio, plan.facts, _provenance(model, brief, parameters), notes)
+    return Take(audio, plan.facts, _provenance(model, brief, machine(parameters)[1]), notes)
 
 
 def here(parameters: MusicGenParameters, shelf: Shelf) -> Source:
@@ -79,37 +89,47 @@ def here(parameters: MusicGenParameters, shelf: Shelf) -> Source:
     source = models.find(parameters.model, parameters.revision, shelf.root)
     if source.folder is None:
         what = f"the weights of `{source.name}` are not on this machine"
-        raise UnavailableError(what, hint=f"fetch them: `assetgen models pull {source.name}`")
+        hint = f"fetch them: `assetgen models pull {source.repository}`" if source.repository else "see `model`"
+        raise UnavailableError(what, hint=hint)
     return source
 
 
-def margin_s(near_s: float, bpm: float, beats_per_bar: int = 4) -> float:
-    """Four seconds or two bars, whichever is longer, but at most a quarter of the track."""
-    two_bars_s = 2 * beats_per_bar * 60.0 / bpm if bpm else 0.0
-    return min(max(MARGIN_S, two_bars_s), near_s / 4)
+def machine(parameters: MusicGenParameters) -> tuple[str, str]:
+    """Device and number format of the transformer, `auto` decided.
+
+    Raises:
+        UnavailableError: this machine does not have what is asked for.
+    """
+    device = devices.kind(parameters)
+    if device == "cuda" and not devices.cuda_devices():
+        hint = 'use `device = "auto"`, which takes the CPU where it must'
+        raise UnavailableError("there is no CUDA device here", hint=hint)
+    if device == "cpu" and parameters.dtype == "float16":
+        hint = 'use `dtype = "auto"`, which takes float32 on a CPU'
+        raise UnavailableError("there is no CUDA device here, and a CPU can't play in `float16`", hint=hint)
+    if parameters.dtype != "auto":
+        return device, parameters.dtype
+    return device, "float16" if device == "cuda" else "float32"
 
 
-def _planned(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, musicgen: Any) -> _Plan:
-    rate_hz, frame_rate = musicgen.sample_rate, musicgen.frame_rate
+def planned(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, musicgen: Any) -> Plan:
+    """A brief, ready to be played by audiocraft's `MusicGen`."""
+    clock = Clock(musicgen.max_duration, musicgen.frame_rate)
     tune, facts = _melody(brief, parameters, shelf, musicgen)
-    near_s = facts.loop_frames / rate_hz if facts.loop_frames else brief.duration_s
-    seconds = near_s + (margin_s(near_s, facts.bpm or brief.bpm, facts.beats_per_bar) if brief.loop else 0.0)
-    before = _before(brief, parameters, shelf, musicgen)
-    led = stretches(brief, per_section=parameters.per_section)
-    row = windows(
-        section_ends([each.seconds for each in led], frames_of(seconds, frame_rate), frame_rate),
-        segment=int(musicgen.max_duration * frame_rate),
-        stride=_stride(parameters, musicgen),
+    before = _before(brief, parameters, shelf, musicgen, clock)
+    layout = laid_out(
+        brief,
+        parameters,
+        clock,
+        near_s=facts.loop_frames / musicgen.sample_rate,
+        bar_s=facts.beats_per_bar * 60.0 / facts.bpm if facts.bpm else 0.0,
         before=0 if before is None else before.shape[-1],
     )
-    piece = Piece(tuple(each.text for each in led), row, brief.seed, parameters, tune, before)
-    near = round(near_s * rate_hz) if brief.loop else 0
-    facts = msgspec.structs.replace(facts, loop_frames=0, near_frames=near, sections=_sections(brief))
-    return _Plan(piece, seconds, facts, tuple(frame / frame_rate for frame in joins(row)))
-
-
-def _stride(parameters: MusicGenParameters, musicgen: Any) -> int:
-    return int(parameters.extend_stride * musicgen.frame_rate)
+    piece = Piece(layout.texts, layout.windows, brief.seed, parameters, tune, before)
+    near = round(layout.near_s * musicgen.sample_rate) if brief.loop else 0
+    return Plan(
+        piece, layout, msgspec.structs.replace(facts, loop_frames=0, near_frames=near, sections=_sections(brief))
+    )
 
 
 def _melody(
@@ -130,7 +150,9 @@ def _melody(
     return torch.from_numpy(melody.fitted(audio_or_none, rate_hz, channels)), Facts()
 
 
-def _before(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, musicgen: Any) -> torch.Tensor | None:
+def _before(
+    brief: Brief, parameters: MusicGenParameters, shelf: Shelf, musicgen: Any, clock: Clock
+) -> torch.Tensor | None:
     """The codes of what the track carries on from: as much of its end as a window hears."""
     import torch
 
@@ -138,8 +160,8 @@ def _before(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, musicgen
     if audio is None:
         return None
     samples = melody.fitted(audio, musicgen.sample_rate, musicgen.audio_channels)
-    frames = int(musicgen.max_duration * musicgen.frame_rate) - _stride(parameters, musicgen)
-    end = melody.tail(samples, frames, round(musicgen.sample_rate / musicgen.frame_rate))
+    hop = round(musicgen.sample_rate / musicgen.frame_rate)
+    end = melody.tail(samples, clock.segment - clock.stride(parameters), hop)
     with torch.no_grad():
         codes: torch.Tensor = musicgen.compression_model.encode(torch.from_numpy(end)[None].to(musicgen.device))[0]
     return codes
@@ -153,32 +175,49 @@ def _sections(brief: Brief) -> tuple[SectionTime, ...]:
     )
 
 
-def heard(musicgen: Any, plan: _Plan, codes: torch.Tensor, progress: Callable[[float], None]) -> NDArray[np.float32]:
-    """The sound `[C, n]`, exactly as long as planned, without what the track carries on from."""
+def sounded(musicgen: Any, plan: Plan, tell: Tell) -> NDArray[np.float32]:
+    """The sound `[C, n]` as the model makes it, exactly as long as planned, without what the track carries on from."""
     import torch
 
     from tydust_assetgen.generate.musicgen.sound import decoded
 
+    codes = play(musicgen, plan.piece, lambda share, note: tell(_PLAYING * share, note))
     with torch.no_grad():
-        sound = decoded(musicgen.compression_model, codes, progress=progress)
+        sound = decoded(musicgen.compression_model, codes, progress=lambda share: tell(_after(share), "decoding"))
     before = plan.piece.before
     skipped = 0 if before is None else round(before.shape[-1] * musicgen.sample_rate / musicgen.frame_rate)
-    frames = round(plan.seconds * musicgen.sample_rate)
+    frames = round(plan.layout.seconds * musicgen.sample_rate)
     return np.ascontiguousarray(sound[:, skipped : skipped + frames].float().cpu().numpy())
 
 
+def _after(share: float) -> float:
+    return _PLAYING + (1 - _PLAYING) * share
+
+
 def _evened(
-    samples: NDArray[np.float32], plan: _Plan, parameters: MusicGenParameters, rate_hz: int
+    samples: NDArray[np.float32], plan: Plan, parameters: MusicGenParameters, rate_hz: int
 ) -> tuple[Audio, tuple[str, ...]]:
-    return Audio(samples, rate_hz), ()
+    """What the joins did to the level is taken back, and a mono sound is made wide where that is asked for."""
+    from tydust_assetgen.generate.musicgen.levels import evened
+    from tydust_assetgen.generate.musicgen.stereo import widened
+
+    notes: tuple[str, ...] = ()
+    if plan.layout.joins_s:
+        starts_s = [section.start_s for section in plan.facts.sections]
+        samples, notes = evened(samples, rate_hz, plan.layout.joins_s, starts_s)
+    if parameters.width and samples.shape[0] == 1:
+        samples = widened(samples, rate_hz, parameters.width)
+    return Audio(samples, rate_hz), notes
 
 
-def _provenance(model: Model, brief: Brief, parameters: MusicGenParameters) -> Provenance:
+def _provenance(model: Model, brief: Brief, dtype: str) -> Provenance:
+    source = model.source
+    weights = fingerprint(source.folder)[:16] if source.folder else ""
     return Provenance(
-        generator="musicgen",
-        version="1",
-        licence=parameters.licence or model.source.licence,
-        model=model.source.repository or model.source.name,
-        revision=model.source.revision or fingerprint(model.source.folder)[:16],
-        libraries=libraries(),
+        generator=MusicGen.name,
+        version=MusicGen.version,
+        licence=licence(brief),
+        model=source.repository or source.name,
+        revision=source.revision or weights,
+        libraries={**libraries(), "device": model.device, "dtype": dtype},
     )

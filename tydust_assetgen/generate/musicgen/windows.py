@@ -40,7 +40,8 @@ def windows(ends: Sequence[int], *, segment: int, stride: int, before: int = 0) 
     Args:
         ends: Where each text's stretch ends, in frames from the beginning, rising; the last one is the track's end.
         segment: Frames that the model hears at most.
-        stride: Frames by which it moves on once a segment is full; the rest of it is heard again. Below `segment`.
+        stride: Frames by which it moves on once a segment is full; the rest of it is heard again. Only where one
+            window is enough may it be `segment` or more.
         before: Frames of another sound that the track carries on from.
 
     Returns:
@@ -50,7 +51,7 @@ def windows(ends: Sequence[int], *, segment: int, stride: int, before: int = 0) 
     at = 0
     for text, end in enumerate(ends):
         while at < end:
-            prompt = min(before + at, segment - stride)
+            prompt = min(before + at, max(segment - stride, 0))
             new = min(end - at, segment - prompt)
             found.append(Window(at, prompt, new, text))
             at += new
