@@ -1,0 +1,237 @@
+"""A checkpoint becomes a model on its device. A `Source` walks in, out walks a `Model`: audiocraft's own, ready.
+
+Weights are mapped, not read; the language model is built without memory and takes them over, each converted once to
+the type that audiocraft gives it. No initialiser runs. Nothing is fetched, and nothing is unpickled but tensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tydust_assetgen.errors import GenerationError, UnavailableError
+from tydust_assetgen.generate.musicgen import checkpoint, separator
+from tydust_assetgen.generate.musicgen.checkpoint import Traits
+from tydust_assetgen.generate.musicgen.imports import prepare
+from tydust_assetgen.generate.musicgen.models import Source
+from tydust_assetgen.generate.musicgen.needs import needs, separator_file
+
+_LONGEST_STRIDE_S = 30.0
+_TRAINING_ONLY = (
+    "conditioners.self_wav.chroma_stem.cache_path",
+    "conditioners.args.merge_text_conditions_p",
+    "conditioners.args.drop_desc_p",
+)
+"""What audiocraft's own loader takes out of a configuration as well."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is ready to perform."""
+
+    musicgen: Any
+    """`audiocraft.models.musicgen.MusicGen`."""
+    device: str
+    traits: Traits
+    source: Source
+
+
+def load(source: Source, *, device: str, dtype: str) -> Model:
+    """Load a model, as `MusicGen.get_pretrained` would: the same weights in the same types.
+
+    Args:
+        source: as `models.find` gives it.
+        device: `cuda` or `cpu`.
+        dtype: of the transformer: `auto` (float16 on CUDA, float32 on a CPU), `float32`, `float16`, `bfloat16`.
+
+    Raises:
+        UnavailableError: a file is not here; the hint is the line that fetches it.
+        GenerationError: the checkpoint is refused, or its weights don't fit its configuration.
+    """
+    folder, traits = ready(source)
+    wanted = dtype if dtype != "auto" else "float16" if device == "cuda" else "float32"
+    if device == "cpu" and wanted != "float32":
+        raise GenerationError(f"`{wanted}` needs CUDA: on a CPU the model is `float32`", hint='leave `dtype` at "auto"')
+    with _quiet():
+        from audiocraft.models.musicgen import MusicGen
+
+        lm = _language_model(folder, device, wanted)
+        codec = _codec(folder, device)
+        # Its constructor refuses windows that are shorter than its default stride, which is then set per track.
+        made = MusicGen(str(folder), codec, lm, max_duration=max(traits.segment_s, _LONGEST_STRIDE_S))
+    made.max_duration = traits.segment_s
+    made.autocast = _autocast(device, wanted)
+    return Model(made, device, traits, source)
+
+
+def ready(source: Source) -> tuple[Path, Traits]:
+    """The folder of a model of which all is here and in order.
+
+    Raises:
+        UnavailableError, GenerationError: as `load`.
+    """
+    if source.folder is None:
+        mend = f"assetgen models pull {source.name}" if source.repository else "give a folder that has both files"
+        raise UnavailableError(f"the model `{source.name}` is not here", hint=mend)
+    if reason := checkpoint.refusal(source.folder):
+        raise GenerationError(f"the model `{source.name}` can't be used: {reason}")
+    traits = checkpoint.traits(source.folder)
+    for need in needs(traits):
+        if need.here is None:
+            raise UnavailableError(
+                f"the {need.what} `{need.name}` of the model `{source.name}` is not here", hint=need.mend
+            )
+    return source.folder, traits
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what decides the sound, for the provenance."""
+    return {name: metadata.version(name) for name in ("torch", "audiocraft", "transformers")}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No network, no bars of other libraries, and not the warnings that audiocraft's age brings."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if "huggingface_hub" in sys.modules:
+        sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
+        prepare()
+        from transformers.utils import logging
+
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            if shown:
+                logging.enable_progress_bar()
+
+
+def _package(path: Path) -> dict[str, Any]:
+    """What a file holds, its tensors mapped."""
+    import torch
+
+    try:
+        package: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        raise GenerationError(f"`{path}` can't be loaded: {str(error).strip().splitlines()[0][:200]}") from error
+    return package
+
+
+def _language_model(folder: Path, device: str, dtype: str) -> Any:
+    """The transformer with its conditioners."""
+    from omegaconf import OmegaConf
+
+    package = _package(folder / "state_dict.bin")
+    config = OmegaConf.create(package["xp.cfg"])
+    config.device, config.dtype = device, dtype
+    for path in _TRAINING_ONLY:
+        _drop(config, path.split("."))
+    lm = _empty(config, _conditioners(config))
+    _take_over(lm, package["best_state"], device, folder)
+    lm.eval()
+    lm.cfg = config
+    return lm
+
+
+def _drop(config: Any, path: list[str]) -> None:
+    for name in path[:-1]:
+        config = config.get(name)
+        if config is None:
+            return
+    config.pop(path[-1], None)
+
+
+def _conditioners(config: Any) -> Any:
+    """Made on the device: their encoders bring their own weights. Chroma is prepared as `get_pretrained` does."""
+    from audiocraft.models import builders
+
+    path = separator_file() if "self_wav" in config.conditioners else None
+    with separator.given(path) if path else contextlib.nullcontext():
+        provider = builders.get_conditioner_provider(config.transformer_lm.dim, config).to(config.device)
+    if "self_wav" in provider.conditioners:
+        provider.conditioners["self_wav"].match_len_on_eval = True
+        provider.conditioners["self_wav"]._use_masking = False
+    return provider
+
+
+def _empty(config: Any, provider: Any) -> Any:
+    """The transformer as the configuration describes it, without memory for its weights."""
+    import torch
+    from audiocraft.models import builders
+    from audiocraft.models.lm import LMModel
+    from omegaconf import OmegaConf
+
+    shape: Any = OmegaConf.to_container(config.transformer_lm, resolve=True)
+    old_pattern = {"modeling": shape.pop("q_modeling", None), "delay": {"delays": list(range(shape["n_q"]))}}
+    named = config.codebooks_pattern.modeling is not None
+    fuser = builders.get_condition_fuser(config)
+    shape["cross_attention"] = bool(shape.get("cross_attention")) or bool(fuser.fuse2cond["cross"])
+    with torch.device("meta"):
+        return LMModel(
+            pattern_provider=builders.get_codebooks_pattern_provider(
+                shape["n_q"], config.codebooks_pattern if named else OmegaConf.create(old_pattern)
+            ),
+            condition_provider=provider,
+            fuser=fuser,
+            cfg_dropout=config.classifier_free_guidance.training_dropout,
+            cfg_coef=config.classifier_free_guidance.inference_coef,
+            attribute_dropout=OmegaConf.to_container(config.attribute_dropout, resolve=True),
+            dtype=getattr(torch, config.dtype),
+            device="meta",
+            **shape,
+        )
+
+
+def _take_over(model: Any, state: dict[str, Any], device: str, folder: Path) -> None:
+    """Give a model its weights, each as a copy of its own in the type that the model has for it."""
+    types = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    try:
+        for name in list(state):
+            state[name] = state[name].to(device=device, dtype=types.get(name, state[name].dtype), copy=True)
+        model.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        if "memory" in str(error):
+            raise
+        raise GenerationError(f"the weights in `{folder}` don't fit its configuration: {str(error)[:300]}") from error
+    empty = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
+    if empty:
+        raise GenerationError(f"the weights in `{folder}` lack `{empty[0]}`")
+
+
+def _codec(folder: Path, device: str) -> Any:
+    """EnCodec, always in full precision: from the folder, or from the hub cache when the file only names one."""
+    from audiocraft.models import builders
+    from audiocraft.models.encodec import HFEncodecCompressionModel
+    from omegaconf import OmegaConf
+
+    package = _package(folder / "compression_state_dict.bin")
+    if "pretrained" in package:
+        from transformers import EncodecModel
+
+        made = EncodecModel.from_pretrained(package["pretrained"], use_safetensors=True, local_files_only=True)
+        return HFEncodecCompressionModel(made).to(device).eval()
+    config = OmegaConf.create(package["xp.cfg"])
+    config.device = device
+    codec = builders.get_compression_model(config)
+    codec.load_state_dict(package["best_state"])
+    return codec.eval()
+
+
+def _autocast(device: str, dtype: str) -> Any:
+    """As audiocraft has it: none in full precision, otherwise to the transformer's type."""
+    import torch
+    from audiocraft.utils.autocast import TorchAutocast
+
+    if dtype == "float32":
+        return TorchAutocast(enabled=False)
+    return TorchAutocast(enabled=True, device_type=device, dtype=getattr(torch, dtype))
