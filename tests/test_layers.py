@@ -14,13 +14,16 @@ PACKAGE = REPOSITORY / "tydust_assetgen"
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "audio", "events", "flow", "version"}),
     frozenset(
-        {"manifest", "prompt", "lockfile", "keys", "disk", "state", "measure", "codec", "resample", "report", "lint"}
+        {
+            *("manifest", "prompt", "lockfile", "keys", "takes", "disk", "state", "measure", "codec", "resample"),
+            *("report", "lint"),
+        }
     ),
     frozenset({"planning", "reasons", "generate", "finish", "verify", "scoring", "store", "publish", "plot"}),
     frozenset(
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
-            *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing"),
+            *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest", "choosing"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),

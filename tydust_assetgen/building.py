@@ -16,14 +16,14 @@ from pathlib import Path
 
 from tydust_assetgen import codec, disk, events
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.estimate import FINISHING, Rates, rate_name
+from tydust_assetgen.estimate import FINISHING, Rates, pieces, rate_name
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
 from tydust_assetgen.ledger import Ledger, entry_of
 from tydust_assetgen.lineup import Lineup
-from tydust_assetgen.orders import Bench, Order, jobs_for, slots_of, track_job
+from tydust_assetgen.orders import Bench, Order, jobs_for, perform_job, slots_of, track_job
 from tydust_assetgen.outcome import Options, Report, Result
 from tydust_assetgen.planning import Plan, Step
 from tydust_assetgen.project import Project
@@ -49,7 +49,7 @@ def build(
 
     Raises:
         ManifestError: the manifest is not right. Nothing on the disk was changed.
-        UsageError: `options.slots` names a slot that the manifest does not have.
+        UsageError: `options` name a slot or a take that there is not.
         BusyError: another build is at work and `options.wait` is false.
         KeyboardInterrupt: what was done before is kept.
     """
@@ -57,7 +57,8 @@ def build(
     begun = time.monotonic()
 
     def look() -> Survey:
-        return survey(project, slots=options.slots, force=options.force, thorough=options.prune)
+        slots, picks = options.slots, options.picks
+        return survey(project, slots=slots, force=options.force, thorough=options.prune, picks=picks)
 
     def announce() -> None:
         tell(events.Waiting(message="another build is at work here, waiting for it"))
@@ -244,7 +245,10 @@ class _Build:
                 self._go_on(pool, answer.slot, made=made)
             case Performed():
                 assert isinstance(job, PerformJob)
-                self._receive_batch(pool, [by_slot[slot] for slot in job.slots], answer)
+                self.rates.learn(rate_name(job.briefs[0]), sum(b.duration_s for b in job.briefs), answer.seconds)
+                self._receive_batch(pool, by_slot, job, None)
+            case Trouble() if isinstance(job, PerformJob):
+                self._receive_batch(pool, by_slot, job, answer)
             case Trouble():
                 for slot in slots_of(job):
                     self._fail(by_slot[slot].step, answer)
@@ -267,26 +271,48 @@ class _Build:
                 estimate_s = self.rates.step_s(order.step)
                 step = order.step
                 self.tell(events.Started(slot=slot, action=step.action, reasons=_words(step), estimate_s=estimate_s))
-            self.tell(events.Progressed(slot=slot, stage=answer.stage, share=answer.share, note=answer.note))
+            share = order.share(answer.number, answer.share) if isinstance(job, PerformJob) else answer.share
+            self.tell(events.Progressed(slot=slot, stage=answer.stage, share=share, note=answer.note))
 
     def _receive(self, order: Order, made: Made) -> bool:
         brief = order.step.recipe.brief
-        self.rates.learn(rate_name(brief), brief.duration_s, made.generate_s)
-        self.rates.learn(FINISHING, brief.duration_s * len(made.verified), made.finish_s)
+        self.rates.learn(rate_name(brief), brief.duration_s * made.generated, made.generate_s)
+        self.rates.learn(FINISHING, brief.duration_s * pieces(order.step), made.finish_s)
         order.ready.extend(made.verified)
         published = self._finish_slot(order, made.facts, made.provenance, made.notes)
         if published:
-            self.tally.generated += made.generated or order.performed
+            self.tally.generated += bool(made.generated or order.performed)
             self.tally.finished += made.finished
             self.tally.encoded += 1
         return published
 
-    def _receive_batch(self, pool: Pool, orders: list[Order], answer: Performed) -> None:
-        seconds = sum(order.step.recipe.brief.duration_s for order in orders)
-        self.rates.learn(rate_name(orders[0].step.recipe.brief), seconds, answer.seconds)
-        for order in orders:
-            order.performed = True
-            pool.submit(track_job(order, self.bench), first=True)
+    def _receive_batch(self, pool: Pool, by_slot: dict[str, Order], job: PerformJob, trouble: Trouble | None) -> None:
+        """Takes are performed, or lost: then those that have others beside them are tried once more, each alone."""
+        entries = [(by_slot[slot], number) for slot, number in zip(job.slots, job.numbers, strict=True)]
+        for order, number in entries:
+            if trouble and len(entries) > 1 and len(order.takes) > 1:
+                pool.submit(perform_job([(order, number)], self.bench))
+            else:
+                order.settle(number, trouble)
+        for slot in slots_of(job):
+            if not by_slot[slot].pending:
+                self._after_batches(pool, by_slot[slot])
+
+    def _after_batches(self, pool: Pool, order: Order) -> None:
+        """All takes of a slot are performed or lost: finish what there is."""
+        if len(order.lost) < len(order.takes):
+            self._say_bugs(order)
+            return pool.submit(track_job(order, self.bench), first=True)
+        self._fail(order.step, next(iter(order.lost.values())))
+        return self._go_on(pool, order.step.slot, made=False)
+
+    def _say_bugs(self, order: Order) -> None:
+        for number, trouble in order.lost.items():
+            if trouble.traceback:
+                log = write_bug_log(self.project, trouble.traceback)
+                hint = f"this is our own bug; its traceback is in `{log}`"
+                words = f"take {number} could not be made: {trouble.message}"
+                self.tell(events.Warned(message=words, hint=hint, slot=order.step.slot))
 
     # what every slot ends with
 

@@ -29,6 +29,12 @@ def rate_name(brief: Brief) -> str:
     return f"{brief.generator} {model}" if model else brief.generator
 
 
+def pieces(step: Step) -> int:
+    """How often something of the track's length is finished, encoded or judged."""
+    judged = len(step.contenders) if len(step.contenders) > 1 and step.action in ("generate", "finish") else 0
+    return judged + sum(output.action == "make" for output in step.outputs)
+
+
 class Rates:
     """Seconds of work per second of audio, by generator. A lost or damaged file means that nothing is known yet."""
 
@@ -56,13 +62,12 @@ class Rates:
     def step_s(self, step: Step) -> float:
         """How long one step will take on one core."""
         brief = step.recipe.brief
-        files = sum(output.action == "make" for output in step.outputs)
-        finishing = self._rates.get(FINISHING, _FINISHING_S_PER_S) * brief.duration_s * files
+        finishing = self._rates.get(FINISHING, _FINISHING_S_PER_S) * brief.duration_s * pieces(step)
         match step.action:
             case "generate":
                 known = self._rates.get(rate_name(brief))
                 own = known * brief.duration_s if known else generator(brief.generator).estimate_s(brief)
-                return own + finishing
+                return own * len(step.perform) + finishing
             case "finish" | "encode":
                 return finishing
             case _:

@@ -112,6 +112,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     revision: str = ""
     libraries: dict[str, str] = {}
+    chosen: int = 0
+    """The number of the take that came out best of several; 0 where there was nothing to choose."""
 
 
 class SectionTime(msgspec.Struct, frozen=True):
@@ -181,6 +183,25 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fault(self) -> str:
         return "; ".join(mark.fault for mark in self.marks if mark.fault)
+
+
+class Entrant(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several takes, as it was judged."""
+
+    number: int
+    seed: int
+    take_key: str
+    scores: Scores | None = None
+    trouble: str = ""
+    """Why there are no scores."""
+
+
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """How the best of several takes was chosen."""
+
+    entrants: tuple[Entrant, ...]
+    chosen: int
+    """Its number."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
     keys: Keys
     outputs: tuple[int, ...]
     """Which of the recipe's outputs."""
+    contenders: tuple[int, ...] = (1,)
+    """The numbers of the takes of which the best is wanted."""
+    lost: dict[int, str] = {}
+    """Those of them that could not be made, with the reason."""
     afresh: Literal["", "master", "take"] = ""
     """From where on nothing is taken from the store (`--force`)."""
 
@@ -52,6 +56,9 @@ class PerformJob(msgspec.Struct, frozen=True, kw_only=True, tag="perform"):
     store: str
     shelf: ShelfList
     slots: tuple[str, ...]
+    """For each brief; a slot with several takes stands here as often."""
+    numbers: tuple[int, ...]
+    """Of the takes, within their slots."""
     briefs: tuple[Brief, ...]
     take_keys: tuple[str, ...]
 
@@ -63,7 +70,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, tag="made"):
     verified: tuple[Verified, ...]
     facts: Facts
     provenance: Provenance
-    generated: bool
+    generated: int
+    """How many takes."""
     finished: bool
     generate_s: float
     finish_s: float
@@ -113,6 +121,8 @@ class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag="progressed"):
     share: float
     note: str = ""
     """How it goes, such as `31 steps/s`."""
+    number: int = 0
+    """The number of the take that a batch is at; 0 for the whole slot."""
 
 
 class Performed(msgspec.Struct, frozen=True, kw_only=True, tag="performed"):

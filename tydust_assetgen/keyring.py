@@ -8,13 +8,14 @@ key, and so becomes stale with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from tydust_assetgen.codec import CODEC_VERSION, MAX_BYTES
 from tydust_assetgen.disk import digest_file
-from tydust_assetgen.errors import ManifestError, Problem
+from tydust_assetgen.errors import ManifestError, Problem, UsageError
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Brief, Recipe, Reference, Scalar
 from tydust_assetgen.generate.protocol import Shelf
@@ -23,6 +24,7 @@ from tydust_assetgen.keys import Keys, Versions, keys_of
 from tydust_assetgen.lockfile import LockFile
 from tydust_assetgen.manifest import SLOT, Manifest
 from tydust_assetgen.manifest.check import nearest
+from tydust_assetgen.scoring import SCORING_VERSION
 
 
 class Keyed(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class Keyring:
 
     manifest: Manifest
     lock: LockFile
+    picks: Mapping[str, int] = field(default_factory=dict)
+    """Takes to pin from now on, by slot; 0 takes a pin back. Other slots keep the pin that the lock file has."""
     _known: dict[str, Keyed] = field(default_factory=dict)
 
     def of(self, recipe: Recipe, trail: tuple[str, ...] = ()) -> Keyed:
@@ -51,6 +55,7 @@ class Keyring:
 
         Raises:
             ManifestError: a sound that it is to hear is not there, or its generator can't do what it asks.
+            UsageError: a pick of a take that the slot does not have.
         """
         if recipe.slot not in self._known:
             self._known[recipe.slot] = self._keyed(recipe, (*trail, recipe.slot))
@@ -59,12 +64,26 @@ class Keyring:
     def _keyed(self, recipe: Recipe, trail: tuple[str, ...]) -> Keyed:
         heard = tuple(self._heard(recipe, reference, trail) for reference in recipe.brief.references)
         brief = msgspec.structs.replace(recipe.brief, references=heard)
+        brief = msgspec.structs.replace(brief, pick=self._pick(recipe.slot, brief))
         recipe = msgspec.structs.replace(recipe, brief=brief)
         self._refuse(recipe)
         made_by = generator(brief.generator)
-        versions = Versions(generator=made_by.version, finish=FINISH_VERSION, codec=CODEC_VERSION)
+        versions = Versions(
+            generator=made_by.version,
+            finish=FINISH_VERSION,
+            codec=CODEC_VERSION,
+            scoring=SCORING_VERSION if brief.takes > 1 and not brief.pick else "",
+        )
         more = self._key_parameters(recipe.slot, brief)
         return Keyed(recipe=recipe, keys=keys_of(recipe, versions, more), versions=versions, key_parameters=more)
+
+    def _pick(self, slot: str, brief: Brief) -> int:
+        """The number of the take that a person chose: just now, or for the same brief in the lock file."""
+        if slot in self.picks:
+            return _checked(slot, self.picks[slot], brief.takes)
+        entry = self.lock.entry(slot) if brief.takes > 1 else None
+        pinned = entry is not None and msgspec.structs.replace(entry.brief, pick=0) == brief
+        return entry.brief.pick if entry and pinned and 0 <= entry.brief.pick <= brief.takes else 0
 
     def _key_parameters(self, slot: str, brief: Brief) -> dict[str, Scalar]:
         here = generator(brief.generator).key_parameters(brief, self._shelf)
@@ -123,6 +142,14 @@ class Keyring:
     @property
     def _shelf(self) -> Shelf:
         return Shelf(self.manifest.root)
+
+
+def _checked(slot: str, number: int, takes: int) -> int:
+    if 0 <= number <= takes and (takes > 1 or not number):
+        return number
+    if takes == 1:
+        raise UsageError(f"`{slot}` has one take only", hint="`takes = 4` in the manifest makes four to choose from")
+    raise UsageError(f"`{slot}` has takes 1 to {takes}, there is no take {number}", hint=f"`assetgen takes {slot}`")
 
 
 def _wrong(recipe: Recipe, message: str, hint: str = "") -> ManifestError:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tydust_assetgen.flow import Recipe, Scalar
+from tydust_assetgen.flow import Brief, Recipe, Scalar
+from tydust_assetgen.takes import candidates
 
 
 class Versions(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,19 +21,33 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
     generator: str
     finish: str
     codec: str
+    scoring: str = ""
+    """Empty where there is nothing to choose from."""
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 digests, hexadecimal. `outputs` stands in the order of the recipe's outputs."""
 
     take: str
+    """Of the one take, or of the picked one; of several, it stands for whichever is the best."""
     master: str
     outputs: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
+    """The take keys of all takes, in the order of their numbers."""
 
 
 def keys_of(recipe: Recipe, versions: Versions, key_parameters: Mapping[str, Scalar]) -> Keys:
     """The keys of one recipe. Equal recipes have equal keys on every machine."""
-    take = _digest("take", recipe.brief, versions.generator, dict(key_parameters))
+
+    def take_key(brief: Brief) -> str:
+        return _digest("take", brief, versions.generator, dict(key_parameters))
+
+    brief = recipe.brief
+    each = tuple(map(take_key, candidates(brief)))
+    if brief.takes > 1 and not brief.pick:
+        take = _digest("best take", brief, versions.generator, dict(key_parameters), versions.scoring)
+    else:
+        take = each[max(brief.pick, 1) - 1]
     master = _digest("master", take, recipe.finish, versions.finish)
     outputs = tuple(
         _digest(
@@ -45,7 +60,7 @@ def keys_of(recipe: Recipe, versions: Versions, key_parameters: Mapping[str, Sca
         )
         for output in recipe.outputs
     )
-    return Keys(take=take, master=master, outputs=outputs)
+    return Keys(take=take, master=master, outputs=outputs, candidates=each)
 
 
 def _digest(kind: str, *parts: object) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tydust_assetgen.flow import Brief, Verified
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Heard, Job, PerformJob, ShelfList, TrackJob
+from tydust_assetgen.jobs import Heard, Job, PerformJob, ShelfList, TrackJob, Trouble
 from tydust_assetgen.lockfile import LockEntry
 from tydust_assetgen.manifest import SLOT
 from tydust_assetgen.planning import Step
+from tydust_assetgen.takes import candidate
 
 
 @dataclass
@@ -24,13 +25,44 @@ class Order:
     missing: list[int] = field(default_factory=list)
     ready: list[Verified] = field(default_factory=list)
     started: bool = False
-    performed: bool = False
+    pending: set[int] = field(default_factory=set)
+    """Takes that are out to be performed in batches."""
+    performed: set[int] = field(default_factory=set)
+    """Takes that batches have brought."""
+    lost: dict[int, Trouble] = field(default_factory=dict)
+    """Takes that could not be made, and why."""
+    shares: dict[int, float] = field(default_factory=dict)
+    """How far each take of a batch is."""
+
+    @property
+    def takes(self) -> tuple[int, ...]:
+        """The numbers of the takes of which the best is published."""
+        return self.step.contenders
+
+    def share(self, number: int, share: float) -> float:
+        """How far the takes that are performed in batches are together, now that one of them is so far."""
+        if number:
+            self.shares[number] = share
+        return sum(self.shares.values()) / max(len(self.step.perform), 1)
+
+    def settle(self, number: int, trouble: Trouble | None) -> None:
+        """A take was performed, or is lost."""
+        self.pending.discard(number)
+        self.shares[number] = 1.0
+        if trouble:
+            self.lost[number] = trouble
+        else:
+            self.performed.add(number)
 
     @property
     def follows(self) -> frozenset[str]:
         """The slots whose sound its generator is to hear."""
         heard = self.step.recipe.brief.references if self.step.action == "generate" else ()
         return frozenset(one.path.removeprefix(SLOT) for one in heard if one.path.startswith(SLOT))
+
+
+Entry: TypeAlias = tuple[Order, int]
+"""One take of an order, by its number."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +92,17 @@ def jobs_for(orders: list[Order], bench: Bench) -> list[Job]:
     """A job for each slot; slots whose generator likes batches are first performed together, and those with the same
     parameters one after the other."""
     jobs: list[Job] = []
-    batches: dict[str, list[Order]] = {}
+    batches: dict[str, list[Entry]] = {}
     for order in orders:
         name = order.step.recipe.brief.generator
-        if order.step.action == "generate" and _in_batches(name):
-            batches.setdefault(name, []).append(order)
+        if order.step.perform and _in_batches(name):
+            batches.setdefault(name, []).extend((order, number) for number in order.step.perform)
         else:
             jobs.append(track_job(order, bench))
     for name, waiting in batches.items():
         size = generator(name).resources.batch
-        waiting = sorted(waiting, key=lambda order: [str(one) for one in order.step.recipe.brief.parameters.values()])
-        jobs.extend(_perform_job(waiting[at : at + size], bench) for at in range(0, len(waiting), size))
+        waiting = sorted(waiting, key=lambda entry: [str(one) for one in _brief(entry).parameters.values()])
+        jobs.extend(perform_job(waiting[at : at + size], bench) for at in range(0, len(waiting), size))
     return jobs
 
 
@@ -89,20 +121,31 @@ def track_job(order: Order, bench: Bench) -> TrackJob:
         recipe=step.recipe,
         keys=step.keys,
         outputs=tuple(order.missing),
+        contenders=order.takes,
+        lost={number: trouble.message for number, trouble in order.lost.items()},
         afresh=afresh,
     )
 
 
-def _perform_job(orders: list[Order], bench: Bench) -> PerformJob:
-    briefs = tuple(order.step.recipe.brief for order in orders)
+def perform_job(entries: Sequence[Entry], bench: Bench) -> PerformJob:
+    """One batch. Its takes are out from now on."""
+    for order, number in entries:
+        order.pending.add(number)
+    briefs = tuple(map(_brief, entries))
     return PerformJob(
         store=str(bench.store),
         shelf=bench.shelf(briefs),
-        slots=tuple(order.step.slot for order in orders),
+        slots=tuple(order.step.slot for order, _ in entries),
+        numbers=tuple(number for _, number in entries),
         briefs=briefs,
-        take_keys=tuple(order.step.keys.take for order in orders),
+        take_keys=tuple(order.step.keys.candidates[number - 1] for order, number in entries),
     )
 
 
+def _brief(entry: Entry) -> Brief:
+    order, number = entry
+    return candidate(order.step.recipe.brief, number)
+
+
 def slots_of(job: Job) -> tuple[str, ...]:
-    return job.slots if isinstance(job, PerformJob) else (job.recipe.slot,)
+    return tuple(dict.fromkeys(job.slots)) if isinstance(job, PerformJob) else (job.recipe.slot,)

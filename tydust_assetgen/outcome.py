@@ -18,6 +18,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Worker processes; 0 for as many as there are cores."""
     prune: bool = False
     """Remove what the manifest no longer asks for."""
+    picks: dict[str, int] = {}
+    """Takes to pin, by slot; 0 takes the pin back and lets the best take win."""
     wait: bool = True
     """Wait for another build that is at work here."""
 

@@ -39,6 +39,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """For each output the digest of the bytes that the store has for its key; empty when it has none."""
     master: bool = False
     take: bool = False
+    candidates: tuple[int, ...] = ()
+    """The numbers of those of its takes that are there."""
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputStep, ...]
     key_parameters: dict[str, Scalar] = {}
     entry: LockEntry | None = None
+    contenders: tuple[int, ...] = (1,)
+    """The numbers of the takes of which the best is published: often it is clear beforehand, and only one."""
+    perform: tuple[int, ...] = ()
+    """Those of them that must be generated."""
 
     @property
     def slot(self) -> str:
@@ -123,16 +129,34 @@ def plan_slot(situation: Situation) -> Step:
     verdicts = [_judge(situation, index) for index in range(len(situation.recipe.outputs))]
     outputs = tuple(output for output, _ in verdicts)
     reasons = [reason for _, found in verdicts for reason in found]
+    action = _action(situation, outputs)
     return Step(
         recipe=situation.recipe,
         keys=situation.keys,
         versions=situation.versions,
-        action=_action(situation, outputs),
+        action=action,
         reasons=tuple(dict.fromkeys(reasons)),
         outputs=outputs,
         key_parameters=situation.key_parameters,
         entry=situation.entry,
+        contenders=_contenders(situation),
+        perform=_perform(situation) if action == "generate" else (),
     )
+
+
+def _contenders(situation: Situation) -> tuple[int, ...]:
+    """All takes of the slot, where neither a person has picked one nor the lock file knows which was the best."""
+    brief, entry = situation.recipe.brief, situation.entry
+    if brief.pick:
+        return (brief.pick,)
+    same = entry is not None and entry.take_key == situation.keys.take and not situation.forced
+    chosen = entry.provenance.chosen if entry and same else 0
+    return (chosen,) if 1 <= chosen <= brief.takes else tuple(range(1, brief.takes + 1))
+
+
+def _perform(situation: Situation) -> tuple[int, ...]:
+    held = () if situation.forced else situation.held.candidates
+    return tuple(number for number in _contenders(situation) if number not in held)
 
 
 def _action(situation: Situation, outputs: tuple[OutputStep, ...]) -> Action:
@@ -141,7 +165,7 @@ def _action(situation: Situation, outputs: tuple[OutputStep, ...]) -> Action:
         return "generate"
     if "make" in wanted:
         held = situation.held
-        return "encode" if held.master else "finish" if held.take else "generate"
+        return "encode" if held.master else "finish" if held.take or not _perform(situation) else "generate"
     ladder: tuple[Action, ...] = ("restore", "relock", "blocked")
     return next((action for action in ladder if action in wanted), "fresh")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from tydust_assetgen.flow import Output, Recipe, Scalar
+from tydust_assetgen.flow import Brief, Output, Recipe, Scalar
 from tydust_assetgen.keys import Versions
 from tydust_assetgen.lockfile import LockEntry
 
@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal[
     "generator upgraded",
     "finishing upgraded",
     "encoder upgraded",
+    "scoring upgraded",
     "modified by hand",
     "in the way",
     "hand-made",
@@ -45,7 +46,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
         match self.kind:
             case "recipe changed":
                 return f"{self.field}: {self.old} -> {self.new}"
-            case "generator upgraded" | "finishing upgraded" | "encoder upgraded":
+            case "generator upgraded" | "finishing upgraded" | "encoder upgraded" | "scoring upgraded":
                 return f"{self.kind}: {self.old} -> {self.new}"
             case "output damaged":
                 return f"`{self.path}` is damaged: {self.new}"
@@ -84,7 +85,7 @@ def changes(entry: LockEntry | None, wanted: Wanted, old_output: Output) -> tupl
     same_maker = entry.brief.generator == recipe.brief.generator
     fields = [
         *_differences("", {"title": entry.title, "game": entry.game}, {"title": recipe.title, "game": recipe.game}),
-        *_differences("", msgspec.to_builtins(entry.brief), msgspec.to_builtins(recipe.brief)),
+        *_differences("", _in_words(entry.brief), _in_words(recipe.brief)),
         *_differences("", msgspec.to_builtins(entry.finish), msgspec.to_builtins(recipe.finish)),
         *_differences(f"{new_output.codec}.", msgspec.to_builtins(old_output), msgspec.to_builtins(new_output)),
         *(_differences("", entry.key_parameters, more) if same_maker else ()),
@@ -98,8 +99,14 @@ def _upgrades(old: Versions, new: Versions) -> tuple[Reason, ...]:
         ("generator upgraded", old.generator, new.generator),
         ("finishing upgraded", old.finish, new.finish),
         ("encoder upgraded", old.codec, new.codec),
+        *((("scoring upgraded", old.scoring, new.scoring),) if old.scoring and new.scoring else ()),
     )
     return tuple(Reason(kind=kind, old=before, new=after) for kind, before, after in named if before != after)
+
+
+def _in_words(brief: Brief) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(brief)
+    return {**plain, "pick": plain["pick"] or "the best"}
 
 
 def _differences(prefix: str, old: object, new: object) -> list[Reason]:

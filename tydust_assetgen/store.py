@@ -20,7 +20,7 @@ import msgspec
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.disk import digest_bytes, remove, write_atomic
 from tydust_assetgen.errors import StoreError
-from tydust_assetgen.flow import Facts, Master, Provenance, Take, Verified
+from tydust_assetgen.flow import Contest, Facts, Master, Provenance, Take, Verified
 
 Kind: TypeAlias = Literal["takes", "masters", "outputs"]
 _KINDS: tuple[Kind, ...] = ("takes", "masters", "outputs")
@@ -122,7 +122,17 @@ class Store:
             return None
         return Master(audio, record.loop, record.facts, record.provenance, record.notes)
 
+    def contest(self, key: str) -> Contest | None:
+        """How the take under a key was chosen from several, or `None`."""
+        try:
+            return msgspec.json.decode(self._contest_path(key).read_bytes(), type=Contest)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
     # writing
+
+    def put_contest(self, key: str, contest: Contest) -> None:
+        self._write(self._contest_path(key), msgspec.json.encode(contest, order="deterministic"))
 
     def put_take(self, key: str, take: Take) -> None:
         audio = self._put_audio(take.audio)
@@ -200,6 +210,9 @@ class Store:
                 remove(path)
         own = [path.name for path in _files(self.root / "adopted")] if adopted is None else adopted
         freed = self._drop_unreferenced(seen | set(own))
+        for path in _files(self.root / "records" / "contests"):
+            if self._record("takes", path.stem, TakeRecord, use=False) is None:
+                remove(path)  # its take is gone
         removed = len(records) - len(newest_first)
         return Collected(removed=removed, freed_bytes=freed, kept=len(newest_first), kept_bytes=total)
 
@@ -236,6 +249,9 @@ class Store:
 
     def _record_path(self, kind: Kind, key: str) -> Path:
         return self.root / "records" / kind / key[:2] / f"{key}.json"
+
+    def _contest_path(self, key: str) -> Path:
+        return self.root / "records" / "contests" / key[:2] / f"{key}.json"
 
     def _record(self, kind: Kind, key: str, type_: type[_R], *, use: bool = True) -> _R | None:
         path = self._record_path(kind, key)

@@ -7,7 +7,7 @@ written. Slots whose recipe, lock entry and files are as the last build left the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,6 +118,7 @@ class _Look:
             outputs=tuple(self.stored(key, lock) for key, lock in zip(keys.outputs, locked, strict=True)),
             master=self.store.has("masters", keys.master),
             take=self.store.has("takes", keys.take),
+            candidates=tuple(n for n, key in enumerate(keys.candidates, 1) if self.store.has("takes", key)),
         )
 
     def stored(self, key: str, lock: LockedOutput | None) -> str:
@@ -148,17 +149,25 @@ class _Look:
         return Seen(digest=digest, damage=damage(data, output.codec))
 
 
-def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, thorough: bool = False) -> Survey:
+def survey(
+    project: Project,
+    *,
+    slots: Iterable[str] = (),
+    force: bool = False,
+    thorough: bool = False,
+    picks: Mapping[str, int] | None = None,
+) -> Survey:
     """Look at a project and plan.
 
     Args:
         slots: only these; all when empty.
         force: make these slots again, whatever is there. Needs `slots`.
         thorough: settle nothing by the last build's word, and look for orphans in every lock entry.
+        picks: takes to pin, by slot; 0 takes the pin back.
 
     Raises:
         ManifestError: the manifest is not right; all its problems at once.
-        UsageError: a slot that the manifest does not have.
+        UsageError: a slot that the manifest does not have, or a pick of a take that the slot does not have.
         AssetgenError: the lock file can't be read, or is from a newer assetgen.
     """
     manifest_digest = _digest_of(project.manifest)  # before it is read: an edit in between is noticed next time
@@ -172,14 +181,14 @@ def survey(project: Project, *, slots: Iterable[str] = (), force: bool = False, 
     known, left = _as_left(state)
     left = left if as_left and not thorough else {}
     settled = _settled(project, left, known, fingerprints)
-    if force:
-        settled = {slot: paths for slot, paths in settled.items() if slot not in set(wanted)}
+    again = set(wanted) if force else set(picks or ())
+    settled = {slot: paths for slot, paths in settled.items() if slot not in again}
     unsure = [slot for slot in wanted if slot not in settled]
     recipes = manifest.resolve(unsure)
     look = _Look(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
-    situations = [look.situation(keyed) for keyed in _keyed(recipes, Keyring(manifest, lock))]
+    situations = [look.situation(keyed) for keyed in _keyed(recipes, Keyring(manifest, lock, picks or {}))]
     orphans = _orphans(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})

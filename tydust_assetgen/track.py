@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tydust_assetgen import codec, finish, verify
+from tydust_assetgen.contest import Performer, choose
 from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.events import Stage
-from tydust_assetgen.flow import Check, Encoded, Master, Provenance, Recipe, Take, Verified
+from tydust_assetgen.flow import Check, Encoded, Master, Provenance, Recipe, Verified
 from tydust_assetgen.generate.protocol import Progress
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.hearing import shelf_of
@@ -48,32 +49,21 @@ class _Walk:
     job: TrackJob
     store: Store
     tell: Tell
-    generate_s: float = 0.0
-    made: set[str] = field(default_factory=set)
+    finished: bool = False
 
-    def take(self) -> Take:
-        if self.job.afresh != "take" and (held := self.store.take(self.job.keys.take)) is not None:
-            return held
-        begun = time.perf_counter()
-        brief = self.job.recipe.brief
+    def __post_init__(self) -> None:
+        self.performer = Performer(self.job, self.store, self._say_generating)
 
-        def progress(index: int, share: float, note: str = "") -> None:
-            del index
-            self.tell("generate", share * _GENERATED, note)
-
-        (take,) = generator(brief.generator).generate([brief], shelf_of(self.job.shelf, self.store), progress)
-        self.generate_s = time.perf_counter() - begun
-        self.made.add("take")
-        self.store.put_take(self.job.keys.take, take)
-        return take
+    def _say_generating(self, share: float, note: str) -> None:
+        self.tell("generate", share * _GENERATED, note)
 
     def master(self) -> Master:
         if not self.job.afresh and (held := self.store.master(self.job.keys.master)) is not None:
             return held
-        take = self.take()
+        chosen = choose(self.performer)
         self.tell("finish", _GENERATED)
-        master = finish.finish(take, self.job.recipe.finish)
-        self.made.add("master")
+        master = chosen.master or finish.finish(chosen.take, self.job.recipe.finish)
+        self.finished = True
         self.store.put_master(self.job.keys.master, master)
         return master
 
@@ -103,10 +93,10 @@ def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
         verified=verified,
         facts=master.facts,
         provenance=master.provenance,
-        generated="take" in walk.made,
-        finished="master" in walk.made,
-        generate_s=walk.generate_s,
-        finish_s=time.perf_counter() - begun - walk.generate_s,
+        generated=walk.performer.made,
+        finished=walk.finished,
+        generate_s=walk.performer.seconds,
+        finish_s=time.perf_counter() - begun - walk.performer.seconds,
         notes=tuple(dict.fromkeys([*_notes(job.recipe, master), *_warnings(verified)])),
     )
 

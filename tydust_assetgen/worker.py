@@ -55,8 +55,8 @@ def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
 
 
 def _answer(job: Job, answers: BinaryIO) -> Answer:
-    def tell(slot: str, stage: Stage, share: float, note: str = "") -> None:
-        write_frame(answers, Progressed(slot=slot, stage=stage, share=share, note=note))
+    def tell(slot: str, stage: Stage, share: float, note: str = "", number: int = 0) -> None:
+        write_frame(answers, Progressed(slot=slot, stage=stage, share=share, note=note, number=number))
 
     try:
         if isinstance(job, TrackJob):
@@ -64,9 +64,11 @@ def _answer(job: Job, answers: BinaryIO) -> Answer:
         if isinstance(job, InspectJob):
             return inspect_files(job)
         begun = time.perf_counter()
-        perform(
-            job, Store(Path(job.store)), lambda index, share, note="": tell(job.slots[index], "generate", share, note)
-        )
+
+        def progress(index: int, share: float, note: str = "") -> None:
+            tell(job.slots[index], "generate", share, note, job.numbers[index])
+
+        perform(job, Store(Path(job.store)), progress)
         return Performed(seconds=time.perf_counter() - begun)
     except AssetgenError as error:
         first = error.problems[0]

@@ -96,6 +96,14 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class MatchesText(Protocol):
+    """A generator that can tell how near a sound is to a text, which then counts when the best take is chosen."""
+
+    def text_match(self, audio: Audio, text: str) -> float | None:
+        """Cosine similarity, -1 to 1; `None` where nothing that can tell is installed."""
+
+
+@runtime_checkable
 class WritesMidi(Protocol):
     """A generator that has a score to show."""
 

@@ -19,6 +19,7 @@ PROGRAM: dict[str, Any] = {
     "generator": "composer",
     "duration": 60.0,
     "seed": 0,
+    "takes": 1,
     "loop": True,
     "loudness": -16.0,
     "true_peak": -2.0,

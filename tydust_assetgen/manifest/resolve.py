@@ -141,6 +141,7 @@ def _brief(parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Brief:
         prompt="",
         duration_s=whole_s,
         seed=pick(stack, "seed"),
+        takes=pick(stack, "takes"),
         loop=pick(stack, "loop"),
         genre=pick(stack, "genre", ""),
         key=layers.key_name(stack),

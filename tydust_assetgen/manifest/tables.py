@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, kw_only=True):
     bpm: Annotated[float, Meta(ge=20, le=300, description="beats per minute")] | None = None
     duration: Annotated[float, Meta(ge=0.5, le=600, description="length in seconds")] | None = None
     seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="another seed, another take")] | None = None
+    takes: Annotated[int, Meta(ge=1, le=16, description="how many takes are made, to publish the best")] | None = None
     loop: Annotated[bool, Meta(description="whether the end leads back into the beginning")] | None = None
     loudness: Annotated[float, Meta(ge=-40, le=-5, description="integrated loudness in LUFS")] | None = None
     true_peak: Annotated[float, Meta(ge=-20, le=0, description="highest true peak in dBTP")] | None = None

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tydust_assetgen.flow import Mark, Master, Recipe, Scores, Take
-from tydust_assetgen.scoring.music import key_mark, tempo_mark, text_mark
-from tydust_assetgen.scoring.signal import clipping_mark, level_mark, seam_mark, silence_mark
-from tydust_assetgen.scoring.steadiness import steadiness_mark
 
 __all__ = ["SCORING_VERSION", "WEIGHTS", "ranked", "score"]
 
 SCORING_VERSION = "1"
-"""Goes up when another take may come out best."""
+"""Goes into the take key of a slot with several takes: a new version means that another one may come out best."""
 
 WEIGHTS: dict[str, float] = {
     "text": 3.0,
@@ -44,18 +41,9 @@ def score(take: Take, master: Master, recipe: Recipe, text_match: float | None =
         recipe: what was asked. What it does not ask for gets no mark.
         text_match: cosine between the sound and the prompt, -1 to 1, where something could tell.
     """
-    brief = recipe.brief
-    found = (
-        text_mark(text_match),
-        key_mark(master, brief.key),
-        tempo_mark(master, brief.bpm),
-        seam_mark(master),
-        steadiness_mark(master, brief),
-        silence_mark(master),
-        clipping_mark(take),
-        level_mark(master, recipe.finish.target_lufs),
-    )
-    marks = tuple(_rounded(mark) for mark in found if mark is not None)
+    from tydust_assetgen.scoring.marks import marks_of  # numpy and scipy come with it, and planning needs neither
+
+    marks = tuple(map(_rounded, marks_of(take, master, recipe, text_match)))
     return Scores(marks=marks, total=_mean(marks))
 
 
