@@ -3,8 +3,8 @@
 CLAP (Wu et al., "Large-scale Contrastive Language-Audio Pretraining with Feature Fusion and Keyword-to-Caption
 Augmentation", ICASSP 2023) puts sounds and texts into one space; how near they lie there is how well they fit. The
 model is taken from the hub cache, if it is there with its weights as safetensors: weights that are a pickle are left
-alone, and nothing is ever fetched. (What `main` of LAION's repository holds is a pickle; its safetensors are a revision of
-their own, or made from it by whoever wants them.)
+alone, and nothing is ever fetched. (What `main` of LAION's repository holds is a pickle; its safetensors are a
+revision of their own, or made from it by whoever wants them.)
 """
 
 from __future__ import annotations
