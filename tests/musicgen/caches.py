@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tydust_assetgen.generate.musicgen.imports import prepare
+
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint, Kind
 
@@ -52,6 +54,8 @@ def loopback(host):
 
 socket.socket.connect = connect
 '''
+if INSTALLED:
+    prepare()  # so that it does not matter which test imports audiocraft first
 GUARD.mkdir()
 (GUARD / "sitecustomize.py").write_text(SITECUSTOMIZE)
 

@@ -19,6 +19,8 @@ def examine() -> dict[str, dict[str, str]]:
     """Versions, encoders and generators, each with `ok` or the reason why it does not work and what mends it."""
     import soundfile
 
+    from tydust_assetgen.generate.musicgen.health import examine as musicgen
+
     versions = {"assetgen": VERSION, "python": f"{platform.python_version()} ({sys.executable})"}
     versions |= {name: _version(name) for name in _LIBRARIES}
     versions["libsndfile"] = soundfile.__libsndfile_version__
@@ -26,7 +28,8 @@ def examine() -> dict[str, dict[str, str]]:
     makers = {name: made.available() or f"ok, version {made.version}" for name, made in generators().items()}
     broken = {name: f"can't be loaded: {why}" for name, why in broken_plugins().items()}
     plotting = "ok" if _version("matplotlib") != "missing" else 'missing: pip install "tydust-assetgen[plot]"'
-    return {"versions": versions, "encoders": encoders, "generators": makers | broken, "extras": {"plot": plotting}}
+    rows = {"versions": versions, "encoders": encoders, "generators": makers | broken, "extras": {"plot": plotting}}
+    return rows | {"musicgen": musicgen()}
 
 
 def _version(name: str) -> str:

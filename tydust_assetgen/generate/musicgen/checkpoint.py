@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tydust_assetgen.errors import UnavailableError
-from tydust_assetgen.generate.musicgen.models import WEIGHTS, Family, cached
+from tydust_assetgen.generate.musicgen.models import REPOSITORY, WEIGHTS, Family, cached
 
 _PICKLE_BYTES = 64 << 20
 _CONFIG_CHARS = 1 << 20
@@ -87,6 +87,17 @@ def refusal(folder: Path) -> str:
         return reason
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         return f"the configuration in `{WEIGHTS[0]}` can't be read: {type(error).__name__}: {str(error)[:200]}"
+
+
+def file_refusal(path: Path) -> str:
+    """Why one file of weights can't be used, by itself; empty when nothing is wrong with it."""
+    return _scan(path).reason
+
+
+def codec_name(folder: Path) -> str:
+    """The repository of the codec on the hub; empty when its weights are in the folder, or the name is not one."""
+    name = _scan(folder / WEIGHTS[1]).pretrained
+    return name if REPOSITORY.fullmatch(name) else ""
 
 
 def fingerprint(folder: Path) -> str:
@@ -158,7 +169,7 @@ def _bad_codec(scan: _Scan) -> str:
     name = scan.pretrained
     if not name:
         return "" if _yaml(scan.config)["compression_model"] == "encodec" else "its codec is not EnCodec"
-    if not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name):
+    if not REPOSITORY.fullmatch(name):
         return f"its codec is `{name[:100]}`, and only EnCodec models of the hub can be used besides its own weights"
     if not cached(name, "config.json", "model.safetensors"):
         return f"its codec `{name}` is not in the hub cache: assetgen models pull {name}"

@@ -3,7 +3,8 @@
 Importing any part of audiocraft 1.3.0 runs the `__init__` of its packages, and those import its solvers, metrics and
 data sets. Here a package stands in `sys.modules` whose `__init__` runs only when it is asked for something that is not
 one of its own modules: `from audiocraft.models.musicgen import MusicGen` is quick, and `from audiocraft.models import
-AudioGen` works as ever. spaCy waits in the same way; a model whose text is normalised is the only one that uses it.
+AudioGen` works as ever. spaCy waits in the same way, and only a model whose text is normalised uses it; PyAV too, and
+nothing here uses it: audiocraft would read files with it, and its wheels carry libraries under the GPL.
 
 Of xformers, audiocraft with its `torch` attention calls `unbind` and makes a mark that says "causal": both stand here,
 so that xformers (which fits one exact version of torch and loads its compiler) is needed neither at import nor at all.
@@ -57,7 +58,8 @@ def prepare() -> None:
         _defer(name)
     if "audiocraft" in sys.modules and not hasattr(sys.modules["audiocraft"], "__version__"):
         sys.modules["audiocraft"].__version__ = metadata.version("audiocraft")  # type: ignore[attr-defined]
-    _defer("spacy")
+    for name in ("spacy", "av"):
+        _defer(name)
     if "xformers" not in sys.modules:
         _stand_in_for_xformers()
 

@@ -21,7 +21,7 @@ LICENCE = "CC-BY-NC-4.0"
 """Of the weights that Meta published: not for commercial use."""
 WEIGHTS = ("state_dict.bin", "compression_state_dict.bin")
 _OWNER = "facebook/musicgen-"
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+REPOSITORY = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
@@ -117,7 +117,7 @@ def _repository(model: str) -> str:
         )
     if name in KNOWN:
         return KNOWN[name].repository
-    if _REPOSITORY.fullmatch(model) and ".." not in model:
+    if REPOSITORY.fullmatch(model):
         return model
     near = difflib.get_close_matches(name, KNOWN, n=1)
     there = ", ".join(known for known in KNOWN if known != "style")
