@@ -7,16 +7,13 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("audiocraft")
-
-from tests.musicgen.checkpoints import Checkpoint
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.flow import Brief, Reference, Scalar, Section
 from tydust_assetgen.generate.musicgen import MusicGen, models
@@ -24,6 +21,11 @@ from tydust_assetgen.generate.musicgen.memory import Keeper
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.performance import planned, sounded
 from tydust_assetgen.generate.protocol import Shelf
+
+if TYPE_CHECKING:
+    from tests.musicgen.checkpoints import Checkpoint
+
+pytest.importorskip("audiocraft")
 
 Samples = NDArray[np.float32]
 TEXT = "calm synthwave in D minor, 90 BPM, warm pads"

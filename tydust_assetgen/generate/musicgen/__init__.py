@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Scalar, Take
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
@@ -79,6 +80,12 @@ class MusicGen:
 
         keeper = self._keeper()
         return [perform(brief, shelf, keeper, partial(progress, index)) for index, brief in enumerate(briefs)]
+
+    def text_match(self, audio: Audio, text: str) -> float | None:
+        """How near a sound is to a text, by CLAP; `None` where that model is not in the hub cache."""
+        from tydust_assetgen.generate.musicgen.clap import text_match
+
+        return text_match(audio, text)
 
     def _keeper(self) -> Keeper:
         """Keeps the model from one call to the next."""

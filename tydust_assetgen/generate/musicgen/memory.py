@@ -20,6 +20,9 @@ _FULL = re.compile(
     r"out of memory|DefaultCPUAllocator|not enough memory|can(?:'|no)t allocate memory|bad_alloc|ALLOC_FAILED",
     re.IGNORECASE,
 )
+_VAGUE = re.compile(r"could not (create|execute) a (primitive|memory)")
+"""oneDNN's words for many things, a lack of memory among them."""
+_SCARCE_BYTES = 256 << 20
 _TRIED = re.compile(r"tr(?:ied|ying) to allocate (?P<number>[\d.]+) ?(?P<unit>bytes|[KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SMALLER = {
@@ -85,8 +88,8 @@ def with_memory(work: Callable[[], Result], *, device: str, model: str, relieve:
     for attempt in (1, 2):
         try:
             return work()
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out(error):
+        except (RuntimeError, MemoryError, OSError, GenerationError) as error:
+            if not ran_out(error) and not (error.__cause__ and ran_out(error.__cause__)):
                 raise
             needed = wanted_bytes(str(error))
         relieve()  # out here, where the error no longer holds what was made so far
@@ -99,7 +102,9 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error means that memory ran out."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or bool(_FULL.search(str(error)))
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _FULL.search(str(error)):
+        return True
+    return bool(_VAGUE.search(str(error))) and free_bytes("cpu") < _SCARCE_BYTES
 
 
 def wanted_bytes(message: str) -> int:
