@@ -19,16 +19,17 @@ from tydust_assetgen.finish.looping.refine import refined
 from tydust_assetgen.finish.looping.search import rough_loops
 from tydust_assetgen.finish.looping.wish import Wish, wish
 from tydust_assetgen.flow import Facts
-from tydust_assetgen.measure.beats import sound_frames
+from tydust_assetgen.measure.beats import SoundFrames, sound_frames
+from tydust_assetgen.measure.spectra import mono
 
 __all__ = ["Found", "facts_of", "find_loop", "words_for"]
 
-_FADES_S = (0.08, 0.03, 0.25, 0.8)
+_FADES_S = (0.08, 0.03, 0.25)
 _LEAST_FADE_S = 0.01
-_NEAR_S = 3.0
-_TROUBLE_DB = 1.0
+_NEAR_S = 2.5
+_TROUBLE_DB = 2.0
 """A seam that uses up all of what is usual counts as much as so many decibels of difference."""
-_HEARD_DB = 6.0
+_HEARD_DB = 8.0
 """And one that is heard as so many more."""
 _BEST = 3
 
@@ -39,55 +40,77 @@ class _Try(NamedTuple):
     cost: float
 
 
+class _Take(NamedTuple):
+    """A take, what was heard in it, and the same at about 22 kHz in mono, on which fades are tried out."""
+
+    audio: Audio
+    sound: SoundFrames
+    wanted: Wish
+    small: Audio
+    factor: int
+
+    @property
+    def samples(self) -> Samples:
+        return self.audio.samples
+
+
 def find_loop(audio: Audio, facts: Facts) -> Found:
-    """The best loop in a take of at least a few hundred frames. The same take gives the same loop, to the bit."""
-    wanted = wish(audio, facts, _least(audio))
-    tries = sorted(_tries(audio, wanted), key=lambda one: one.cost)
-    made = [_made(audio, one, wanted) for one in tries[:_BEST]]
-    ok = [found for found in made if found.seam.ok]
-    return (ok or made)[0]
+    """The best loop in a take of one frame or more. The same take gives the same loop, to the bit."""
+    take = _take(audio, facts)
+    tries = sorted(_tries(take), key=lambda one: one.cost)
+    made = [(_made(take, one), one.cost) for one in tries[:_BEST]]
+    return min(made, key=lambda pair: (not pair[0].seam.ok, round(pair[1] + _used(pair[0].seam), 3)))[0]
 
 
-def _least(audio: Audio) -> int:
-    return min(max(round(_LEAST_FADE_S * audio.rate_hz), 1), audio.frames // 10)
-
-
-def _tries(audio: Audio, wanted: Wish) -> list[_Try]:
+def _take(audio: Audio, facts: Facts) -> _Take:
+    least_fade = min(max(round(_LEAST_FADE_S * audio.rate_hz), 1), audio.frames // 10)
     sound = sound_frames(audio)
+    small, rate_hz = mono(audio, 22_050)
+    return _Take(
+        audio, sound, wish(audio, sound, facts, least_fade), Audio(small[None], rate_hz), audio.rate_hz // rate_hz
+    )
+
+
+def _tries(take: _Take) -> list[_Try]:
+    """Each rough loop to the sample, with a fade that suits it."""
+    audio, sound, wanted = take.audio, take.sound, take.wanted
     rough = rough_loops(sound, wanted, audio.frames, audio.rate_hz)
-    limits = wanted.shortest, wanted.longest
-    spans = {refined(audio.samples, sound, audio.rate_hz, one, limits): one.cost for one in reversed(rough)}
-    return [_with_fade(audio, span, cost) for span, cost in (spans or {Span(0, wanted.near): 0.0}).items()]
+    spans = {refined(audio.samples, sound, audio.rate_hz, one, wanted): one.cost for one in reversed(rough)}
+    return [_with_fade(take, span, cost) for span, cost in (spans or {Span(0, wanted.near): 0.0}).items()]
 
 
-def _with_fade(audio: Audio, span: Span, cost: float) -> _Try:
+def _with_fade(take: _Take, span: Span, cost: float) -> _Try:
     """The fade that is heard least, as far as a few seconds around it tell."""
-    sizes = [round(seconds * audio.rate_hz) for seconds in _FADES_S]
-    fades = list(dict.fromkeys(fitting(span, size, audio.frames) for size in sizes))
-    heard = [(_trouble_around(audio, span, fade), index) for index, fade in enumerate(fades)]
-    trouble, index = min(heard)
+    sizes = [round(seconds * take.audio.rate_hz) for seconds in _FADES_S]
+    fades = list(dict.fromkeys(fitting(span, size, take.audio.frames) for size in sizes))
+    trouble, index = min((_trouble(take, span, fade), index) for index, fade in enumerate(fades))
     return _Try(span, fades[index], cost + trouble)
 
 
-def _trouble_around(audio: Audio, span: Span, fade: Fade) -> float:
-    """In dB of cost, rounded: at the wrap, and where the fade begins and ends."""
-    near = min(max(round(_NEAR_S * audio.rate_hz), 2 * fade.frames), span.frames // 2)
+def _trouble(take: _Take, span: Span, fade: Fade) -> float:
+    """In dB of cost, rounded: at the wrap, and where the fade begins and ends; heard on the small sound."""
+    small_span = Span(span.start // take.factor, span.end // take.factor)
+    small_fade = Fade(fade.before // take.factor, fade.after // take.factor)
+    near = min(max(round(_NEAR_S * take.small.rate_hz), 2 * small_fade.frames), small_span.frames // 2)
     if not near:
         return 0.0
-    loop = looped(audio.samples, span, fade)
-    turned = np.concatenate((loop[:, span.frames - near :], loop[:, :near]), axis=1)
-    places = {near, near - fade.before, near + fade.after}
-    return max(round(_trouble(turned, place, audio.rate_hz), 2) for place in places)
+    loop = looped(take.small.samples, small_span, small_fade)
+    turned = np.concatenate((loop[:, small_span.frames - near :], loop[:, :near]), axis=1)
+    places = {near, near - small_fade.before, near + small_fade.after}
+    return max(round(_trouble_at(turned, place, take.small.rate_hz), 2) for place in places)
 
 
-def _trouble(turned: Samples, place: int, rate_hz: int) -> float:
+def _trouble_at(turned: Samples, place: int, rate_hz: int) -> float:
     around = Audio(np.roll(turned, -place, axis=1), rate_hz)
-    seam = measure.seam(around, LoopPoints(0, around.frames))
+    return _used(measure.seam(around, LoopPoints(0, around.frames)))
+
+
+def _used(seam: measure.Seam) -> float:
     used = max(seam.rise_db / seam.rise_limit_db, seam.fall_db / seam.fall_limit_db)
     return _TROUBLE_DB * used + (0.0 if seam.ok else _HEARD_DB)
 
 
-def _made(audio: Audio, one: _Try, wanted: Wish) -> Found:
-    loop = looped(audio.samples, one.span, one.fade)
-    seam = measure.seam(Audio(loop, audio.rate_hz), LoopPoints(0, loop.shape[1]))
-    return Found(loop, one.span, one.fade, wanted, seam)
+def _made(take: _Take, one: _Try) -> Found:
+    loop = looped(take.samples, one.span, one.fade)
+    seam = measure.seam(Audio(loop, take.audio.rate_hz), LoopPoints(0, loop.shape[1]))
+    return Found(loop, one.span, one.fade, take.wanted, seam)

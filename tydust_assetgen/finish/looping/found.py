@@ -8,12 +8,8 @@ import msgspec
 
 from tydust_assetgen import measure
 from tydust_assetgen.finish.looping.fade import Fade, Samples, Span
-from tydust_assetgen.finish.looping.wish import Wish
+from tydust_assetgen.finish.looping.wish import Wish, grid_spare
 from tydust_assetgen.flow import Facts, SectionTime
-
-_BAR_TOLERANCE_S = 0.04
-_BAR_TOLERANCE = 0.0015
-"""Of the length: a measured tempo is known to about so much."""
 
 
 class Found(NamedTuple):
@@ -28,17 +24,17 @@ class Found(NamedTuple):
 
     def bars(self, rate_hz: int) -> int:
         """How many whole bars it is; 0 where it is none, or nothing has a steady beat."""
-        if not self.wanted.bar:
+        meter, frames = self.wanted.meter, self.span.frames
+        if meter is None:
             return 0
-        bars = round(self.span.frames / self.wanted.bar)
-        spare = _BAR_TOLERANCE_S * rate_hz + _BAR_TOLERANCE * self.span.frames
-        return bars if abs(self.span.frames - bars * self.wanted.bar) <= spare else 0
+        near = abs(meter.nearest(frames, meter.bar) - frames) <= grid_spare(frames, rate_hz) + 1
+        return round(frames / meter.bar) if near else 0
 
 
 def words_for(found: Found, rate_hz: int) -> str:
     """Such as `loop of 58.7 s found at 0.4 s, 22 bars of 90 BPM, cross-fade 0.08 s`."""
     bars = found.bars(rate_hz)
-    tempo = f"{bars} bars of {found.wanted.bpm:.3g} BPM" if bars else ""
+    tempo = f"{bars} bars of {found.wanted.meter.bpm:.3g} BPM" if bars and found.wanted.meter else ""
     where = f"loop of {found.span.frames / rate_hz:.1f} s found at {found.span.start / rate_hz:.1f} s"
     fade = f"cross-fade {found.fade.frames / rate_hz:.2f} s"
     return ", ".join(part for part in (where, tempo, fade) if part)

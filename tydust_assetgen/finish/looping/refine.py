@@ -1,7 +1,8 @@
 """From the grid to the sample. A `Rough` loop walks in, a `Span` walks out.
 
-First the length: the onsets of both sides are laid over each other, then the waves themselves (normalised
-cross-correlation). Then the place: just before an attack, if there is one; else where the two sides differ least.
+First the length: whole bars or beats where it is close to them, else where the onsets of both sides meet; then the
+waves themselves are laid over each other (normalised cross-correlation) and have the last word where they are alike.
+Then the place: just before an attack, if there is one; else where the two sides differ least.
 """
 
 from __future__ import annotations
@@ -13,32 +14,44 @@ from scipy.ndimage import uniform_filter1d
 
 from tydust_assetgen.finish.looping.fade import Samples, Span
 from tydust_assetgen.finish.looping.search import Rough
+from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
 from tydust_assetgen.measure.beats import SoundFrames
 
 _ONSETS_S = 1.5
 """Seconds on each side of the cut over which onsets are compared, and waves."""
 _WAVE_S = 0.4
-_SLACK_S = 0.01
+_SLACK_S = 0.012
 """The waves may pull the length so far from where the onsets meet: rhythm is heard before phase is."""
+_ALIKE = 0.3
+"""Waves that correlate less than this have no say."""
 _MOVE_S = 0.06
 _ATTACK_S = 0.004
 _BEFORE_ATTACK_S = 0.008
 _ATTACK_DB = 6.0
 
 
-def refined(samples: Samples, sound: SoundFrames, rate_hz: int, rough: Rough, limits: tuple[int, int]) -> Span:
-    """The loop to the sample: its length within the limits, its ends inside the take."""
-    length = _by_onsets(sound, rate_hz, rough)
-    length = _by_waves(samples, rate_hz, Span(rough.start, rough.start + length))
-    length = min(max(length, limits[0]), limits[1], samples.shape[1])
+def refined(samples: Samples, sound: SoundFrames, rate_hz: int, rough: Rough, wanted: Wish) -> Span:
+    """The loop to the sample: its length as long as is allowed, its ends inside the take."""
+    length = _on_meter(rough, wanted.meter, rate_hz) or _by_onsets(sound, rate_hz, rough)
+    slack = round(max(_SLACK_S * rate_hz, grid_spare(length, rate_hz)))
+    length = _by_waves(samples, Span(rough.start, rough.start + length), slack, round(_WAVE_S * rate_hz))
+    length = min(max(length, wanted.shortest), wanted.longest)
     return _placed(samples, rate_hz, min(rough.start, samples.shape[1] - length), length)
+
+
+def _on_meter(rough: Rough, meter: Meter | None, rate_hz: int) -> int:
+    """The whole beats that the length may well be; 0 where it is none."""
+    if meter is None:
+        return 0
+    length = meter.nearest(rough.length, meter.beat)
+    return length if abs(length - rough.length) <= rough.doubt + grid_spare(length, rate_hz) else 0
 
 
 def _by_onsets(sound: SoundFrames, rate_hz: int, rough: Rough) -> int:
     """The length at which the levels around the start fit those around the end best, to about 10 ms."""
     hop = rate_hz / sound.per_second
     start, length = round(rough.start / hop), round(rough.length / hop)
-    slack = max(round(0.05 * sound.per_second), 4)
+    slack = max(round(rough.doubt / hop), 2) + 1
     reach = round(_ONSETS_S * sound.per_second)
     first = max(start - reach, slack - length, 0)
     last = min(start + reach, len(sound.levels) - length - slack)
@@ -50,9 +63,8 @@ def _by_onsets(sound: SoundFrames, rate_hz: int, rough: Rough) -> int:
     return round((length + int(np.argmin(apart)) - slack) * hop)
 
 
-def _by_waves(samples: Samples, rate_hz: int, span: Span) -> int:
-    """The length at which the waves around both ends correlate best."""
-    slack, reach = round(_SLACK_S * rate_hz), round(_WAVE_S * rate_hz)
+def _by_waves(samples: Samples, span: Span, slack: int, reach: int) -> int:
+    """The length at which the waves around both ends correlate best; of several as good, the nearest."""
     before = min(reach, span.start)
     after = min(reach, samples.shape[1] - span.end - slack)
     if before + after < 4 * slack or span.frames < 2 * slack:
@@ -62,7 +74,7 @@ def _by_waves(samples: Samples, rate_hz: int, span: Span) -> int:
     match = _match(here, there)
     best = float(match.max())
     near = np.flatnonzero(match >= best - 1e-4)
-    return span.frames - slack + int(near[np.argmin(np.abs(near - slack))])
+    return span.frames + (int(near[np.argmin(np.abs(near - slack))]) - slack if best >= _ALIKE else 0)
 
 
 def _match(here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:

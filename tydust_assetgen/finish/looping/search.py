@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tydust_assetgen.finish.looping.wish import Wish
+from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
 from tydust_assetgen.measure.beats import STEPS_PER_DB, SoundFrames
 
 Costs = NDArray[np.float32]
@@ -25,21 +25,25 @@ _SCALES = ((0.25, 0.4), (2.0, 0.4), (8.0, 0.2))
 _MOST_CELLS = 1_500
 _UNSURE = 0.25
 """Share of the seconds above that are taken as like any two moments of the take: little evidence proves little."""
-_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 2.0, 8.0
+_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 4.0, 12.0
 """dB for a length that is one bar off, for each further bar, and at most."""
 _UNKNOWN_BAR_S = 2.0
-_ONSET_PAYS, _OFF_BEAT_COSTS, _OFF_BAR_COSTS = 0.6, 1.5, 0.8
+_ONSET_PAYS, _DOWNBEAT_PAYS, _OFF_BEAT_COSTS, _OFF_BAR_COSTS = 0.6, 0.6, 3.0, 1.0
+_NEAR_DOWNBEAT_S = 0.04
 _LATE_COSTS_PER_S, _LATE_COSTS = 0.04, 1.0
 _QUIET_DB, _QUIET_COSTS = 8.0, 0.3
 _APART_S = 0.15
 
 
 class Rough(NamedTuple):
-    """A loop on the grid: start and length in frames of the take, and its cost in dB."""
+    """A loop on the grid, in frames of the take."""
 
     start: int
     length: int
+    doubt: int
+    """How far start and length may be off."""
     cost: float
+    """In dB."""
 
 
 class _Grid(NamedTuple):
@@ -61,8 +65,8 @@ def rough_loops(sound: SoundFrames, wanted: Wish, take_frames: int, rate_hz: int
     if not lengths.size:
         return []
     costs = _distances(grid, lengths)
-    costs += _length_costs(np.asarray(lengths * grid.cell, np.float64), wanted, rate_hz)[:, None]
-    costs += _start_costs(grid)[None, : costs.shape[1]]
+    costs += _length_costs(np.asarray(lengths * grid.cell, np.float64), wanted, grid)[:, None]
+    costs += _start_costs(grid, wanted.meter)[None, : costs.shape[1]]
     return _best(costs, grid, lengths, take_frames)
 
 
@@ -115,14 +119,15 @@ def _around(apart: NDArray[np.float64], usual: float, grid: _Grid) -> Costs:
     return np.asarray(np.sqrt(squares) / STEPS_PER_DB, dtype=np.float32)
 
 
-def _length_costs(lengths: NDArray[np.float64], wanted: Wish, rate_hz: int) -> Costs:
-    bar = wanted.bar or _UNKNOWN_BAR_S * rate_hz
+def _length_costs(lengths: NDArray[np.float64], wanted: Wish, grid: _Grid) -> Costs:
+    meter = wanted.meter
+    bar = meter.bar if meter else _UNKNOWN_BAR_S * grid.rate_hz
     off = np.abs(lengths - wanted.near) / bar
     costs = np.minimum(np.where(off <= 1, off * _NEAR_COSTS, _NEAR_COSTS + (off - 1) * _FAR_COSTS), _MOST_COSTS)
-    if wanted.bar:
-        spare = 0.04 * rate_hz + (0.0005 if wanted.certain else 0.0015) * lengths
-        beat = wanted.bar / wanted.beats_per_bar
-        costs = costs + _OFF_BEAT_COSTS * (_off(lengths, beat) > spare) + _OFF_BAR_COSTS * (_off(lengths, bar) > spare)
+    if meter:
+        spare = grid.cell / 2 + grid_spare(wanted.near, grid.rate_hz)
+        costs = costs + _OFF_BEAT_COSTS * (_off(lengths, meter.beat) > spare)
+        costs = costs + _OFF_BAR_COSTS * (_off(lengths, meter.bar) > spare)
     return np.asarray(costs, dtype=np.float32)
 
 
@@ -130,13 +135,19 @@ def _off(lengths: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
     return np.abs(lengths - np.round(lengths / unit) * unit)
 
 
-def _start_costs(grid: _Grid) -> Costs:
-    """A start on an onset pays; one in a pause, or late in the take, costs."""
+def _start_costs(grid: _Grid, meter: Meter | None) -> Costs:
+    """A start on an onset pays, most of all on a downbeat; one in a pause, or late in the take, costs."""
     reach = grid.cells(0.5)
     around = np.convolve(np.pad(grid.loudness_db, reach, "edge"), np.ones(2 * reach + 1) / (2 * reach + 1), "valid")
     quiet = np.maximum(np.median(grid.loudness_db) - _QUIET_DB - around, 0) * _QUIET_COSTS
     late = np.minimum(np.arange(len(grid.frames)) * (grid.cell / grid.rate_hz * _LATE_COSTS_PER_S), _LATE_COSTS)
-    return np.asarray(quiet + late - _ONSET_PAYS * grid.onsets, dtype=np.float32)
+    pays = _ONSET_PAYS * grid.onsets
+    if meter:
+        starts = np.asarray(np.arange(len(grid.frames)) * grid.cell + grid.lead, np.float64)
+        pays = pays + _DOWNBEAT_PAYS * (
+            _off(starts - meter.phase, meter.bar) <= grid.cell / 2 + _NEAR_DOWNBEAT_S * grid.rate_hz
+        )
+    return np.asarray(quiet + late - pays, dtype=np.float32)
 
 
 def _best(costs: Costs, grid: _Grid, lengths: NDArray[np.int64], take_frames: int) -> list[Rough]:
@@ -148,6 +159,6 @@ def _best(costs: Costs, grid: _Grid, lengths: NDArray[np.int64], take_frames: in
         frame = round(start * grid.cell + grid.lead) if start else 0
         length = round(float(lengths[row]) * grid.cell)
         if frame + length <= take_frames:
-            found.append(Rough(frame, length, float(lowest)))
+            found.append(Rough(frame, length, int(np.ceil(grid.cell / 2)), float(lowest)))
         costs[max(row - reach, 0) : row + reach + 1, max(start - reach, 0) : start + reach + 1] = np.inf
     return found

@@ -7,40 +7,69 @@ from typing import NamedTuple
 from tydust_assetgen import measure
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.flow import Facts
+from tydust_assetgen.measure.beats import SoundFrames, bar_phase, beat_windows
 
 SHORTEST = 0.6
 """Of the length that is asked for; a shorter loop is another piece."""
 _LONGEST = 1.4
 _CLEAR_BEAT = 0.25
-"""A tempo that fits worse than this is a guess (measure.TempoEstimate.confidence)."""
+"""A tempo that fits worse than this is a guess (`measure.TempoEstimate.confidence`)."""
 _BEATS_PER_BAR = 4
+_NEAR_GRID_S = 0.012
+_NEAR_GRID = 0.0003
+
+
+class Meter(NamedTuple):
+    """A steady beat, in frames of the take."""
+
+    bar: float
+    beats: int
+    """Beats in a bar."""
+    phase: float
+    """Where the first bar begins, as far as can be heard."""
+    bpm: float
+
+    def nearest(self, length: float, unit: float) -> int:
+        """The nearest whole number of bars or beats (`unit` is the length of one), in frames."""
+        return round(round(length / unit) * unit)
+
+    @property
+    def beat(self) -> float:
+        return self.bar / self.beats
 
 
 class Wish(NamedTuple):
-    """What is wanted, at the take's rate."""
+    """What is wanted, in frames of the take."""
 
     near: int
     shortest: int
     longest: int
-    bar: float
-    """Frames in a bar; 0 where there is no steady beat."""
-    beats_per_bar: int
-    bpm: float
-    certain: bool
-    """Whether the generator knows the tempo; else it was measured, and may be half or twice as much."""
+    meter: Meter | None
+    """Nothing where there is no steady beat."""
 
 
-def wish(audio: Audio, facts: Facts, least_fade: int) -> Wish:
+def wish(audio: Audio, sound: SoundFrames, facts: Facts, least_fade: int) -> Wish:
     """Near the asked length or, where none is asked, near the whole; leaving room for the shortest fade."""
     room = max(audio.frames - least_fade, 1)
     near = min(facts.near_frames or room, room)
-    bpm = facts.bpm or _heard_bpm(audio)
-    beats = facts.beats_per_bar if facts.bpm else _BEATS_PER_BAR
-    bar = beats * 60 * audio.rate_hz / bpm if bpm else 0.0
     longest = min(round(near * _LONGEST), room)
-    return Wish(near, max(round(near * SHORTEST), 1), longest, bar, beats, bpm, facts.bpm > 0)
+    return Wish(near, max(round(near * SHORTEST), 1), longest, _meter(audio, sound, facts))
 
 
-def _heard_bpm(audio: Audio) -> float:
-    heard = measure.estimate_tempo(audio)
-    return heard.bpm if heard.confidence >= _CLEAR_BEAT else 0.0
+def grid_spare(length: float, rate_hz: int) -> float:
+    """How far a length may be from whole bars and still be them, in frames."""
+    return _NEAR_GRID_S * rate_hz + _NEAR_GRID * length
+
+
+def _meter(audio: Audio, sound: SoundFrames, facts: Facts) -> Meter | None:
+    """At the tempo that the generator knows, else at the one that is heard clearly."""
+    window = audio.rate_hz / sound.per_second
+    if facts.bpm:
+        beat, beats = 60 * sound.per_second / facts.bpm, facts.beats_per_bar
+    else:
+        heard = measure.estimate_tempo(audio)
+        if heard.confidence < _CLEAR_BEAT:
+            return None
+        beat, beats = beat_windows(sound, heard.bpm), _BEATS_PER_BAR
+    phase = (bar_phase(sound, beat, beats) + 1.5) * window
+    return Meter(beat * beats * window, beats, phase, 60 * sound.per_second / beat)
