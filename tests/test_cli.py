@@ -12,8 +12,8 @@ import pytest
 from conftest import PLUGINS, REPOSITORY, Game, command, environment
 
 ALL = (
-    *("build", "status", "explain", "check", "verify", "lint", "adopt", "midi", "plot", "schema", "gc", "init"),
-    *("doctor", "completion"),
+    *("build", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot", "schema"),
+    *("gc", "init", "doctor", "completion"),
 )
 
 

@@ -271,7 +271,7 @@ class _Build:
                 estimate_s = self.rates.step_s(order.step)
                 step = order.step
                 self.tell(events.Started(slot=slot, action=step.action, reasons=_words(step), estimate_s=estimate_s))
-            share = order.share(answer.number, answer.share) if isinstance(job, PerformJob) else answer.share
+            share = order.advance(answer.number, answer.share)
             self.tell(events.Progressed(slot=slot, stage=answer.stage, share=share, note=answer.note))
 
     def _receive(self, order: Order, made: Made) -> bool:

@@ -143,6 +143,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
 Answer: TypeAlias = Progressed | Made | Performed | Inspected | Trouble
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
+GENERATED = 0.6
+"""How much of a track's bar is done when its take is."""
 
 
 def write_frame(pipe: BinaryIO, paper: Job | Answer) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from tydust_assetgen.flow import Brief, Verified
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.jobs import Heard, Job, PerformJob, ShelfList, TrackJob, Trouble
+from tydust_assetgen.jobs import GENERATED, Heard, Job, PerformJob, ShelfList, TrackJob, Trouble
 from tydust_assetgen.lockfile import LockEntry
 from tydust_assetgen.manifest import SLOT
 from tydust_assetgen.planning import Step
@@ -33,17 +33,21 @@ class Order:
     """Takes that could not be made, and why."""
     shares: dict[int, float] = field(default_factory=dict)
     """How far each take of a batch is."""
+    reached: float = 0.0
+    """How far the slot is; it never goes back."""
 
     @property
     def takes(self) -> tuple[int, ...]:
         """The numbers of the takes of which the best is published."""
         return self.step.contenders
 
-    def share(self, number: int, share: float) -> float:
-        """How far the takes that are performed in batches are together, now that one of them is so far."""
+    def advance(self, number: int, share: float) -> float:
+        """How far the slot is, now that take `number`, performed in a batch, is so far; 0 for the slot itself."""
         if number:
             self.shares[number] = share
-        return sum(self.shares.values()) / max(len(self.step.perform), 1)
+            share = GENERATED * sum(self.shares.values()) / len(self.step.perform)
+        self.reached = max(self.reached, share)
+        return self.reached
 
     def settle(self, number: int, trouble: Trouble | None) -> None:
         """A take was performed, or is lost."""

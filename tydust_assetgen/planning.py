@@ -88,6 +88,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     def slot(self) -> str:
         return self.recipe.slot
 
+    @property
+    def published(self) -> int:
+        """The number of the take that is published, as far as the lock file knows; 0 when it does not."""
+        entry, brief = self.entry, self.recipe.brief
+        if entry is None or entry.hand_made or entry.take_key != self.keys.take:
+            return 0
+        return 1 if brief.takes == 1 else brief.pick or entry.provenance.chosen
+
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the lock file knows and the manifest no longer asks for."""

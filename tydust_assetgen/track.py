@@ -21,6 +21,7 @@ from tydust_assetgen.generate.protocol import Progress
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.hearing import shelf_of
 from tydust_assetgen.jobs import (
+    GENERATED,
     FileToInspect,
     Inspected,
     InspectedFile,
@@ -38,7 +39,7 @@ class Tell(Protocol):
     def __call__(self, stage: Stage, share: float, note: str = "") -> None: ...
 
 
-_GENERATED, _FINISHED, _ENCODED = 0.6, 0.75, 0.88
+_FINISHED, _ENCODED = 0.75, 0.88
 _NOTED_DIFFERENCE_S = 0.05
 
 
@@ -55,13 +56,13 @@ class _Walk:
         self.performer = Performer(self.job, self.store, self._say_generating)
 
     def _say_generating(self, share: float, note: str) -> None:
-        self.tell("generate", share * _GENERATED, note)
+        self.tell("generate", share * GENERATED, note)
 
     def master(self) -> Master:
         if not self.job.afresh and (held := self.store.master(self.job.keys.master)) is not None:
             return held
         chosen = choose(self.performer)
-        self.tell("finish", _GENERATED)
+        self.tell("finish", GENERATED)
         master = chosen.master or finish.finish(chosen.take, self.job.recipe.finish)
         self.finished = True
         self.store.put_master(self.job.keys.master, master)

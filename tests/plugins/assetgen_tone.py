@@ -28,6 +28,8 @@ class ToneParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pitch: Annotated[float, msgspec.Meta(ge=50, le=2000)] = 220.0
     slow_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
     trouble: str = ""
+    rough: bool = False
+    """The seed decides how hard it is cut flat."""
     log: str = ""
     follow: Annotated[str, msgspec.Meta(extra={"reference": True})] = ""
     weights: str = ""
@@ -74,7 +76,7 @@ class Tone:
         if parameters.log:
             with Path(parameters.log).open("a") as log:
                 log.write(f"{brief.prompt}\n")
-        _misbehave(parameters.trouble)
+        _misbehave(parameters.trouble, brief, parameters.log)
         for share in range(10):
             time.sleep(parameters.slow_s / 10)
             progress(index, share / 10)
@@ -83,7 +85,10 @@ class Tone:
         pitch = parameters.pitch
         for reference in brief.references:
             pitch = 1.5 * _pitch_of(shelf.audio[reference.digest])
-        return Take(Audio(_chord(pitch, brief, frames), RATE_HZ), Facts(loop_frames=frames), provenance)
+        samples = _chord(pitch, brief, frames)
+        if parameters.rough:
+            samples = _rough(samples, brief.seed)
+        return Take(Audio(samples, RATE_HZ), Facts(loop_frames=frames), provenance)
 
 
 class Choir(Tone):
@@ -99,16 +104,31 @@ class Choir(Tone):
         return super().generate(briefs, shelf, progress)
 
 
+class Critic(Tone):
+    """The same sounds from a generator that tells how near a sound is to a text: the louder it begins, the nearer."""
+
+    name = "critic"
+
+    def text_match(self, audio: Audio, text: str) -> float | None:
+        return None if "unheard" in text else float(np.abs(audio.samples[:, :50]).max())
+
+
 def _pitch_of(heard: Audio) -> float:
     """The strongest frequency of a sound."""
     spectrum = np.abs(np.fft.rfft(heard.samples.mean(axis=0)))
     return float(np.argmax(spectrum) * heard.rate_hz / heard.frames)
 
 
-def _misbehave(trouble: str) -> None:
+def _misbehave(trouble: str, brief: Brief, log: str) -> None:
     match trouble:
         case "fail":
             raise GenerationError("the string broke", hint="buy a new one")
+        case "fail first" if brief.seed == 0:
+            raise GenerationError("the string broke", hint="buy a new one")
+        case "crash first" if brief.seed == 0:
+            raise ZeroDivisionError("a bug in the tone generator")
+        case "kill third" if len(Path(log).read_text().splitlines()) == 3:
+            os.kill(os.getpid(), 9)
         case "crash":
             raise ZeroDivisionError("a bug in the tone generator")
         case "die":
@@ -117,6 +137,12 @@ def _misbehave(trouble: str) -> None:
             os.kill(os.getpid(), 9)
         case "memory":
             raise MemoryError
+
+
+def _rough(samples: np.ndarray, seed: int) -> np.ndarray:
+    """Louder for some seeds than for others, up to 12 dB over full scale, and cut there."""
+    gain = 10 ** (np.random.default_rng(seed).uniform(-6, 12) / 20)
+    return np.clip(samples / np.abs(samples).max() * gain, -1, 1).astype(np.float32)
 
 
 def _chord(pitch: float, brief: Brief, frames: int) -> np.ndarray:

@@ -43,6 +43,7 @@ def step_paper(step: Step) -> dict[str, Any]:
         "action": step.action,
         "reasons": step.reasons,
         "outputs": [{"path": output.output.path, "action": output.action} for output in step.outputs],
+        "picked": step.recipe.brief.pick,
     }
 
 
@@ -55,7 +56,8 @@ def status(arguments: argparse.Namespace) -> int:
     _warn_of_lock(seen, arguments)
     for step in seen.plan.steps:
         word, style = _WORDS[step.action]
-        out.print(f"{word:<9} {step.slot}", style=style, markup=False)
+        picked = f"  (take {step.recipe.brief.pick} is picked)" if step.recipe.brief.pick else ""
+        out.print(f"{word:<9} {step.slot}{picked}", style=style, markup=False)
         for reason in step.reasons:
             out.print(f"          {reason}", style="dim", markup=False)
     for orphan in seen.plan.orphans:
@@ -125,6 +127,7 @@ def _recipe_lines(step: Step) -> list[tuple[str, str]]:
         ("moods", ", ".join(brief.moods)),
         ("instruments", ", ".join(brief.instruments)),
         ("seed", str(brief.seed)),
+        ("takes", _takes_line(step)),
         ("loop", "yes" if finish.loop else "no"),
         ("loudness", f"{finish.target_lufs:g} LUFS, at most {finish.true_peak_dbtp:g} dBTP"),
         ("format", f"{finish.sample_rate_hz} Hz, {finish.channels} channels"),
@@ -140,6 +143,15 @@ def _recipe_lines(step: Step) -> list[tuple[str, str]]:
         ("master key", step.keys.master[:16]),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _takes_line(step: Step) -> str:
+    """How many takes there are, and which is published; empty where there is one."""
+    brief = step.recipe.brief
+    if brief.takes == 1:
+        return ""
+    which = f"take {brief.pick} is picked" if brief.pick else f"take {step.published} is the best"
+    return f"{brief.takes}; {which}" if brief.pick or step.published else f"{brief.takes}, of which the best is wanted"
 
 
 def verify(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from tydust_assetgen.lockfile import read_lock
 from tydust_assetgen.project import Project
 from tydust_assetgen.report import clock, console, count_of, nothing_to_do, reporter
 from tydust_assetgen.survey import Survey, survey
+from tydust_assetgen.takes import published
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -131,7 +132,7 @@ def midi(arguments: argparse.Namespace) -> int:
         hint = '`generator = "composer"` writes one'
         raise UnavailableError(f"the generator `{made_by.name}` writes no score", slot=arguments.slot, hint=hint)
     path = _beside(arguments, ".mid")
-    _write(path, made_by.midi(step.recipe.brief))
+    _write(path, made_by.midi(published(step.recipe.brief, step.published)))
     sys.stderr.write(f"wrote {path}\n")
     return 0
 

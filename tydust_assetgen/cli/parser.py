@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from tydust_assetgen.cli import commands, making
+from tydust_assetgen.cli import choosing, commands, making
 from tydust_assetgen.version import VERSION
 
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -74,6 +74,10 @@ def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     _json(build)
     adopt = _command(to, "adopt", "accept a file that you made or changed by hand", making.adopt)
     adopt.add_argument("slot", metavar="SLOT")
+    pick = _command(to, "pick", "publish the take of a slot that you like best, and keep to it", choosing.pick)
+    pick.add_argument("slot", metavar="SLOT")
+    pick.add_argument("take", metavar="TAKE", type=_take, help="its number, or `best` to take your pick back")
+    _json(pick)
     gc = _command(to, "gc", "make the store smaller: what was not used for longest goes first", making.gc)
     gc.add_argument("--max-size", type=_bytes, metavar="SIZE", help="keep at most this much, such as 5GB")
     gc.add_argument("--max-age", type=_seconds, metavar="AGE", help="drop what was not used for this long, such as 30d")
@@ -89,6 +93,12 @@ def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     explain = _command(to, "explain", "show what a slot's recipe is, and why it is fresh or stale", commands.explain)
     explain.add_argument("slot", metavar="SLOT")
     _json(explain)
+    takes = _command(
+        to, "takes", "show the takes of a slot, how they were judged, and which is published", choosing.takes
+    )
+    takes.add_argument("slot", metavar="SLOT")
+    takes.add_argument("--export", metavar="DIR", help="write them as WAV files into DIR, to listen to")
+    _json(takes)
     check = _command(
         to, "check", "exit 1 with the reasons when anything is not fresh (for hooks and CI)", commands.check
     )
@@ -112,6 +122,7 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     plot = _command(to, "plot", "draw a slot's waveform and spectrogram as a PNG", making.plot)
     plot.add_argument("slot", metavar="SLOT")
     plot.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .png, here")
+    _add_models(to)
     _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
     doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
     _json(doctor)
@@ -120,9 +131,40 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     completion.set_defaults(parser=top)
 
 
+def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    models = _command(to, "models", "show MusicGen's models and which are here", _models)
+    models.add_argument("--folder", dest="folders", action="append", default=[], metavar="DIR", help="look there, too")
+    _json(models)
+    deeds = models.add_subparsers(title="commands", metavar="COMMAND", dest="deed")
+    pull = _command(deeds, "pull", "fetch a model and what it needs into the hub cache, and check it", _pull)
+    pull.add_argument("name", metavar="NAME", help="such as medium, or OWNER/NAME")
+    pull.add_argument("--revision", default="", metavar="REV", help="commit, branch or tag (default: main)")
+    _json(pull)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.models import listing
+
+    return listing(arguments)
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.models import pull
+
+    return pull(arguments)
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1 to 1024")
+    return int(text)
+
+
+def _take(text: str) -> int:
+    if text == "best":
+        return 0
+    if not text.isdigit() or not 1 <= int(text) <= 16:
+        raise argparse.ArgumentTypeError(f"`{text}` is neither the number of a take, from 1, nor `best`")
     return int(text)
 
 
