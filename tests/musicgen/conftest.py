@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.musicgen import caches
-from tests.musicgen.caches import Checkpoint
+
+if TYPE_CHECKING:
+    from tests.musicgen.checkpoints import Checkpoint, Kind
 
 _connect = socket.socket.connect
 
@@ -31,19 +33,25 @@ def _connect_here_only(self: socket.socket, address: Any) -> None:
     _connect(self, address)
 
 
+def _tiny(kind: Kind) -> Checkpoint:
+    if not caches.INSTALLED:
+        pytest.skip("the extra `musicgen` is not installed")
+    return caches.checkpoint(kind)
+
+
 @pytest.fixture(scope="session")
 def tiny_t5() -> Checkpoint:
     """Text through a T5, mono, windows of 4 s."""
-    return caches.checkpoint("t5")
+    return _tiny("t5")
 
 
 @pytest.fixture(scope="session")
 def tiny_stereo() -> Checkpoint:
     """As `tiny_t5`, with 8 codebooks."""
-    return caches.checkpoint("stereo")
+    return _tiny("stereo")
 
 
 @pytest.fixture(scope="session")
 def tiny_melody() -> Checkpoint:
     """Text and chroma prepended."""
-    return caches.checkpoint("melody")
+    return _tiny("melody")

@@ -101,7 +101,14 @@ def find(model: str, revision: str, root: Path) -> Source:
 
 def _is_folder(model: str, root: Path) -> bool:
     led = re.match(r"\.{0,2}[/\\]|~|[A-Za-z]:[/\\]", model)
-    return bool(led) or (not model.startswith(_OWNER) and (root / model).is_dir())
+    return bool(led) or (bool(model) and not model.startswith(_OWNER) and _is_dir(root / model))
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _whole(folder: Path) -> bool:
