@@ -7,8 +7,9 @@ Both are asked for the same: a loop within a bar of the wanted length. PyMusicLo
 where it finds none there. Its loop is the cut that it proposes, as it exports it: it makes no cross-fade.
 
 Columns: length asked and found; how far the length is from whole bars, in ms; the seam as `measure.seam` has it: jump
-as a multiple of the 99th percentile, rise and fall beside their limits in dB, whether it passes; `unlike`: how far, in
-dB, the two seconds around the start are from those around the end (the mean over 40 bands); seconds it took.
+as a multiple of the 99th percentile, rise and fall beside their limits in dB; `added`: rise and fall beyond those that
+the take itself has where the loop begins, in dB; whether the seam passes; `unlike`: how far, in dB, the two seconds
+around the start are from those around the end (the mean over 40 bands); seconds it took.
 """
 
 from __future__ import annotations
@@ -37,7 +38,18 @@ from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.measure.beats import sound_frames
 
 Samples = NDArray[np.float32]
-HEADS = ["asked, s", "found, s", "off bars, ms", "jump", "rise / limit", "fall / limit", "ok", "unlike, dB", "took, s"]
+HEADS = [
+    "asked, s",
+    "found, s",
+    "off bars, ms",
+    "jump",
+    "rise / limit",
+    "fall / limit",
+    "added, dB",
+    "ok",
+    "unlike, dB",
+    "took, s",
+]
 LOOPER = """
 import json, sys, time
 from pymusiclooper.core import MusicLooper
@@ -138,6 +150,7 @@ def numbers(piece: Piece, name: str, found: Found | None) -> dict[str, object]:
         "rise_limit_db": seam.rise_limit_db,
         "fall_db": seam.fall_db,
         "fall_limit_db": seam.fall_limit_db,
+        "added_db": added_db(piece.audio, found, seam),
         "ok": seam.ok,
         "unlike_db": unlike_db(piece.audio, found),
         "took_s": found.took_s,
@@ -154,10 +167,21 @@ def cells(row: dict[str, object]) -> list[str]:
         f"{row['jump']:.2f}",
         f"{row['rise_db']:.1f} / {row['rise_limit_db']:.1f}",
         f"{row['fall_db']:.1f} / {row['fall_limit_db']:.1f}",
+        f"{row['added_db']:.1f}",
         "yes" if row["ok"] else "no",
         f"{row['unlike_db']:.1f}",
         f"{row['took_s']:.2f}",
     ]
+
+
+def added_db(audio: Audio, found: Found, seam: measure.Seam) -> float:
+    """Rise and fall at the wrap beyond those of the take itself, where the loop begins in it."""
+    near = min(3 * audio.rate_hz, found.start, audio.frames - found.start)
+    if near < audio.rate_hz // 4:
+        return float("nan")
+    before, after = (audio.samples[:, found.start + first : found.start + first + near] for first in (-near, 0))
+    own = measure.seam(Audio(np.concatenate((after, before), axis=1), audio.rate_hz), LoopPoints(0, 2 * near))
+    return max(seam.rise_db - own.rise_db, 0.0) + max(seam.fall_db - own.fall_db, 0.0)
 
 
 def unlike_db(audio: Audio, found: Found) -> float:

@@ -17,7 +17,7 @@ from tydust_assetgen.audio import Audio
 from tydust_assetgen.measure.spectra import band_powers, mono, power_spectra
 
 STEPS_PER_DB = 32.0
-FLOOR_DB = 50.0
+FLOOR_DB = 40.0
 """Under the loudest band of the whole sound; what is softer than this decides nothing."""
 _CHROMA_DB = 6.0
 """Length of a chroma vector: two chords without a common note are sqrt(2) times as far apart."""

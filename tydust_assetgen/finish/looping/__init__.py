@@ -15,9 +15,9 @@ from tydust_assetgen import measure
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.finish.looping.fade import Fade, Samples, Span, fitting, looped
 from tydust_assetgen.finish.looping.found import Found, facts_of, words_for
-from tydust_assetgen.finish.looping.refine import refined
+from tydust_assetgen.finish.looping.refine import refined, unlike_db
 from tydust_assetgen.finish.looping.search import rough_loops
-from tydust_assetgen.finish.looping.wish import Wish, wish
+from tydust_assetgen.finish.looping.wish import SHORTEST, Wish, wish
 from tydust_assetgen.flow import Facts
 from tydust_assetgen.measure.beats import SoundFrames, sound_frames
 from tydust_assetgen.measure.spectra import mono
@@ -31,7 +31,11 @@ _TROUBLE_DB = 2.0
 """A seam that uses up all of what is usual counts as much as so many decibels of difference."""
 _HEARD_DB = 8.0
 """And one that is heard as so many more."""
+_UNLIKE = 1.0
+"""Weight of a decibel between what surrounds start and end closely."""
 _BEST = 3
+_SILENT = 1e-3
+"""-60 dB of the peak: less than this at the ends of a take is not music."""
 
 
 class _Try(NamedTuple):
@@ -56,19 +60,32 @@ class _Take(NamedTuple):
 
 def find_loop(audio: Audio, facts: Facts) -> Found:
     """The best loop in a take of one frame or more. The same take gives the same loop, to the bit."""
-    take = _take(audio, facts)
+    heard = _sounding(audio.samples, facts.near_frames)
+    take = _take(Audio(audio.samples[:, heard.start : heard.end], audio.rate_hz), facts)
     tries = sorted(_tries(take), key=lambda one: one.cost)
-    made = [(_made(take, one), one.cost) for one in tries[:_BEST]]
-    return min(made, key=lambda pair: (not pair[0].seam.ok, round(pair[1] + _used(pair[0].seam), 3)))[0]
+    best = _made(take, tries[0])
+    for one in tries[1:_BEST]:
+        best = min(best, _made(take, one), key=lambda made: made[0])
+    found = best[1]
+    span = Span(found.span.start + heard.start, found.span.end + heard.start)
+    return found._replace(span=span)
+
+
+def _sounding(samples: Samples, near_frames: int) -> Span:
+    """Without the silence at both ends, if what is left is long enough for a loop."""
+    loud = np.abs(samples).max(axis=0)
+    heard = np.flatnonzero(loud > loud.max(initial=0.0) * _SILENT)
+    span = Span(int(heard[0]), int(heard[-1]) + 1) if heard.size else Span(0, samples.shape[1])
+    wanted = min(near_frames or samples.shape[1], samples.shape[1])
+    return span if span.frames >= SHORTEST * wanted else Span(0, samples.shape[1])
 
 
 def _take(audio: Audio, facts: Facts) -> _Take:
     least_fade = min(max(round(_LEAST_FADE_S * audio.rate_hz), 1), audio.frames // 10)
     sound = sound_frames(audio)
     small, rate_hz = mono(audio, 22_050)
-    return _Take(
-        audio, sound, wish(audio, sound, facts, least_fade), Audio(small[None], rate_hz), audio.rate_hz // rate_hz
-    )
+    wanted = wish(audio, sound, facts, least_fade)
+    return _Take(audio, sound, wanted, Audio(small[None], rate_hz), audio.rate_hz // rate_hz)
 
 
 def _tries(take: _Take) -> list[_Try]:
@@ -83,21 +100,25 @@ def _with_fade(take: _Take, span: Span, cost: float) -> _Try:
     """The fade that is heard least, as far as a few seconds around it tell."""
     sizes = [round(seconds * take.audio.rate_hz) for seconds in _FADES_S]
     fades = list(dict.fromkeys(fitting(span, size, take.audio.frames) for size in sizes))
-    trouble, index = min((_trouble(take, span, fade), index) for index, fade in enumerate(fades))
-    return _Try(span, fades[index], cost + trouble)
+    small = _scaled(span, take.factor)
+    trouble, index = min((_trouble(take.small, small, fade, take.factor), index) for index, fade in enumerate(fades))
+    return _Try(span, fades[index], cost + trouble + _UNLIKE * unlike_db(take.small, small))
 
 
-def _trouble(take: _Take, span: Span, fade: Fade) -> float:
-    """In dB of cost, rounded: at the wrap, and where the fade begins and ends; heard on the small sound."""
-    small_span = Span(span.start // take.factor, span.end // take.factor)
-    small_fade = Fade(fade.before // take.factor, fade.after // take.factor)
-    near = min(max(round(_NEAR_S * take.small.rate_hz), 2 * small_fade.frames), small_span.frames // 2)
+def _scaled(span: Span, factor: int) -> Span:
+    return Span(span.start // factor, span.end // factor)
+
+
+def _trouble(small: Audio, span: Span, fade: Fade, factor: int) -> float:
+    """In dB of cost, rounded: at the wrap, and where the fade begins and ends."""
+    fade = Fade(fade.before // factor, fade.after // factor)
+    near = min(max(round(_NEAR_S * small.rate_hz), 2 * fade.frames), span.frames // 2)
     if not near:
         return 0.0
-    loop = looped(take.small.samples, small_span, small_fade)
-    turned = np.concatenate((loop[:, small_span.frames - near :], loop[:, :near]), axis=1)
-    places = {near, near - small_fade.before, near + small_fade.after}
-    return max(round(_trouble_at(turned, place, take.small.rate_hz), 2) for place in places)
+    loop = looped(small.samples, span, fade)
+    turned = np.concatenate((loop[:, span.frames - near :], loop[:, :near]), axis=1)
+    places = {near, near - fade.before, near + fade.after}
+    return max(round(_trouble_at(turned, place, small.rate_hz), 2) for place in places)
 
 
 def _trouble_at(turned: Samples, place: int, rate_hz: int) -> float:
@@ -110,7 +131,9 @@ def _used(seam: measure.Seam) -> float:
     return _TROUBLE_DB * used + (0.0 if seam.ok else _HEARD_DB)
 
 
-def _made(take: _Take, one: _Try) -> Found:
+def _made(take: _Take, one: _Try) -> tuple[tuple[bool, float], Found]:
+    """The loop itself, and its rank: what is not heard comes first, then what costs least."""
     loop = looped(take.samples, one.span, one.fade)
     seam = measure.seam(Audio(loop, take.audio.rate_hz), LoopPoints(0, loop.shape[1]))
-    return Found(loop, one.span, one.fade, take.wanted, seam)
+    rank = not seam.ok, round(one.cost + _used(seam), 3)
+    return rank, Found(loop, one.span, one.fade, take.wanted, seam)

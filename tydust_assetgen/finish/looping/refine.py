@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import uniform_filter1d
 
+from tydust_assetgen.audio import Audio
 from tydust_assetgen.finish.looping.fade import Samples, Span
 from tydust_assetgen.finish.looping.search import Rough
 from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
-from tydust_assetgen.measure.beats import SoundFrames
+from tydust_assetgen.measure.beats import STEPS_PER_DB, SoundFrames, sound_frames
 
 _ONSETS_S = 1.5
 """Seconds on each side of the cut over which onsets are compared, and waves."""
 _WAVE_S = 0.4
 _SLACK_S = 0.012
 """The waves may pull the length so far from where the onsets meet: rhythm is heard before phase is."""
-_ALIKE = 0.3
-"""Waves that correlate less than this have no say."""
+_ALIKE, _ALIKE_ON_BEAT = 0.3, 0.6
+"""Waves that correlate less than this have no say; nor have those that correlate less, against whole beats."""
 _MOVE_S = 0.06
 _ATTACK_S = 0.004
 _BEFORE_ATTACK_S = 0.008
@@ -32,11 +33,25 @@ _ATTACK_DB = 6.0
 
 def refined(samples: Samples, sound: SoundFrames, rate_hz: int, rough: Rough, wanted: Wish) -> Span:
     """The loop to the sample: its length as long as is allowed, its ends inside the take."""
-    length = _on_meter(rough, wanted.meter, rate_hz) or _by_onsets(sound, rate_hz, rough)
+    beats = _on_meter(rough, wanted.meter, rate_hz)
+    length = beats or _by_onsets(sound, rate_hz, rough)
     slack = round(max(_SLACK_S * rate_hz, grid_spare(length, rate_hz)))
-    length = _by_waves(samples, Span(rough.start, rough.start + length), slack, round(_WAVE_S * rate_hz))
+    slide, alike = _by_waves(samples, Span(rough.start, rough.start + length), slack, round(_WAVE_S * rate_hz))
+    length += slide if alike >= (_ALIKE_ON_BEAT if beats else _ALIKE) else 0
     length = min(max(length, wanted.shortest), wanted.longest)
     return _placed(samples, rate_hz, min(rough.start, samples.shape[1] - length), length)
+
+
+def unlike_db(small: Audio, span: Span) -> float:
+    """How far what surrounds the start, a second each way, is from what surrounds the end: mean over bands, in dB."""
+    before, after = min(small.rate_hz, span.start), min(small.rate_hz, small.frames - span.end)
+    sides = [small.samples[:, place - before : place + after] for place in span]
+    levels = sound_frames(Audio(np.concatenate(sides, axis=1), small.rate_hz)).levels
+    half = len(levels) // 2
+    if before + after < small.rate_hz // 4:
+        return 0.0
+    apart = np.abs(levels[:half] - levels[len(levels) - half :]).mean(dtype=np.float64)
+    return float(apart * np.sqrt(levels.shape[1]) / STEPS_PER_DB)
 
 
 def _on_meter(rough: Rough, meter: Meter | None, rate_hz: int) -> int:
@@ -63,18 +78,21 @@ def _by_onsets(sound: SoundFrames, rate_hz: int, rough: Rough) -> int:
     return round((length + int(np.argmin(apart)) - slack) * hop)
 
 
-def _by_waves(samples: Samples, span: Span, slack: int, reach: int) -> int:
-    """The length at which the waves around both ends correlate best; of several as good, the nearest."""
+def _by_waves(samples: Samples, span: Span, slack: int, reach: int) -> tuple[int, float]:
+    """How much longer it must be for the waves around both ends to correlate best, and how well they do.
+
+    Of several lengths as good, the nearest.
+    """
     before = min(reach, span.start)
     after = min(reach, samples.shape[1] - span.end - slack)
     if before + after < 4 * slack or span.frames < 2 * slack:
-        return span.frames
+        return 0, 0.0
     here = samples[:, span.start - before : span.start + after].astype(np.float64)
     there = samples[:, span.end - before - slack : span.end + after + slack].astype(np.float64)
     match = _match(here, there)
     best = float(match.max())
     near = np.flatnonzero(match >= best - 1e-4)
-    return span.frames + (int(near[np.argmin(np.abs(near - slack))]) - slack if best >= _ALIKE else 0)
+    return int(near[np.argmin(np.abs(near - slack))]) - slack, best
 
 
 def _match(here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,10 +25,11 @@ _SCALES = ((0.25, 0.4), (2.0, 0.4), (8.0, 0.2))
 _MOST_CELLS = 1_500
 _UNSURE = 0.25
 """Share of the seconds above that are taken as like any two moments of the take: little evidence proves little."""
-_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 4.0, 12.0
+_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 5.0, 20.0
 """dB for a length that is one bar off, for each further bar, and at most."""
-_UNKNOWN_BAR_S = 2.0
-_ONSET_PAYS, _DOWNBEAT_PAYS, _OFF_BEAT_COSTS, _OFF_BAR_COSTS = 0.6, 0.6, 3.0, 1.0
+_UNKNOWN_BAR_S, _UNKNOWN_BAR = 2.0, 1 / 16
+"""Seconds at most, and share of the wanted length at most, that stand for a bar where there is no beat."""
+_ONSET_PAYS, _DOWNBEAT_PAYS, _OFF_BEAT_COSTS, _ODD_BEATS_COST, _OFF_BAR_COSTS = 0.6, 0.6, 2.0, 2.0, 2.0
 _NEAR_DOWNBEAT_S = 0.04
 _LATE_COSTS_PER_S, _LATE_COSTS = 0.04, 1.0
 _QUIET_DB, _QUIET_COSTS = 8.0, 0.3
@@ -121,12 +122,13 @@ def _around(apart: NDArray[np.float64], usual: float, grid: _Grid) -> Costs:
 
 def _length_costs(lengths: NDArray[np.float64], wanted: Wish, grid: _Grid) -> Costs:
     meter = wanted.meter
-    bar = meter.bar if meter else _UNKNOWN_BAR_S * grid.rate_hz
+    bar = meter.bar if meter else min(_UNKNOWN_BAR_S * grid.rate_hz, _UNKNOWN_BAR * wanted.near)
     off = np.abs(lengths - wanted.near) / bar
     costs = np.minimum(np.where(off <= 1, off * _NEAR_COSTS, _NEAR_COSTS + (off - 1) * _FAR_COSTS), _MOST_COSTS)
     if meter:
         spare = grid.cell / 2 + grid_spare(wanted.near, grid.rate_hz)
         costs = costs + _OFF_BEAT_COSTS * (_off(lengths, meter.beat) > spare)
+        costs = costs + _ODD_BEATS_COST * (_off(lengths, meter.half_bar) > spare)
         costs = costs + _OFF_BAR_COSTS * (_off(lengths, meter.bar) > spare)
     return np.asarray(costs, dtype=np.float32)
 

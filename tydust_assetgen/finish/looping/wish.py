@@ -37,6 +37,11 @@ class Meter(NamedTuple):
     def beat(self) -> float:
         return self.bar / self.beats
 
+    @property
+    def half_bar(self) -> float:
+        """Two beats of four, or the bar where it has no half."""
+        return self.bar / 2 if self.beats % 2 == 0 else self.bar
+
 
 class Wish(NamedTuple):
     """What is wanted, in frames of the take."""
