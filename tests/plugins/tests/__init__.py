@@ -1,5 +1,5 @@
-"""The tests of this repository under the name `tests`. flashy, which audiocraft brings, installs its own as `tests`, and a
-package that is installed wins over a folder without an `__init__`; this one comes before both."""
+"""The tests of this repository under the name `tests`. flashy, which audiocraft brings, installs its own under it, and
+a package that is installed wins over a folder without an `__init__`; this one comes before both."""
 
 from pathlib import Path
 

@@ -94,10 +94,9 @@ def _windows(brief: Brief, parameters: MusicGenParameters, model: Nature) -> Ite
     if clock.stride(parameters) < clock.segment or not 0.0 < brief.duration_s <= MAX_DURATION_S:
         return
     if parameters.continue_from or len(laid_out(brief, parameters, clock).windows) > 1:
-        what = (
-            f"`extend_stride` is {parameters.extend_stride:g} s, but `{parameters.model}` hears {clock.segment_s:g} s"
-        )
-        yield Problem(what, hint=f"about {0.6 * clock.segment_s:g} is a good value")
+        stride_s, hears_s = parameters.extend_stride, clock.segment_s
+        what = f"`extend_stride` is {stride_s:g} s, but `{parameters.model}` hears {hears_s:g} s at a time"
+        yield Problem(what, hint=f"about {0.6 * hears_s:g} is a good value")
 
 
 def _guide(brief: Brief, parameters: MusicGenParameters, shelf: Shelf) -> tuple[Problem, ...]:
