@@ -202,7 +202,8 @@ def _take_over(model: Any, state: dict[str, Any], device: str, folder: Path) -> 
     except RuntimeError as error:
         if "memory" in str(error):
             raise
-        raise GenerationError(f"the weights in `{folder}` don't fit its configuration: {str(error)[:300]}") from error
+        why = " ".join(str(error).split())[:300]
+        raise GenerationError(f"the weights in `{folder}` don't fit its configuration: {why}") from error
     empty = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
     if empty:
         raise GenerationError(f"the weights in `{folder}` lack `{empty[0]}`")
