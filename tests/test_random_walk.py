@@ -19,6 +19,7 @@ from conftest import HEAD, Game
 from tydust_assetgen import events
 from tydust_assetgen.adopt import adopt
 from tydust_assetgen.building import build
+from tydust_assetgen.choosing import pick, takes_of
 from tydust_assetgen.disk import digest_file
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.outcome import Options
@@ -55,7 +56,7 @@ class Walk:
     def save(self) -> None:
         lines = [
             f'[music."{slot}"]\nprompt = "{table["prompt"]}"\nalso = {table["also"]}\n'
-            f"ogg = {{ quality = {table['quality']} }}"
+            f"ogg = {{ quality = {table['quality']} }}\ntakes = {table.get('takes', 1)}\ntone = {{ rough = true }}"
             for slot, table in self.manifest.items()
         ]
         self.game.write("\n".join(lines), HEAD.replace('"Test"', f'"Test"\nassets = "{self.assets}"'))
@@ -85,6 +86,28 @@ class Walk:
         if slot := self.slot():
             also = self.random.choice((["flac"], ["wav"], [], ["flac", "wav"]))
             self.manifest[slot] = {**self.manifest[slot], "also": also}
+
+    def edit_takes(self) -> None:
+        if slot := self.slot():
+            self.manifest[slot] = {**self.manifest[slot], "takes": self.random.choice((1, 2, 3))}
+
+    def pick(self) -> None:
+        """A person chooses a take, or the best again; where one of the slot's files is theirs, nothing happens."""
+        if not (slot := self.slot()):
+            return
+        number = self.random.randint(0, int(str(self.manifest[slot].get("takes", 1))))
+        before = self.game.project.lock_file.read_bytes() if self.game.project.lock_file.exists() else None
+        self.history.append(f"pick {slot} {number}")
+        try:
+            report = pick(self.game.project, slot, number, None, self.game.pool)
+        except AssetgenError:
+            after = self.game.project.lock_file.read_bytes() if self.game.project.lock_file.exists() else None
+            assert after == before, self.story("a pick that was refused changed the lock file")
+            return
+        assert report.exit_code == 0, self.story(report)
+        known = takes_of(self.game.project, slot)
+        assert known.published == number or not number, self.story(f"{known.published} is published")
+        assert [take.number for take in known.takes if take.picked] == [number][: bool(number)], self.story(known)
 
     def swap(self) -> None:
         if len(self.manifest) > 1:
@@ -306,6 +329,8 @@ EVENTS: dict[str, int] = {
     "edit_prompt": 6,
     "edit_quality": 4,
     "edit_also": 4,
+    "edit_takes": 3,
+    "pick": 4,
     "swap": 2,
     "remove_slot": 2,
     "add_slot": 4,

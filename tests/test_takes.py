@@ -410,7 +410,7 @@ def test_the_store_forgets_a_contest_with_its_take(game: Game) -> None:
 def test_the_command_shows_and_picks(game: Game) -> None:
     four(game)
     shown = game.run("takes", SLOT)
-    assert "were not judged here" in shown.stdout
+    assert f"not judged here; `assetgen build {SLOT}`" in shown.stdout
     assert "generate" in game.run("build", "--dry-run").stdout
     assert game.run("build").returncode == 0
     shown = game.run("takes", SLOT)
@@ -419,6 +419,8 @@ def test_the_command_shows_and_picks(game: Game) -> None:
     (line,) = [line for line in shown.stdout.splitlines() if "best" in line]
     assert line.split()[:2] == [str(best), str(seed_of(0, best))]
     assert "clipped" in shown.stdout
+    assert "steadiness" in shown.stdout
+    assert "% of limit" in game.run("takes", SLOT, "-v").stdout
     number = next(n for n in (1, 2, 3, 4) if n != best)
     done = game.run("pick", SLOT, str(number))
     assert (done.returncode, done.stdout) == (0, "")

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tydust_assetgen.choosing import KnownTake, KnownTakes
 
 
+_WIDE = 200
+"""A table wider than the terminal is wrapped by it, and not cut."""
+
+
 def takes(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.choosing import export, takes_of
 
@@ -26,11 +30,13 @@ def takes(arguments: argparse.Namespace) -> int:
         print_json({"slot": known.slot, "published": known.published, "takes": known.takes})
         return 0
     out = console(arguments.color, stderr=False)
-    out.print(_table(known))
+    out.print(_table(known), width=_WIDE, crop=False)
     for take in known.takes:
-        why = take.trouble or (take.scores.fault if take.scores else "")
-        if why:
+        if why := _fault(take):
             out.print(f"  take {take.number}: {why}", style="yellow", markup=False)
+        if arguments.verbose and take.scores:
+            heard = ", ".join(f"{mark.name} {mark.measured}" for mark in take.scores.marks)
+            out.print(f"  take {take.number}: {heard}", style="dim", markup=False)
     for hint in _hints(known):
         out.print(f"  hint: {hint}", style="dim", markup=False)
     for place in places:
@@ -42,7 +48,7 @@ def _table(known: KnownTakes) -> Table:
     from rich.table import Table
 
     names = list(dict.fromkeys(mark.name for take in known.takes if take.scores for mark in take.scores.marks))
-    table = Table(title=known.slot, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=known.slot, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
     table.add_column("take", justify="right")
     table.add_column("seed", justify="right")
     for name in ("total", *names):
@@ -58,16 +64,20 @@ def _table(known: KnownTakes) -> Table:
 
 
 def _words(take: KnownTake) -> str:
-    fault = take.trouble or (take.scores.fault if take.scores else "")
-    said = ("picked" if take.picked else "", "best" if take.best else "", "faulty" if fault else "")
+    said = ("picked" if take.picked else "", "best" if take.best else "", "faulty" if _fault(take) else "")
     return ", ".join(filter(None, (*said, "" if take.here else "not in the store")))
+
+
+def _fault(take: KnownTake) -> str:
+    return take.trouble or (take.scores.fault if take.scores else "")
 
 
 def _hints(known: KnownTakes) -> list[str]:
     if len(known.takes) == 1:
         return ["`takes = 4` in the manifest makes four to choose from"]
     if not any(take.scores or take.trouble for take in known.takes):
-        return [f"they were not judged here; `assetgen build --force {known.slot}` makes and judges them all"]
+        force = "--force " if known.published else ""
+        return [f"they were not judged here; `assetgen build {force}{known.slot}` makes and judges them all"]
     return [f"`assetgen takes {known.slot} --export DIR` writes them out to listen to"]
 
 
