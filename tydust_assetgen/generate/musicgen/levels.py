@@ -4,7 +4,7 @@ A model that carries on window by window may jump in level where one window take
 window (audiocraft issues 59 and 133). Music has dynamics of its own, and those must stay. Two things tell them apart.
 A fault of level moves all bands of the spectrum alike, while instruments that come and go move some: so changes are
 measured band by band, and what counts is what three quarters of the bands agree on. And what is unusual is measured on
-the track itself: a join is only touched when the level changes there more than in 99 of 100 other places.
+the track itself: a join is only touched when the level changes there half more than in 19 of 20 other places.
 Where nothing is wrong, the samples that walked in walk out.
 """
 
@@ -18,25 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tydust_assetgen.generate.musicgen.contour import Contour, Floats, agreed, middle
+from tydust_assetgen.generate.musicgen.joins import SHORTEST_S, STEP_S, Join, judged
 
-STEP_S = 3.0
-"""What is compared on both sides of a join: the window of short-term loudness (EBU Tech 3341, section 2.2)."""
-LONG_S = 9.0
-"""A step has to last as long as this to be one, and not a break or a fill."""
-SHORTEST_S = 1.5
-"""With less than this on one side, a join is not judged."""
-LEAST_STEP_DB = 2.0
-"""What is smaller is never touched."""
-PEAK_SHARE = 0.8
-"""A join's step must be this share of the largest one within `STEP_S` of it; else it belongs to something else."""
-USUAL_PERCENT = 99.0
-LEAST_TIMBRE_DB = 6.0
-TIMBRE_FACTOR = 1.5
-"""The sound changes at a join when it does so half more than nearly everywhere else, and clearly."""
 LEAST_DRIFT_DB = 3.0
 """From the beginning to the end: beyond ±1.5 dB around the middle."""
-LEAST_FIT = 0.4
-"""Share of the level's variance that a straight line must explain to be a drift (r²); music's own is under 0.25."""
+LEAST_FIT = 0.25
+"""Share of the level's variance that a straight line must explain to be a drift (r²). In music without one it is
+under 0.22, and the bands agree on less than 2 dB."""
+NEARBY_S = 10
+"""A drift goes on everywhere, so it shows over ten seconds as well as over the whole; sections and steps don't."""
 SHORTEST_DRIFT_S = 20.0
 LARGEST_GAIN_DB = 9.0
 RAMPS_S = (0.0, 1.0, 2.0, 4.0)
@@ -47,44 +37,8 @@ GRID_S = 0.005
 SMOOTH_S = 0.06
 """No gain changes faster than this: no clicks, and no modulation that could be heard as a tone."""
 _SLICE_S = 10.0
-_FEWEST_PLACES = 20
 
 Samples = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Join:
-    """What happens at one join, in dB; 0 where there is too little on one side to say."""
-
-    at_s: float
-    step_db: float
-    """By how much all bands together get louder."""
-    agreed_db: float
-    """What three quarters of the bands get louder at least; 0 where they don't agree."""
-    usual_step_db: float
-    """The same in 99 of 100 other places is at most this."""
-    timbre_db: float
-    """By how much the bands move against each other, on average."""
-    usual_timbre_db: float
-    lasting_db: float = 0.0
-    """What is left of the step when more is heard of both sides."""
-
-    @property
-    def jumps(self) -> bool:
-        """The level changes, for good, more than it does elsewhere."""
-        return abs(self.agreed_db) > max(self.usual_step_db, LEAST_STEP_DB) and abs(self.amount_db) >= LEAST_STEP_DB / 2
-
-    @property
-    def amount_db(self) -> float:
-        """What is to be taken back: the smaller of the step at the join and the step that lasts."""
-        if self.step_db * self.lasting_db <= 0:
-            return 0.0
-        return min(self.step_db, self.lasting_db, key=abs)
-
-    @property
-    def changes(self) -> bool:
-        """It does not sound as before."""
-        return self.timbre_db > max(TIMBRE_FACTOR * self.usual_timbre_db, LEAST_TIMBRE_DB)
 
 
 @dataclass(frozen=True)
@@ -125,7 +79,7 @@ def audit(samples: Samples, rate_hz: int, joins_s: Sequence[float]) -> JoinRepor
         joins_s: Where one window takes over from another, in seconds, rising.
     """
     contour = Contour.of(samples, rate_hz)
-    joins = _judged(contour, joins_s)
+    joins = judged(contour, joins_s)
     part = _part(contour, joins, 0.0, contour.end_s)
     return JoinReport(joins, part.drift_db)
 
@@ -148,7 +102,7 @@ def evened(
     if not len(joins_s) or not samples.shape[1]:
         return samples, ()
     contour = Contour.of(samples, rate_hz)
-    joins = _judged(contour, joins_s)
+    joins = judged(contour, joins_s)
     parts = [_part(contour, joins, start, end) for start, end in _stretches(sections_s, contour.end_s)]
     notes = _notes(parts, joins)
     if not any(part.wrong for part in parts):
@@ -159,48 +113,6 @@ def evened(
 def _stretches(sections_s: Sequence[float], end_s: float) -> list[tuple[float, float]]:
     edges = [0.0, *sorted({at for at in sections_s if 0 < at < end_s}), end_s]
     return list(itertools.pairwise(edges))
-
-
-# What is heard at the joins
-
-
-def _judged(contour: Contour, joins_s: Sequence[float]) -> tuple[Join, ...]:
-    edges = [0.0, *joins_s, contour.end_s]
-    sides = [min(at - before, after - at) for before, at, after in zip(edges, edges[1:], edges[2:], strict=False)]
-    return tuple(_join(contour, at_s, side_s, joins_s) for at_s, side_s in zip(joins_s, sides, strict=True))
-
-
-def _join(contour: Contour, at_s: float, side_s: float, joins_s: Sequence[float]) -> Join:
-    window_s = min(STEP_S, side_s)
-    others = contour.places(window_s, joins_s) if window_s >= SHORTEST_S else np.zeros(0, dtype=np.int64)
-    if others.size < _FEWEST_PLACES:
-        return Join(at_s, 0.0, 0.0, 0.0, 0.0, 0.0)
-    here, there = contour.changes([at_s], window_s), contour.changes(others * contour.hop_s, window_s)
-    return Join(
-        at_s,
-        step_db=float(middle(here)[0]),
-        agreed_db=float(agreed(here)[0]) if _is_peak(contour, at_s, window_s) else 0.0,
-        usual_step_db=float(np.percentile(np.abs(agreed(there)), USUAL_PERCENT)),
-        timbre_db=float(_timbre(here)[0]),
-        usual_timbre_db=float(np.percentile(_timbre(there), USUAL_PERCENT)),
-        lasting_db=float(middle(contour.changes([at_s], min(LONG_S, side_s)))[0]),
-    )
-
-
-def _is_peak(contour: Contour, at_s: float, window_s: float) -> bool:
-    """The level changes here, and not somewhere near."""
-    around_s = np.arange(at_s - window_s, at_s + window_s, contour.hop_s)
-    around_s = around_s[(around_s >= window_s) & (around_s <= contour.end_s - window_s)]
-    largest = np.abs(middle(contour.changes(around_s, window_s))).max(initial=0.0)
-    return bool(abs(middle(contour.changes([at_s], window_s))[0]) >= PEAK_SHARE * largest)
-
-
-def _timbre(changes_db: Floats) -> Floats:
-    """How far the bands go apart, `[places]`: what an equaliser would have to do, gain not counted."""
-    apart = np.abs(changes_db - middle(changes_db))
-    known = np.isfinite(apart)
-    total: Floats = np.where(known, apart, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return total
 
 
 # What is wrong
@@ -242,19 +154,22 @@ def _drift_db(contour: Contour, part: _Part) -> float:
     if len(times_s) < SHORTEST_DRIFT_S / 2:
         return 0.0
     length_s = part.end_s - part.start_s
-    slopes = _slopes(times_s, levels)[:, None] * length_s
-    line = float(middle(slopes)[0]) / length_s * times_s
+    anywhere, nearby = (_slopes(times_s, levels, reach) * length_s for reach in (len(times_s), NEARBY_S))
+    total_db = min(float(middle(anywhere)[0]), float(middle(nearby)[0]), key=abs)
     together = middle(levels - levels.mean(axis=1, keepdims=True))
-    unexplained = np.var(together - line) / max(float(np.var(together)), 1e-9)
-    is_drift = abs(agreed(slopes)[0]) >= LEAST_DRIFT_DB and 1 - unexplained >= LEAST_FIT
-    return float(middle(slopes)[0]) if is_drift else 0.0
+    unexplained = np.var(together - total_db / length_s * times_s) / max(float(np.var(together)), 1e-9)
+    least = min(agreed(anywhere)[0], agreed(nearby)[0], key=abs)
+    return total_db if abs(least) >= LEAST_DRIFT_DB and 1 - unexplained >= LEAST_FIT else 0.0
 
 
-def _slopes(times_s: Floats, levels: Floats) -> Floats:
-    """dB a second for each band: the median over all pairs of moments (Theil-Sen), which a break does not move."""
+def _slopes(times_s: Floats, levels: Floats, reach: int) -> Floats:
+    """dB a second for each band, `[bands, 1]`: the median over all pairs of moments (Theil-Sen) that are not farther
+    apart than `reach` seconds. A break does not move it, and over a short reach a single step does not either."""
     first, second = np.triu_indices(len(times_s), k=5)
+    near = second - first <= reach
+    first, second = first[near], second[near]
     rises = (levels[:, second] - levels[:, first]) / (times_s[second] - times_s[first])
-    slopes: Floats = np.median(rises, axis=1)
+    slopes: Floats = np.median(rises, axis=1)[:, None]
     return slopes
 
 
@@ -318,6 +233,10 @@ def _notes(parts: Sequence[_Part], joins: Sequence[Join]) -> tuple[str, ...]:
         most = max(drifts, key=abs)
         where = "from beginning to end" if len(parts) == 1 else "within a section"
         notes.append(f"the level {'rose' if most > 0 else 'fell'} by {abs(most):.1f} dB {where}; evened")
+    for join in joins:
+        if join.breaks:
+            verb = "rises" if join.amount_db > 0 else "falls"
+            notes.append(f"the level {verb} by {abs(join.amount_db):.1f} dB at {_at([join.at_s])}; left alone")
     if changes:
         notes.append(f"the sound changes at {_at(changes)}")
     return tuple(notes)
