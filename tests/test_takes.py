@@ -419,7 +419,7 @@ def test_the_command_shows_and_picks(game: Game) -> None:
     (line,) = [line for line in shown.stdout.splitlines() if "best" in line]
     assert line.split()[:2] == [str(best), str(seed_of(0, best))]
     assert "clipped" in shown.stdout
-    assert "steadiness" in shown.stdout
+    assert "silence" in shown.stdout
     assert "% of limit" in game.run("takes", SLOT, "-v").stdout
     number = next(n for n in (1, 2, 3, 4) if n != best)
     done = game.run("pick", SLOT, str(number))
