@@ -11,9 +11,10 @@ from typing import Any
 from tydust_assetgen.cli.commands import print_json
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.generate.musicgen import checkpoint
+from tydust_assetgen.generate.musicgen.fetch import Tell
 from tydust_assetgen.generate.musicgen.health import size_of
 from tydust_assetgen.generate.musicgen.models import KNOWN, LICENCE, Source, all_here, find
-from tydust_assetgen.generate.musicgen.pull import Pulled, Tell
+from tydust_assetgen.generate.musicgen.pull import Pulled
 from tydust_assetgen.report import console
 
 
@@ -57,7 +58,7 @@ def _paper(source: Source) -> dict[str, Any]:
         "repository": source.repository,
         "here": source.folder is not None,
         "revision": source.revision,
-        "folder": source.folder,
+        "folder": str(source.folder or ""),
         "size": size_of(source.folder) if source.folder else 0,
         "family": source.known.family if source.known else "",
         "channels": source.known.channels if source.known else 0,
@@ -94,7 +95,7 @@ def pull(arguments: argparse.Namespace) -> int:
 
 
 def _pulled_paper(one: Pulled) -> dict[str, Any]:
-    return {"repository": one.repository, "revision": one.revision, "folder": one.folder, "size": one.size}
+    return {"repository": one.repository, "revision": one.revision, "folder": str(one.folder), "size": one.size}
 
 
 @contextlib.contextmanager
