@@ -10,7 +10,6 @@ revision of their own, or made from it by whoever wants them.)
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,16 +143,13 @@ def _windows(audio: Audio) -> list[NDArray[np.float32]]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without progress bars, and without what transformers warns of its own future."""
+    """Without progress bars."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module="transformers")
-        try:
-            yield
-        finally:
-            if shown:
-                logging.enable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
