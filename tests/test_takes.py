@@ -411,7 +411,8 @@ def test_the_command_shows_and_picks(game: Game) -> None:
     four(game)
     shown = game.run("takes", SLOT)
     assert f"not judged here; `assetgen build {SLOT}`" in shown.stdout
-    assert "generate" in game.run("build", "--dry-run").stdout
+    assert f"generate  {SLOT}  (4 takes)" in game.run("build", "--dry-run").stdout
+    assert json.loads(game.run("build", "--dry-run", "--json").stdout)["steps"][0]["takes"] == [1, 2, 3, 4]
     assert game.run("build").returncode == 0
     shown = game.run("takes", SLOT)
     assert (shown.returncode, shown.stderr) == (0, "")

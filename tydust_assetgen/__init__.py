@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tydust_assetgen.api import check as check
     from tydust_assetgen.api import plan as plan
     from tydust_assetgen.building import build as build
+    from tydust_assetgen.choosing import pick as pick
+    from tydust_assetgen.choosing import takes_of as takes_of
     from tydust_assetgen.errors import AssetgenError as AssetgenError
     from tydust_assetgen.errors import ManifestError as ManifestError
     from tydust_assetgen.outcome import Options as Options
@@ -40,7 +42,9 @@ _HOMES = {
     "Step": "planning",
     "build": "building",
     "check": "api",
+    "pick": "choosing",
     "plan": "api",
+    "takes_of": "choosing",
 }
 __all__ = ["__version__", *_HOMES]
 

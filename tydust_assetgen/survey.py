@@ -114,11 +114,13 @@ class _Look:
         return digest
 
     def held(self, keys: Keys, locked: list[LockedOutput | None]) -> Held:
+        take = self.store.has("takes", keys.take)
+        there = {key: take if key == keys.take else self.store.has("takes", key) for key in keys.candidates}
         return Held(
             outputs=tuple(self.stored(key, lock) for key, lock in zip(keys.outputs, locked, strict=True)),
             master=self.store.has("masters", keys.master),
-            take=self.store.has("takes", keys.take),
-            candidates=tuple(n for n, key in enumerate(keys.candidates, 1) if self.store.has("takes", key)),
+            take=take,
+            candidates=tuple(number for number, key in enumerate(keys.candidates, 1) if there[key]),
         )
 
     def stored(self, key: str, lock: LockedOutput | None) -> str:

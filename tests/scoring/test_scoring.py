@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from tydust_assetgen.finish import finish
 from tydust_assetgen.flow import Brief, Facts, Finish, Mark, Provenance, Recipe, Scores, Section, Take
 from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.protocol import Shelf
-from tydust_assetgen.scoring import WEIGHTS, ranked, score, signal
+from tydust_assetgen.scoring import WEIGHTS, music, ranked, score, signal
+from tydust_assetgen.verify import music as music_verifying
 from tydust_assetgen.verify import signal as verifying
+from tydust_assetgen.verify.music import music_checks
 
 Samples = NDArray[np.float64]
 D, AB = 2, 8
@@ -219,6 +222,21 @@ def test_the_same_take_gets_the_same_scores() -> None:
 def test_a_fault_is_what_verifying_would_refuse() -> None:
     ours = (signal.SILENCE_S, signal.ENDING_S, signal.LOUDNESS_TOLERANCE_LU)
     assert ours == (verifying.SILENCE_S, verifying.ENDING_S, verifying.LOUDNESS_TOLERANCE_LU)
+    theirs = (music_verifying.EVIDENCE_S, music_verifying.CLEAR_KEY, music_verifying.CLEAR_BEAT)
+    assert theirs == (music.EVIDENCE_S, music.CLEAR_KEY, music.CLEAR_BEAT)
+
+
+@pytest.mark.parametrize(("name", "spoilt"), [("key", lambda: piece(AB)), ("tempo", lambda: piece(bpm=77.0))])
+def test_where_a_slot_is_strict_another_key_or_tempo_is_a_fault(name: str, spoilt: Callable[[], Samples]) -> None:
+    plain = recipe()
+    strict = msgspec.structs.replace(plain, strict=(name,))
+    for asked, samples, fatal in ((plain, spoilt(), False), (strict, spoilt(), True), (strict, piece(), False)):
+        performed = take(samples)
+        found = score(performed, finish(performed, asked.finish), asked)
+        assert bool(found.fault) == fatal
+        master = finish(performed, asked.finish)
+        severities = {check.name: check.status for check in music_checks(master.audio, asked, master.facts)}
+        assert (severities[name] == "fail") == fatal, "scoring and verifying must agree"
 
 
 def test_peaks_that_leave_no_room_for_the_loudness_are_a_fault() -> None:

@@ -44,6 +44,7 @@ def step_paper(step: Step) -> dict[str, Any]:
         "reasons": step.reasons,
         "outputs": [{"path": output.output.path, "action": output.action} for output in step.outputs],
         "picked": step.recipe.brief.pick,
+        "takes": step.perform,
     }
 
 

@@ -62,7 +62,8 @@ def _say_steps(seen: Survey, arguments: argparse.Namespace) -> None:
     for step in seen.plan.steps:
         if step.action == "fresh":
             continue
-        out.print(f"{step.action:<9} {step.slot}", markup=False)
+        takes = f"  ({count_of(len(step.perform), 'take')})" if step.recipe.brief.takes > 1 and step.perform else ""
+        out.print(f"{step.action:<9} {step.slot}{takes}", markup=False)
         for reason in step.reasons:
             out.print(f"          {reason}", style="dim", markup=False)
     for orphan in seen.plan.orphans:

@@ -10,13 +10,12 @@ from tydust_assetgen.scoring.steadiness import steadiness_mark
 
 def marks_of(take: Take, master: Master, recipe: Recipe, text_match: float | None) -> tuple[Mark, ...]:
     """See `score`. What was not asked for, or can't be told, has no mark."""
-    brief = recipe.brief
     found = (
         text_mark(text_match),
-        key_mark(master, brief.key),
-        tempo_mark(master, brief.bpm),
+        key_mark(master, recipe),
+        tempo_mark(master, recipe),
         seam_mark(master),
-        steadiness_mark(master, brief),
+        steadiness_mark(master, recipe.brief),
         silence_mark(master),
         clipping_mark(take),
         level_mark(master, recipe.finish.target_lufs),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tydust_assetgen import measure
-from tydust_assetgen.flow import Mark, Master
+from tydust_assetgen.flow import Mark, Master, Recipe
+from tydust_assetgen.measure import KeyEstimate, TempoEstimate
 from tydust_assetgen.measure.key import MARGIN as KEY_MARGIN
 from tydust_assetgen.measure.tempo import MARGIN as TEMPO_MARGIN
 
@@ -18,6 +19,9 @@ CLEAR_KEY = 0.4
 CLEAR_BEAT = 0.1
 """Where even the best tempo fits worse than this, there is no beat that could be wrong: the mark goes to the middle."""
 
+EVIDENCE_S = 8.0
+"""Where a slot is strict, another key or tempo is a fault in sound that is at least this long. So has verifying it."""
+
 
 def text_mark(cosine: float | None) -> Mark | None:
     """How near the sound is to the prompt."""
@@ -26,8 +30,9 @@ def text_mark(cosine: float | None) -> Mark | None:
     return Mark(name="text", score=cosine / MATCHING_TEXT, measured=f"cosine {cosine:.2f}")
 
 
-def key_mark(master: Master, asked: str) -> Mark | None:
+def key_mark(master: Master, recipe: Recipe) -> Mark | None:
     """How well the asked key explains the sound, against the best key and by itself."""
+    asked = recipe.brief.key
     if not asked:
         return None
     if _same_key(master.facts.key, asked):
@@ -41,7 +46,18 @@ def key_mark(master: Master, asked: str) -> Mark | None:
         return None  # nothing that could be heard, such as `atonal`
     behind = 1 - max(shortfall - KEY_MARGIN, 0.0) / FAR_KEY
     alone = (heard.ranking[0][1] - shortfall) / CLEAR_KEY
-    return Mark(name="key", score=min(behind, alone), measured=heard.name)
+    wrong = _strict("key", master, recipe) and shortfall > KEY_MARGIN and _clear_key(heard, asked)
+    fault = f"it sounds like {heard.name}, and the slot is strict" if wrong else ""
+    return Mark(name="key", score=min(behind, alone), measured=heard.name, fault=fault)
+
+
+def _clear_key(heard: KeyEstimate, asked: str) -> bool:
+    return heard.ranking[0][1] >= CLEAR_KEY and measure.key_relation(heard.name, asked) != "relative"
+
+
+def _strict(name: str, master: Master, recipe: Recipe) -> bool:
+    strict = recipe.brief.generator == "composer" or name in recipe.strict
+    return strict and master.audio.duration_s >= EVIDENCE_S
 
 
 def _same_key(known: str, asked: str) -> bool:
@@ -51,8 +67,9 @@ def _same_key(known: str, asked: str) -> bool:
         return False
 
 
-def tempo_mark(master: Master, asked_bpm: float) -> Mark | None:
+def tempo_mark(master: Master, recipe: Recipe) -> Mark | None:
     """How well the sound repeats at the asked tempo, as a share of how well it repeats at its best."""
+    asked_bpm = recipe.brief.bpm
     if not asked_bpm:
         return None
     if master.facts.bpm and measure.tempo_relation(master.facts.bpm, asked_bpm) == "exact":
@@ -62,4 +79,11 @@ def tempo_mark(master: Master, asked_bpm: float) -> Mark | None:
     clear = min(best / CLEAR_BEAT, 1.0)
     held = min(heard.fit(asked_bpm) / (TEMPO_MARGIN * best), 1.0)
     words = f"{heard.bpm:.0f} BPM" if heard.bpm else "no beat"
-    return Mark(name="tempo", score=clear * held + (1 - clear) / 2, measured=words)
+    wrong = _strict("tempo", master, recipe) and not heard.explains(asked_bpm) and _clear_beat(heard, asked_bpm)
+    fault = f"it sounds like {words}, and the slot is strict" if wrong else ""
+    return Mark(name="tempo", score=clear * held + (1 - clear) / 2, measured=words, fault=fault)
+
+
+def _clear_beat(heard: TempoEstimate, asked_bpm: float) -> bool:
+    octave = measure.tempo_relation(heard.bpm, asked_bpm) == "octave"
+    return heard.bpm > 0 and heard.confidence >= CLEAR_BEAT and not octave
