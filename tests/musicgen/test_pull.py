@@ -69,6 +69,7 @@ class Person:
         self.cache = home / "hub"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         self.environment |= {"HF_HUB_CACHE": str(self.cache), "HF_HOME": str(home), "HF_TOKEN": SECRET}
+        self.environment |= {"TORCH_HOME": str(home / "torch")}
         self.environment |= {"PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], str(REPOSITORY)])}
 
     def run(self, *words: str, endpoint: str = "", **more: str) -> subprocess.CompletedProcess[str]:
