@@ -297,3 +297,15 @@ def test_a_sound_that_was_not_handed_in_is_named(tiny_t5: Checkpoint) -> None:
     brief: Brief = brief_for(tiny_t5.folder, parameters={"continue_from": "ref.ogg"})
     with pytest.raises(GenerationError, match="the sound that `continue_from` names was not handed in"):
         perform(MADE_BY, brief)
+
+
+def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tydust_assetgen.generate.musicgen import player
+
+    brief = brief_for(tiny_t5.folder)
+    made = []
+    for cores in (1, 3):
+        monkeypatch.setattr(player, "CORES", cores)
+        monkeypatch.setattr(player.os, "cpu_count", lambda: 8)
+        made.append(perform(MusicGen(), brief).audio.samples)
+    assert np.array_equal(*made)

@@ -25,7 +25,7 @@ UNKNOWN_LICENCE = "unknown"
 _CPU_WEIGHTS_PER_S = 0.45e9
 """Weights that one core passes through in a second, both rows of guidance, in float32: a small model of 300 million
 makes about 3 steps a second on two cores (docs/performance.md)."""
-_CORES = 8
+CORES = 8
 """More than so many are not faster: the memory's bandwidth is the limit."""
 _GPU_STEPS_PER_S = 32.0
 """Whatever the model's size up to medium: audiocraft starts so many small operations that the CPU can't keep up."""
@@ -101,7 +101,7 @@ def _steps(window: Window) -> float:
 def _step_s(model: Nature, device: devices.Kind) -> float:
     if device == "cuda":
         return max(1 / _GPU_STEPS_PER_S, model.parameters / _GPU_WEIGHTS_PER_S)
-    cores = min(os.cpu_count() or 1, _CORES)
+    cores = min(os.cpu_count() or 1, CORES)
     return model.parameters / (_CPU_WEIGHTS_PER_S * cores)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tydust_assetgen.generate.musicgen.melody import stretch
+from tydust_assetgen.generate.musicgen.outlook import CORES
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.windows import Window
 
@@ -50,7 +52,7 @@ def play(musicgen: Any, piece: Piece, tell: Tell) -> torch.Tensor:
     import torch
 
     parts: list[torch.Tensor] = [] if piece.before is None else [piece.before]
-    with _seeded(piece.seed):
+    with _seeded(piece.seed), _all_cores():
         for window in piece.windows:
             heard = torch.cat(parts, dim=-1)[..., -window.prompt :] if window.prompt else None
             codes = _generated(musicgen, piece, window, heard, _Meter(piece.windows, window, tell))
@@ -111,6 +113,21 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(state)
+
+
+@contextmanager
+def _all_cores() -> Iterator[None]:
+    """Workers have one thread each, since they share the cores among themselves; a transformer on the CPU takes what
+    there is. Its codes don't depend on it: products are shared out by rows and columns, never by terms of a sum. The
+    codec's sound would, in its last bits, and so it stays on one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(os.cpu_count() or 1, CORES))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
