@@ -53,14 +53,18 @@ class SoundFrames:
         """Mean level of the bands over the floor, `[windows]`."""
         return np.asarray(self.levels.mean(axis=1) * (np.sqrt(_BANDS) / STEPS_PER_DB), dtype=np.float32)
 
-    def merged(self, chroma_windows: int) -> NDArray[np.float32]:
-        """Levels and chroma side by side, averaged over so many windows of chroma: `[windows, 52]`, rounded."""
-        count = len(self.chroma) // chroma_windows
-        levels = (
-            self.levels[: count * chroma_windows * _HOPS].reshape(count, chroma_windows * _HOPS, _BANDS).mean(axis=1)
+    def merged(self, chroma_windows: int, *, half_later: bool = False) -> NDArray[np.float32]:
+        """Levels and chroma side by side, averaged over so many windows of chroma: `[windows, 52]`, rounded.
+
+        With `half_later` each lies half its length later; there is one less of them.
+        """
+        windows = chroma_windows * _HOPS
+        both = np.concatenate((self.levels, np.repeat(self.chroma, _HOPS, axis=0)), axis=1)
+        both = both[windows // 2 if half_later else 0 :]
+        count = len(both) // windows
+        return np.asarray(
+            np.round(both[: count * windows].reshape(count, windows, both.shape[1]).mean(axis=1)), dtype=np.float32
         )
-        chroma = self.chroma[: count * chroma_windows].reshape(count, chroma_windows, 12).mean(axis=1)
-        return np.asarray(np.round(np.concatenate((levels, chroma), axis=1)), dtype=np.float32)
 
 
 def sound_frames(audio: Audio) -> SoundFrames:

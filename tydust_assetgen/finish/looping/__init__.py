@@ -42,6 +42,8 @@ class _Try(NamedTuple):
     span: Span
     fade: Fade
     cost: float
+    own: float
+    """What of its cost the take itself has where the loop begins: a beat there is no fault of the loop."""
 
 
 class _Take(NamedTuple):
@@ -102,7 +104,8 @@ def _with_fade(take: _Take, span: Span, cost: float) -> _Try:
     fades = list(dict.fromkeys(fitting(span, size, take.audio.frames) for size in sizes))
     small = _scaled(span, take.factor)
     trouble, index = min((_trouble(take.small, small, fade, take.factor), index) for index, fade in enumerate(fades))
-    return _Try(span, fades[index], cost + trouble + _UNLIKE * unlike_db(take.small, small))
+    own = _own_trouble(take.small, small.start)
+    return _Try(span, fades[index], cost + max(trouble - own, 0.0) + _UNLIKE * unlike_db(take.small, small), own)
 
 
 def _scaled(span: Span, factor: int) -> Span:
@@ -121,6 +124,12 @@ def _trouble(small: Audio, span: Span, fade: Fade, factor: int) -> float:
     return max(round(_trouble_at(turned, place, small.rate_hz), 2) for place in places)
 
 
+def _own_trouble(small: Audio, start: int) -> float:
+    """Of the take where the loop begins."""
+    near = min(round(_NEAR_S * small.rate_hz), start, small.frames - start)
+    return _trouble_at(small.samples[:, start - near : start + near], near, small.rate_hz) if near else 0.0
+
+
 def _trouble_at(turned: Samples, place: int, rate_hz: int) -> float:
     around = Audio(np.roll(turned, -place, axis=1), rate_hz)
     return _used(measure.seam(around, LoopPoints(0, around.frames)))
@@ -135,5 +144,5 @@ def _made(take: _Take, one: _Try) -> tuple[tuple[bool, float], Found]:
     """The loop itself, and its rank: what is not heard comes first, then what costs least."""
     loop = looped(take.samples, one.span, one.fade)
     seam = measure.seam(Audio(loop, take.audio.rate_hz), LoopPoints(0, loop.shape[1]))
-    rank = not seam.ok, round(one.cost + _used(seam), 3)
+    rank = not seam.ok, round(one.cost + max(_used(seam) - one.own, 0.0), 3)
     return rank, Found(loop, one.span, one.fade, take.wanted, seam)

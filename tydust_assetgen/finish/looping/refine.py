@@ -25,6 +25,9 @@ _SLACK_S = 0.012
 """The waves may pull the length so far from where the onsets meet: rhythm is heard before phase is."""
 _ALIKE, _ALIKE_ON_BEAT = 0.3, 0.6
 """Waves that correlate less than this have no say; nor have those that correlate less, against whole beats."""
+_SAME = 0.98
+"""Waves that correlate so well are the same sound played again."""
+_FAR_LOSES = 0.6
 _MOVE_S = 0.06
 _ATTACK_S = 0.004
 _BEFORE_ATTACK_S = 0.008
@@ -90,6 +93,8 @@ def _by_waves(samples: Samples, span: Span, slack: int, reach: int) -> tuple[int
     here = samples[:, span.start - before : span.start + after].astype(np.float64)
     there = samples[:, span.end - before - slack : span.end + after + slack].astype(np.float64)
     match = _match(here, there)
+    if match.max() < _SAME:  # tones correlate at many places: then the rhythm says which
+        match = match * (1 - _FAR_LOSES * np.square(np.linspace(-1, 1, match.size)))
     best = float(match.max())
     near = np.flatnonzero(match >= best - 1e-4)
     return int(near[np.argmin(np.abs(near - slack))]) - slack, best

@@ -18,18 +18,20 @@ from tydust_assetgen.measure.beats import STEPS_PER_DB, SoundFrames
 
 Costs = NDArray[np.float32]
 
-MOST = 10
+MOST = 12
 """So many loops are looked at closely."""
 _SCALES = ((0.25, 0.4), (2.0, 0.4), (8.0, 0.2))
 """Seconds on each side of the cut, and the weight of what lies within."""
-_MOST_CELLS = 1_500
-_UNSURE = 0.25
+_MOST_CELLS = 1_200
+_UNSURE = 0.1
 """Share of the seconds above that are taken as like any two moments of the take: little evidence proves little."""
-_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 5.0, 20.0
+_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 10.0, 30.0
 """dB for a length that is one bar off, for each further bar, and at most."""
 _UNKNOWN_BAR_S, _UNKNOWN_BAR = 2.0, 1 / 16
 """Seconds at most, and share of the wanted length at most, that stand for a bar where there is no beat."""
-_ONSET_PAYS, _DOWNBEAT_PAYS, _OFF_BEAT_COSTS, _ODD_BEATS_COST, _OFF_BAR_COSTS = 0.6, 0.6, 2.0, 2.0, 2.0
+_THE_SAME = 0.3
+"""Of the usual distance: what is so much alike is the same music again, and whole bars whatever the tempo seems."""
+_ONSET_PAYS, _DOWNBEAT_PAYS, _OFF_BEAT_COSTS, _ODD_BEATS_COST, _OFF_BAR_COSTS = 0.6, 1.0, 2.0, 2.0, 2.0
 _NEAR_DOWNBEAT_S = 0.04
 _LATE_COSTS_PER_S, _LATE_COSTS = 0.04, 1.0
 _QUIET_DB, _QUIET_COSTS = 8.0, 0.3
@@ -49,6 +51,7 @@ class Rough(NamedTuple):
 
 class _Grid(NamedTuple):
     frames: NDArray[np.float32]  # [cells, 52]
+    later: NDArray[np.float32]  # [cells, 52], half a cell later
     onsets: NDArray[np.float32]  # [cells], 0 to 1
     loudness_db: NDArray[np.float32]  # [cells]
     cell: float  # frames of the take
@@ -60,19 +63,24 @@ class _Grid(NamedTuple):
 
 
 def rough_loops(sound: SoundFrames, wanted: Wish, take_frames: int, rate_hz: int) -> list[Rough]:
-    """At most ten loops, no two of them the same but for a moment; none where the take is too short to compare."""
+    """At most twelve loops, no two of them the same but for a moment; none where the take is too short to compare."""
     grid = _grid(sound, wanted, rate_hz)
     lengths = _lengths(grid, wanted)
     if not lengths.size:
         return []
-    costs = _distances(grid, lengths)
-    costs += _length_costs(np.asarray(lengths * grid.cell, np.float64), wanted, grid)[:, None]
+    usual = _usual(grid)
+    costs = _distances(grid, lengths, usual)
+    frames = np.asarray(lengths * (grid.cell / 2), np.float64)
+    if wanted.meter:
+        doubt = np.clip((costs / (np.sqrt(usual) / STEPS_PER_DB + 1e-9) - _THE_SAME) / _THE_SAME, 0, 1)
+        costs += np.where(np.isfinite(doubt), doubt, 0) * _meter_costs(frames, wanted, wanted.meter, grid)[:, None]
+    costs += _length_costs(frames, wanted, grid)[:, None]
     costs += _start_costs(grid, wanted.meter)[None, : costs.shape[1]]
     return _best(costs, grid, lengths, take_frames)
 
 
 def _grid(sound: SoundFrames, wanted: Wish, rate_hz: int) -> _Grid:
-    """Cells as long as it takes for lengths and starts to be at most 1,500 each."""
+    """Cells as long as it takes for lengths and starts to be at most 1,200 each."""
     window = 4 * rate_hz / sound.per_second
     merge = max(int(np.ceil((wanted.longest - wanted.shortest) / window / _MOST_CELLS)), 1)
     frames = sound.merged(merge)
@@ -80,21 +88,22 @@ def _grid(sound: SoundFrames, wanted: Wish, rate_hz: int) -> _Grid:
     onsets = sound.onsets[:count].reshape(len(frames), 4 * merge).max(axis=1, initial=0.0)
     loudness = sound.loudness_db[:count].reshape(len(frames), 4 * merge).mean(axis=1)
     strong = np.float32(max(np.percentile(onsets, 95) if onsets.size else 0.0, 1.0))
-    return _Grid(frames, np.minimum(onsets / strong, 1), loudness, window * merge, window * 3 / 8, rate_hz)
+    later = sound.merged(merge, half_later=True)
+    return _Grid(frames, later, np.minimum(onsets / strong, 1), loudness, window * merge, window * 3 / 8, rate_hz)
 
 
 def _lengths(grid: _Grid, wanted: Wish) -> NDArray[np.int64]:
-    """Cells of every length that is allowed and leaves at least two cells to compare."""
-    longest = min(int(wanted.longest / grid.cell), len(grid.frames) - 2)
-    return np.arange(max(int(np.ceil(wanted.shortest / grid.cell)), 1), longest + 1)
+    """Half cells of every length that is allowed and leaves at least two cells to compare."""
+    longest = min(int(2 * wanted.longest / grid.cell), 2 * (len(grid.frames) - 2))
+    return np.arange(max(int(np.ceil(2 * wanted.shortest / grid.cell)), 2), longest + 1)
 
 
-def _distances(grid: _Grid, lengths: NDArray[np.int64]) -> Costs:
+def _distances(grid: _Grid, lengths: NDArray[np.int64], usual: float) -> Costs:
     """How unlike start and end of each loop are, in dB, `[lengths, starts]`; infinite where there is no such loop."""
-    usual = _usual(grid)
-    costs = np.full((len(lengths), len(grid.frames) - int(lengths[0])), np.inf, np.float32)
+    costs = np.full((len(lengths), len(grid.frames) - int(lengths[0]) // 2), np.inf, np.float32)
     for row, length in enumerate(lengths):
-        difference = grid.frames[length:] - grid.frames[:-length]
+        there = (grid.later if length % 2 else grid.frames)[length // 2 :]
+        difference = there - grid.frames[: len(there)]
         apart = np.einsum("ij,ij->i", difference, difference).astype(np.float64)
         costs[row, : len(apart)] = _around(apart, usual, grid)
     return costs
@@ -125,12 +134,14 @@ def _length_costs(lengths: NDArray[np.float64], wanted: Wish, grid: _Grid) -> Co
     bar = meter.bar if meter else min(_UNKNOWN_BAR_S * grid.rate_hz, _UNKNOWN_BAR * wanted.near)
     off = np.abs(lengths - wanted.near) / bar
     costs = np.minimum(np.where(off <= 1, off * _NEAR_COSTS, _NEAR_COSTS + (off - 1) * _FAR_COSTS), _MOST_COSTS)
-    if meter:
-        spare = grid.cell / 2 + grid_spare(wanted.near, grid.rate_hz)
-        costs = costs + _OFF_BEAT_COSTS * (_off(lengths, meter.beat) > spare)
-        costs = costs + _ODD_BEATS_COST * (_off(lengths, meter.half_bar) > spare)
-        costs = costs + _OFF_BAR_COSTS * (_off(lengths, meter.bar) > spare)
     return np.asarray(costs, dtype=np.float32)
+
+
+def _meter_costs(lengths: NDArray[np.float64], wanted: Wish, meter: Meter, grid: _Grid) -> Costs:
+    """What it costs not to be whole bars, and more not to be whole beats."""
+    spare = grid.cell / 4 + grid_spare(wanted.near, grid.rate_hz)
+    units = ((meter.beat, _OFF_BEAT_COSTS), (meter.half_bar, _ODD_BEATS_COST), (meter.bar, _OFF_BAR_COSTS))
+    return np.asarray(sum(cost * (_off(lengths, unit) > spare) for unit, cost in units), dtype=np.float32)
 
 
 def _off(lengths: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
@@ -159,8 +170,8 @@ def _best(costs: Costs, grid: _Grid, lengths: NDArray[np.int64], take_frames: in
     while len(found) < MOST and np.isfinite(lowest := costs.min(initial=np.inf)):
         row, start = (int(index) for index in np.unravel_index(int(costs.argmin()), costs.shape))
         frame = round(start * grid.cell + grid.lead) if start else 0
-        length = round(float(lengths[row]) * grid.cell)
+        length = round(float(lengths[row]) * grid.cell / 2)
         if frame + length <= take_frames:
             found.append(Rough(frame, length, int(np.ceil(grid.cell / 2)), float(lowest)))
-        costs[max(row - reach, 0) : row + reach + 1, max(start - reach, 0) : start + reach + 1] = np.inf
+        costs[max(row - 2 * reach, 0) : row + 2 * reach + 1, max(start - reach, 0) : start + reach + 1] = np.inf
     return found

@@ -14,6 +14,8 @@ SHORTEST = 0.6
 _LONGEST = 1.4
 _CLEAR_BEAT = 0.25
 """A tempo that fits worse than this is a guess (`measure.TempoEstimate.confidence`)."""
+_LEAST_S = 6.0
+"""In less sound than this a tempo is heard by chance."""
 _BEATS_PER_BAR = 4
 _NEAR_GRID_S = 0.012
 _NEAR_GRID = 0.0003
@@ -73,7 +75,7 @@ def _meter(audio: Audio, sound: SoundFrames, facts: Facts) -> Meter | None:
         beat, beats = 60 * sound.per_second / facts.bpm, facts.beats_per_bar
     else:
         heard = measure.estimate_tempo(audio)
-        if heard.confidence < _CLEAR_BEAT:
+        if heard.confidence < _CLEAR_BEAT or audio.duration_s < _LEAST_S:
             return None
         beat, beats = beat_windows(sound, heard.bpm), _BEATS_PER_BAR
     phase = (bar_phase(sound, beat, beats) + 1.5) * window
