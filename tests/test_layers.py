@@ -23,7 +23,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
-            *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest", "choosing"),
+            *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest"),
+            *("choosing", "ending", "workshop", "orphans"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),

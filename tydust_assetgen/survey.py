@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tydust_assetgen.codec import damage, objection
-from tydust_assetgen.disk import digest_file, inside
+from tydust_assetgen.disk import digest_file
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
 from tydust_assetgen.flow import Output, Recipe
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.keyring import Keyed, Keyring
 from tydust_assetgen.keys import Keys
-from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile, read_lock
+from tydust_assetgen.lockfile import LockedOutput, LockFile, read_lock
 from tydust_assetgen.manifest import Manifest, read_manifest
-from tydust_assetgen.planning import Held, Orphan, Plan, Seen, Situation, plan
+from tydust_assetgen.orphans import orphans_of
+from tydust_assetgen.planning import Held, Plan, Seen, Situation, plan
 from tydust_assetgen.project import Project
 from tydust_assetgen.state import NOTHING, Stat, State, digest_of_manifest, read_state, stat_of
 from tydust_assetgen.store import Store
@@ -191,7 +192,7 @@ def survey(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
     situations = [look.situation(keyed) for keyed in _keyed(recipes, Keyring(manifest, lock, picks or {}))]
-    orphans = _orphans(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
+    orphans = orphans_of(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})
     return Survey(
@@ -290,42 +291,6 @@ def _keyed(recipes: Iterable[Recipe], ring: Keyring) -> list[Keyed]:
 def _objections(recipe: Recipe) -> list[Problem]:
     words = [objection(output, recipe.finish.sample_rate_hz) for output in recipe.outputs]
     return [Problem(text, recipe.place, recipe.slot) for text in words if text]
-
-
-def _orphans(manifest: Manifest, lock: LockFile, recipes: Iterable[Recipe], *, everywhere: bool) -> tuple[Orphan, ...]:
-    """Files that the lock file knows and no slot asks for: of slots that are gone, and of formats no longer wanted.
-
-    Only the entries of `recipes` are looked at, unless slots may be gone and it must be `everywhere`.
-    """
-    slots = set(manifest.slots)
-    looked_at = {recipe.slot: recipe for recipe in recipes}
-    names = [*looked_at, *(slot for slot in lock.blocks if slot not in slots)] if everywhere else list(looked_at)
-    entries = [entry for slot in names if (entry := lock.entry(slot)) is not None]
-    asked = {output.path for recipe in looked_at.values() for output in recipe.outputs} | slots
-    if any(locked.output.path not in asked for entry in entries for locked in entry.outputs):
-        others = manifest.resolve(slot for slot in manifest.slots if slot not in looked_at)
-        asked |= {output.path for recipe in others for output in recipe.outputs}
-    return tuple(
-        orphan
-        for entry in sorted(entries, key=lambda entry: entry.slot)
-        for locked in entry.outputs
-        if locked.output.path not in asked and (orphan := _orphan(manifest.assets, entry, locked)) is not None
-    )
-
-
-def _orphan(tree: Path, entry: LockEntry, locked: LockedOutput) -> Orphan | None:
-    try:
-        digest = digest_file(inside(tree, locked.output.path))
-    except (AssetgenError, OSError, ValueError):
-        return None  # not a path of this tree: whatever the lock file says, it is not ours
-    if not digest:
-        return None
-    return Orphan(
-        slot=entry.slot,
-        path=locked.output.path,
-        digest=locked.digest,
-        modified=locked.hand_made or digest != locked.digest,
-    )
 
 
 def _tree_prefix(manifest: Manifest) -> str:

@@ -1,0 +1,119 @@
+"""The workers' half of a build. In walk orders, jobs go out to the pool, and every order ends in `Endings`.
+
+Slots that follow another begin when that one is made. Takes are performed in batches where the generator likes them;
+the rest of each walk is a job of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+
+from tydust_assetgen import events
+from tydust_assetgen.ending import Endings, words_of
+from tydust_assetgen.estimate import FINISHING, Rates, pieces, rate_name
+from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
+from tydust_assetgen.lineup import Lineup
+from tydust_assetgen.orders import Bench, Order, jobs_for, perform_job, slots_of, track_job
+from tydust_assetgen.workers import Pool
+
+
+class Workshop:
+    """Orders under way in one pool."""
+
+    def __init__(self, pool: Pool, endings: Endings, rates: Rates, orders: Iterable[Order]) -> None:
+        self._pool, self._endings, self._rates = pool, endings, rates
+        self._orders = {order.step.slot: order for order in orders}
+        self._lineup = Lineup(self._orders.values())
+        survey, root = endings.survey, endings.project.root
+        self._bench = Bench(endings.project.store.root, root, survey.tree, endings.ledger.entry)
+
+    def run(self) -> None:
+        """Work until every order has ended."""
+        self._submit(self._lineup.begin())
+        with contextlib.closing(self._pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
+            for job, answer in answers:
+                self._take_in(job, answer)
+
+    def _submit(self, orders: list[Order]) -> None:
+        for job in jobs_for(orders, self._bench):
+            self._pool.submit(job)
+
+    def _take_in(self, job: Job, answer: Answer) -> None:
+        match answer:
+            case Progressed():
+                self._say_progress(job, answer)
+            case Made():
+                made = self._receive(self._orders[answer.slot], answer)
+                self._go_on(answer.slot, made=made)
+            case Performed():
+                assert isinstance(job, PerformJob)
+                self._rates.learn(rate_name(job.briefs[0]), sum(b.duration_s for b in job.briefs), answer.seconds)
+                self._receive_batch(job, None)
+            case Trouble() if isinstance(job, PerformJob):
+                self._receive_batch(job, answer)
+            case Trouble():
+                for slot in slots_of(job):
+                    self._endings.fail(self._orders[slot].step, answer)
+                    self._go_on(slot, made=False)
+
+    def _go_on(self, slot: str, *, made: bool) -> None:
+        """A slot has ended: those that follow it begin, or fail with it."""
+        if made:
+            return self._submit(self._lineup.made(slot))
+        for order in self._lineup.failed(slot):
+            words = f"`{slot}`, which it follows, could not be made"
+            self._endings.fail(order.step, Trouble(message=words, hint="mend that one first"))
+        return None
+
+    def _say_progress(self, job: Job, answer: Progressed) -> None:
+        for slot in (answer.slot,) if answer.slot else slots_of(job):
+            order = self._orders[slot]
+            if not order.started:
+                order.started, order.begun = True, time.monotonic()
+                estimate_s = self._rates.step_s(order.step)
+                step = order.step
+                self._endings.tell(
+                    events.Started(slot=slot, action=step.action, reasons=words_of(step), estimate_s=estimate_s)
+                )
+            share = order.advance(answer.number, answer.share)
+            self._endings.tell(events.Progressed(slot=slot, stage=answer.stage, share=share, note=answer.note))
+
+    def _receive(self, order: Order, made: Made) -> bool:
+        brief = order.step.recipe.brief
+        self._rates.learn(rate_name(brief), brief.duration_s * made.generated, made.generate_s)
+        self._rates.learn(FINISHING, brief.duration_s * pieces(order.step), made.finish_s)
+        order.ready.extend(made.verified)
+        published = self._endings.finish(order, made.facts, made.provenance, made.notes)
+        if published:
+            self._endings.tally.generated += bool(made.generated or order.performed)
+            self._endings.tally.finished += made.finished
+            self._endings.tally.encoded += 1
+        return published
+
+    def _receive_batch(self, job: PerformJob, trouble: Trouble | None) -> None:
+        """Takes are performed, or lost: then those that have others beside them are tried once more, each alone."""
+        entries = [(self._orders[slot], number) for slot, number in zip(job.slots, job.numbers, strict=True)]
+        for order, number in entries:
+            if trouble and len(entries) > 1 and len(order.takes) > 1:
+                self._pool.submit(perform_job([(order, number)], self._bench))
+            else:
+                order.settle(number, trouble)
+        for slot in slots_of(job):
+            if not self._orders[slot].pending:
+                self._after_batches(self._orders[slot])
+
+    def _after_batches(self, order: Order) -> None:
+        """All takes of a slot are performed or lost: finish what there is."""
+        if len(order.lost) < len(order.takes):
+            self._say_bugs(order)
+            return self._pool.submit(track_job(order, self._bench), first=True)
+        self._endings.fail(order.step, next(iter(order.lost.values())))
+        return self._go_on(order.step.slot, made=False)
+
+    def _say_bugs(self, order: Order) -> None:
+        for number, trouble in order.lost.items():
+            if hint := self._endings.bug_hint(trouble):
+                words = f"take {number} could not be made: {trouble.message}"
+                self._endings.tell(events.Warned(message=words, hint=hint, slot=order.step.slot))
