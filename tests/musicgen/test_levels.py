@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tydust_assetgen.audio import Audio
@@ -216,6 +218,28 @@ def test_short_sounds_and_silence_walk_through(seconds: float) -> None:
 def test_silence_of_full_length_walks_through() -> None:
     silence = np.zeros((2, 66 * RATE_HZ), np.float32)
     assert evened(silence, RATE_HZ, JOINS_S) == (silence, ())
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.floats(2, 58), max_size=4, unique=True).map(sorted),
+    st.lists(st.floats(0, 60), max_size=3).map(sorted),
+    st.floats(-20, 20),
+    st.floats(-20, 20),
+)
+def test_whatever_walks_in_no_gain_is_large_and_nothing_is_lost(
+    joins_s: list[float], sections_s: list[float], drift_db: float, step_db: float
+) -> None:
+    """At 8 kHz, to be quick."""
+    slow = steady(60)[:, ::4]
+    at = np.arange(slow.shape[1]) / slow.shape[1]
+    music = louder(slow, drift_db * at + step_db * (at > (joins_s or [30.0])[0] / 60))
+    samples, notes = evened(music, RATE_HZ // 4, joins_s, sections_s)
+    there = np.abs(music) > 1e-4
+    gain = 20 * np.log10(np.abs(samples[there]) / np.abs(music[there]))
+    assert samples.dtype == np.float32
+    assert np.abs(gain).max() <= 9.01
+    assert notes or samples is music
 
 
 def test_both_channels_get_the_same_gain() -> None:
