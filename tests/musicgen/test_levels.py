@@ -117,6 +117,15 @@ def test_a_break_at_a_join_is_music() -> None:
     assert abs(gain_db(samples, music, 40, 66)) < 0.5
 
 
+@pytest.mark.parametrize(("ramp_s", "most_db"), [(0.02, 1.5), (4.0, 3.0)])
+def test_what_comes_slowly_is_taken_back_slowly(ramp_s: float, most_db: float) -> None:
+    """No dip before the join, and no bump behind it: 6 dB at once against 6 dB in 4 s would be 4 dB off."""
+    share = np.clip((times_s(steady()) - 48.0) / ramp_s + 0.5, 0, 1)
+    samples, _ = evened(louder(steady(), 6 * share), RATE_HZ, JOINS_S)
+    course = [gain_db(samples, steady(), at, at + 0.5) for at in np.arange(44, 52, 0.5)]
+    assert np.ptp(course) < most_db
+
+
 def test_steps_at_several_joins_add_up_and_are_all_named() -> None:
     music = stepped(stepped(steady(), 30.0, 4.0), 48.0, 3.0)
     samples, notes = evened(music, RATE_HZ, JOINS_S)
