@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tests.musicgen.briefs import EMPTY, RATE_HZ, TEXT, brief_for, perform, tune
 from tydust_assetgen.flow import Brief, Reference, Section
 from tydust_assetgen.generate.musicgen import MusicGen, models
+from tydust_assetgen.generate.musicgen.imports import prepare
 from tydust_assetgen.generate.musicgen.memory import Keeper
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.performance import planned, sounded
@@ -42,6 +43,7 @@ def ours(brief: Brief, shelf: Shelf = EMPTY) -> Samples:
 @lru_cache(maxsize=4)
 def audiocrafts_own(folder: Path) -> Any:
     """As its `get_pretrained` makes it; that itself refuses a model with windows under its default stride of 18 s."""
+    prepare()
     from audiocraft.models.loaders import load_compression_model, load_lm_model
     from audiocraft.models.musicgen import MusicGen as Theirs
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tydust_assetgen.generate.musicgen.imports import prepare
 from tydust_assetgen.generate.musicgen.windows import Window, frames_of, joins, section_ends, windows
 
 SEGMENT = 1500
@@ -78,6 +79,7 @@ def test_the_calls_are_audiocrafts_own(frames: int, stride: int, before: int) ->
 def asked_by_audiocraft(frames: int, stride: int, before: int) -> list[tuple[int, int, int]]:
     """Prompt, length and offset of each call. Frames are exact in binary here (64 a second), as its own are not."""
     pytest.importorskip("audiocraft")
+    prepare()
     import contextlib
 
     import torch
