@@ -25,8 +25,9 @@ _SCALES = ((0.25, 0.4), (2.0, 0.4), (8.0, 0.2))
 _MOST_CELLS = 1_200
 _UNSURE = 0.1
 """Share of the seconds above that are taken as like any two moments of the take: little evidence proves little."""
-_NEAR_COSTS, _FAR_COSTS, _MOST_COSTS = 0.8, 10.0, 30.0
-"""dB for a length that is one bar off, for each further bar, and at most."""
+_BARS_OFF = (0.0, 0.5, 1.0, 4.0)
+_OFF_COSTS = (0.0, 0.5, 3.0, 33.0)
+"""dB for a length that is so many bars off; the nearest whole bars are at most half a bar away."""
 _UNKNOWN_BAR_S, _UNKNOWN_BAR = 2.0, 1 / 16
 """Seconds at most, and share of the wanted length at most, that stand for a bar where there is no beat."""
 _THE_SAME = 0.3
@@ -133,8 +134,7 @@ def _length_costs(lengths: NDArray[np.float64], wanted: Wish, grid: _Grid) -> Co
     meter = wanted.meter
     bar = meter.bar if meter else min(_UNKNOWN_BAR_S * grid.rate_hz, _UNKNOWN_BAR * wanted.near)
     off = np.abs(lengths - wanted.near) / bar
-    costs = np.minimum(np.where(off <= 1, off * _NEAR_COSTS, _NEAR_COSTS + (off - 1) * _FAR_COSTS), _MOST_COSTS)
-    return np.asarray(costs, dtype=np.float32)
+    return np.asarray(np.interp(off, _BARS_OFF, _OFF_COSTS), dtype=np.float32)
 
 
 def _meter_costs(lengths: NDArray[np.float64], wanted: Wish, meter: Meter, grid: _Grid) -> Costs:
