@@ -20,6 +20,9 @@ WHOLE_S = 30.0
 CHUNK_FRAMES = 100
 """2 s: about 240 MB at the true size of MusicGen's EnCodec (250 frames: 490 MB, and no faster)."""
 
+MEMORY_FRAMES = 500
+"""How many frames the LSTM takes at once."""
+
 Progress: TypeAlias = Callable[[float], None]
 """Called with the share that is done, 0.0 to 1.0."""
 Reach: TypeAlias = tuple[int, int]
@@ -80,7 +83,7 @@ def _mono(model: Any, codes: torch.Tensor, chunk_frames: int, tell: Progress) ->
         before, after = _context(tail)
     except _UnknownLayerError:
         return _whole(model, codes)
-    frames = head(model.decode_latent(codes))
+    frames = _remembered(head, model.decode_latent(codes))
     return _in_chunks(tail, frames, chunk_frames, before, after, tell)
 
 
@@ -108,6 +111,25 @@ def _parts(model: Any) -> tuple[nn.Sequential, nn.Sequential]:
     layers = model.decoder.model
     cut = max((place + 1 for place, layer in enumerate(layers) if type(layer) is StreamableLSTM), default=0)
     return layers[:cut], layers[cut:]
+
+
+def _remembered(head: Iterable[nn.Module], frames: torch.Tensor) -> torch.Tensor:
+    """The layers up to the memory, over all frames. The memory itself takes them bit by bit and carries on from what it
+    knows: its gates, eight times as large as a frame, are never there for all frames at once."""
+    from audiocraft.modules.lstm import StreamableLSTM
+
+    for layer in head:
+        frames = _through_memory(layer, frames) if type(layer) is StreamableLSTM else layer(frames)
+    return frames
+
+
+def _through_memory(layer: Any, frames: torch.Tensor) -> torch.Tensor:
+    """As audiocraft's `StreamableLSTM.forward`."""
+    state, pieces = None, []
+    for piece in frames.split(MEMORY_FRAMES, dim=-1):
+        walked, state = layer.lstm(piece.permute(2, 0, 1), state)
+        pieces.append(walked.permute(1, 2, 0) + piece if layer.skip else walked.permute(1, 2, 0))
+    return torch.cat(pieces, dim=-1)
 
 
 def _in_chunks(
