@@ -9,7 +9,7 @@ where it finds none there. Its loop is the cut that it proposes, as it exports i
 Columns: length asked and found; how far the length is from whole bars, in ms; the seam as `measure.seam` has it: jump
 as a multiple of the 99th percentile, rise and fall beside their limits in dB; `added`: rise and fall beyond those that
 the take itself has where the loop begins, in dB; whether the seam passes; `unlike`: how far, in dB, the two seconds
-around the start are from those around the end (the mean over 40 bands); seconds it took.
+around the start are from those around the end (the mean over 40 bands); seconds of CPU it took.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ HEADS = [
     "added, dB",
     "ok",
     "unlike, dB",
-    "took, s",
+    "CPU, s",
 ]
 LOOPER = """
 import json, sys, time
@@ -60,9 +60,9 @@ def best(looper):
     except Exception:
         return looper.find_loop_pairs()[0]
 best(MusicLooper(path))  # once for numba
-begun = time.perf_counter()
+begun = time.process_time()
 found = best(MusicLooper(path))
-print(json.dumps([int(found.loop_start), int(found.loop_end), time.perf_counter() - begun]))
+print(json.dumps([int(found.loop_start), int(found.loop_end), time.process_time() - begun]))
 """
 
 
@@ -110,9 +110,9 @@ def main() -> None:
 
 def ours(piece: Piece) -> Found:
     """As finishing finds it: the tempo is not told."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = find_loop(piece.audio, Facts(near_frames=round(piece.near_s * piece.audio.rate_hz)))
-    return Found(found.samples, found.span.start, found.span.end, time.perf_counter() - begun)
+    return Found(found.samples, found.span.start, found.span.end, time.process_time() - begun)
 
 
 def theirs(piece: Piece, python: str) -> Found | None:
@@ -167,31 +167,36 @@ def cells(row: dict[str, object]) -> list[str]:
         f"{row['jump']:.2f}",
         f"{row['rise_db']:.1f} / {row['rise_limit_db']:.1f}",
         f"{row['fall_db']:.1f} / {row['fall_limit_db']:.1f}",
-        f"{row['added_db']:.1f}",
+        _or_blank(row["added_db"]),
         "yes" if row["ok"] else "no",
-        f"{row['unlike_db']:.1f}",
+        _or_blank(row["unlike_db"]),
         f"{row['took_s']:.2f}",
     ]
 
 
-def added_db(audio: Audio, found: Found, seam: measure.Seam) -> float:
+def _or_blank(value: object) -> str:
+    """One decimal; nothing where there was nothing to measure, as before a loop that begins with its take."""
+    return "" if value is None else f"{value:.1f}"
+
+
+def added_db(audio: Audio, found: Found, seam: measure.Seam) -> float | None:
     """Rise and fall at the wrap beyond those of the take itself, where the loop begins in it."""
     near = min(3 * audio.rate_hz, found.start, audio.frames - found.start)
     if near < audio.rate_hz // 4:
-        return float("nan")
+        return None
     before, after = (audio.samples[:, found.start + first : found.start + first + near] for first in (-near, 0))
     own = measure.seam(Audio(np.concatenate((after, before), axis=1), audio.rate_hz), LoopPoints(0, 2 * near))
     return max(seam.rise_db - own.rise_db, 0.0) + max(seam.fall_db - own.fall_db, 0.0)
 
 
-def unlike_db(audio: Audio, found: Found) -> float:
+def unlike_db(audio: Audio, found: Found) -> float | None:
     """How far the two seconds around the start are from those around the end, as far as the take goes."""
     rate_hz = audio.rate_hz
     before = min(rate_hz, found.start)
     after = min(rate_hz, audio.frames - found.end)
     both = [audio.samples[:, place - before : place + after] for place in (found.start, found.end)]
     if before + after < rate_hz // 4:
-        return float("nan")
+        return None
     levels = sound_frames(Audio(np.concatenate(both, axis=1), rate_hz)).levels / 32 * np.sqrt(40)
     half = len(levels) // 2
     return float(np.abs(levels[:half] - levels[-half:]).mean())
