@@ -121,11 +121,9 @@ class _Judged:
         if self._best is None:
             raise self._none_left()
         number, take, master = self._best
-        notes = tuple(self._notes(number))
-        master = replace(
-            master, provenance=_as_chosen(take, number, ()).provenance, notes=(*dict.fromkeys((*notes, *master.notes)),)
-        )
-        return Chosen(_as_chosen(take, number, notes), master)
+        take = _as_chosen(take, number, tuple(self._notes(number)))
+        notes = tuple(dict.fromkeys((*take.notes, *master.notes)))
+        return Chosen(take, replace(master, provenance=take.provenance, notes=notes))
 
     @property
     def contest(self) -> Contest:
