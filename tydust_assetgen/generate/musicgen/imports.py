@@ -4,7 +4,8 @@ Importing any part of audiocraft 1.3.0 runs the `__init__` of its packages, and 
 data sets. Here a package stands in `sys.modules` whose `__init__` runs only when it is asked for something that is not
 one of its own modules: `from audiocraft.models.musicgen import MusicGen` is quick, and `from audiocraft.models import
 AudioGen` works as ever. spaCy waits in the same way, and only a model whose text is normalised uses it; PyAV too, and
-nothing here uses it: audiocraft would read files with it, and its wheels carry libraries under the GPL.
+nothing here uses it: audiocraft would read files with it, and its wheels carry libraries under the GPL. The filters of
+librosa (which load scipy's signal processing and numba) wait for a melody model.
 
 Of xformers, audiocraft with its `torch` attention calls `unbind` and makes a mark that says "causal": both stand here,
 so that xformers (which fits one exact version of torch and loads its compiler) is needed neither at import nor at all.
@@ -27,8 +28,9 @@ class Deferred(ModuleType):
 
     def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(spec.name)
-        self.__spec__, self.__loader__, self.__package__ = spec, spec.loader, spec.name
-        self.__path__ = list(spec.submodule_search_locations or [])
+        self.__spec__, self.__loader__, self.__package__ = spec, spec.loader, spec.parent
+        if spec.submodule_search_locations is not None:
+            self.__path__ = list(spec.submodule_search_locations)
         self.__file__ = spec.origin
         self._whole = spec.name not in _PACKAGES
 
@@ -58,7 +60,7 @@ def prepare() -> None:
         _defer(name)
     if "audiocraft" in sys.modules and not hasattr(sys.modules["audiocraft"], "__version__"):
         sys.modules["audiocraft"].__version__ = metadata.version("audiocraft")  # type: ignore[attr-defined]
-    for name in ("spacy", "av"):
+    for name in ("spacy", "av", "librosa.filters"):
         _defer(name)
     if "xformers" not in sys.modules:
         _stand_in_for_xformers()
