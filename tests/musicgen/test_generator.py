@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 from conftest import environment
@@ -299,13 +300,21 @@ def test_a_sound_that_was_not_handed_in_is_named(tiny_t5: Checkpoint) -> None:
         perform(MADE_BY, brief)
 
 
-def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tydust_assetgen.generate.musicgen import player
-
-    brief = brief_for(tiny_t5.folder)
-    made = []
-    for cores in (1, 3):
-        monkeypatch.setattr(player, "CORES", cores)
-        monkeypatch.setattr(player.os, "cpu_count", lambda: 8)
-        made.append(perform(MusicGen(), brief).audio.samples)
-    assert np.array_equal(*made)
+def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint) -> None:
+    """In a process of its own: how threads wait is settled when torch is loaded."""
+    code = (
+        "import msgspec, os, sys; from pathlib import Path; "
+        "from tydust_assetgen.disk import digest_bytes; from tydust_assetgen.flow import Brief; "
+        "from tydust_assetgen.generate.musicgen import MusicGen, player; "
+        "from tydust_assetgen.generate.protocol import Shelf; "
+        "os.cpu_count = lambda: 8; made_by = MusicGen(); "
+        "brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief)\n"
+        "for player.CORES in (1, 3):\n"
+        "    (take,) = made_by.generate([brief], Shelf(Path()), lambda *_: None)\n"
+        "    print(digest_bytes(take.audio.samples.tobytes()))\n"
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    brief = msgspec.json.encode(brief_for(tiny_t5.folder))
+    done = subprocess.run([sys.executable, "-c", code], input=brief, env=environment(), capture_output=True, check=True)
+    one, three, policy = done.stdout.decode().split()
+    assert (one, policy) == (three, "PASSIVE")

@@ -77,7 +77,9 @@ class MusicGen:
             GenerationError: the model can't make it, or memory runs out.
         """
         from tydust_assetgen.generate.musicgen.performance import perform
+        from tydust_assetgen.generate.musicgen.player import wait_quietly
 
+        wait_quietly()
         keeper = self._keeper()
         return [perform(brief, shelf, keeper, partial(progress, index)) for index, brief in enumerate(briefs)]
 
