@@ -93,7 +93,15 @@ def test_a_folder_is_one_by_its_look_or_because_it_is_there(tmp_path: Path) -> N
     for asked in ("models/own", "./models/own", str(own), f"{tmp_path}/models/../models/own"):
         found = find(asked, "", tmp_path)
         assert (found.folder, found.repository, found.revision, found.licence) == (own, "", "", "")
-    for missing in ("./nowhere", "~/nowhere", "../nowhere", "/nowhere/at/all", "C:\\nowhere", ".\\nowhere"):
+    for missing in (
+        "./nowhere",
+        "~/nowhere",
+        "~nobody/x",
+        "../nowhere",
+        "/nowhere/at/all",
+        "C:\\nowhere",
+        ".\\nowhere",
+    ):
         found = find(missing, "", tmp_path)
         assert (found.folder, found.repository) == (None, "")
 

@@ -90,7 +90,7 @@ def find(model: str, revision: str, root: Path) -> Source:
         UnavailableError: there is no such name, or it is a style model.
     """
     if _is_folder(model, root):
-        folder = Path(os.path.abspath(root / Path(model).expanduser()))
+        folder = Path(os.path.abspath(root / os.path.expanduser(model)))
         return Source(model, "", "", folder if _whole(folder) else None, "")
     repository = _repository(model)
     snapshot = _snapshot(hub_cache(), repository, revision)
