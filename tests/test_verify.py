@@ -175,6 +175,12 @@ def test_without_bars_duration_is_met_to_half_a_second() -> None:
         assert judged(recipe(brief=msgspec.structs.replace(BRIEF, duration_s=asked_s)), facts) == wanted
 
 
+def test_a_loop_that_had_to_be_found_may_be_a_bar_off_and_further_with_a_warning() -> None:
+    facts = msgspec.structs.replace(FACTS, bars=0, bpm=0.0, near_frames=16 * RATE_HZ)
+    for asked_s, wanted in ((15.9, {}), (8.1, {}), (16.1, {"duration": "warn"}), (7.9, {"duration": "warn"})):
+        assert judged(recipe(brief=msgspec.structs.replace(BRIEF, duration_s=asked_s)), facts) == wanted
+
+
 def test_loop_points_are_those_of_the_music() -> None:
     assert heard(master(loop=None)) == {"loop": "fail"}
     assert heard(master(loop=LoopPoints(0, FRAMES - RATE_HZ * 2))) == {"loop": "fail"}

@@ -8,6 +8,8 @@ from tydust_assetgen.flow import Check, Facts, Output, Recipe
 from tydust_assetgen.verify.judge import PADDED, bar_s, delivered_rate_hz, judged, promised_frames
 
 DURATION_TOLERANCE_S = 0.5
+LONGEST_BAR_S = 4.0
+"""Four beats at 60 BPM: what whole bars may cost where neither length nor tempo is known beforehand."""
 TAIL_S = 6.0
 """How much longer than asked a track that does not loop may ring out."""
 PADDING_FRAMES = 3 * 1152
@@ -61,14 +63,17 @@ def _frames(decoded: Decoded, output: Output, recipe: Recipe, facts: Facts) -> C
 
 
 def _duration(decoded: Decoded, recipe: Recipe, facts: Facts) -> Check:
-    """Half a bar is allowed where the piece is made of whole bars, and a tail where it does not loop."""
+    """Half a bar is allowed where the piece is made of whole bars, a bar where a loop had to be found in what a model
+    played, and a tail where it does not loop. A loop that was found further off is better than none."""
     asked_s, heard_s = recipe.brief.duration_s, decoded.audio.duration_s
-    spare_s = max(bar_s(facts) / 2 + 0.01, DURATION_TOLERANCE_S) if bar_s(facts) else DURATION_TOLERANCE_S
+    found = recipe.finish.loop and facts.near_frames > 0 and not facts.bars
+    spare_s = LONGEST_BAR_S if found else max(bar_s(facts) / 2 + 0.01, DURATION_TOLERANCE_S)
     tail_s = 0.0 if recipe.finish.loop else TAIL_S
     wanted = f"{asked_s:.2f} s ± {spare_s:.2f} s" + (f", and a tail up to {tail_s:.0f} s" if tail_s else "")
     word = "short" if heard_s < asked_s else "long"
     right = asked_s - spare_s <= heard_s <= asked_s + spare_s + tail_s
-    return judged("duration", right, f"{heard_s:.2f} s", wanted, f"it is {abs(heard_s - asked_s):.2f} s too {word}")
+    reason = f"it is {abs(heard_s - asked_s):.2f} s too {word}" + (", and no better loop was found" if found else "")
+    return judged("duration", right, f"{heard_s:.2f} s", wanted, reason, otherwise="warn" if found else "fail")
 
 
 def _loop(decoded: Decoded, output: Output, recipe: Recipe, facts: Facts) -> Check:
