@@ -204,14 +204,15 @@ def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -
     from tydust_assetgen.generate.musicgen.performance import planned
     from tydust_assetgen.generate.musicgen.player import play
 
-    musicgen = _model(MADE_BY) if perform(MADE_BY, brief_for(tiny_t5.folder, 0.5)) else None
+    perform(MADE_BY, brief_for(tiny_t5.folder, 0.5))
+    model = _model(MADE_BY)
 
     def codes(second: str) -> Any:
         sections = (SECTIONS[0], Section("main", 3.0, second))
         brief = brief_for(tiny_t5.folder, 5.0, sections=sections, parameters={"per_section": True})
-        piece = planned(brief, read(brief), EMPTY, musicgen).piece
+        piece = planned(brief, read(brief), EMPTY, model.musicgen).piece
         assert [(window.start, window.new) for window in piece.windows] == [(0, 100), (100, 125), (225, 25)]
-        return play(musicgen, piece, lambda *_: None).numpy()
+        return play(model, piece, lambda *_: None).numpy()
 
     calm, loud = codes("calm bells"), codes("distorted guitars")
     assert calm.shape == (1, 4, 250)
@@ -267,7 +268,7 @@ def test_the_model_stays_until_another_one_is_needed(tiny_t5: Checkpoint, tiny_s
 def _model(made_by: MusicGen) -> Any:
     assert made_by._held is not None
     assert made_by._held._held is not None
-    return made_by._held._held[1].musicgen
+    return made_by._held._held[1]
 
 
 # What is missing

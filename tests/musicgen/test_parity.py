@@ -37,7 +37,7 @@ def ours(brief: Brief, shelf: Shelf = EMPTY) -> Samples:
     parameters = msgspec.convert(brief.parameters, MusicGenParameters)
     source = models.find(parameters.model, parameters.revision, shelf.root)
     model = KEEPER.model(source, device="cpu", dtype=parameters.dtype)
-    return sounded(model.musicgen, planned(brief, parameters, shelf, model.musicgen), lambda *_: None)
+    return sounded(model, planned(brief, parameters, shelf, model.musicgen), lambda *_: None)
 
 
 @lru_cache(maxsize=4)

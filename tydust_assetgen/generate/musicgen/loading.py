@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen import checkpoint, separator
@@ -22,6 +22,9 @@ from tydust_assetgen.generate.musicgen.checkpoint import Traits
 from tydust_assetgen.generate.musicgen.imports import prepare
 from tydust_assetgen.generate.musicgen.models import Source
 from tydust_assetgen.generate.musicgen.needs import needs, separator_file
+
+if TYPE_CHECKING:
+    from tydust_assetgen.generate.musicgen.decoder.network import Network
 
 _LONGEST_STRIDE_S = 30.0
 _TRAINING_ONLY = (
@@ -41,6 +44,8 @@ class Model:
     device: str
     traits: Traits
     source: Source
+    network: Network | None = None
+    """Our own decoder, which has then taken over the weights of `musicgen.lm`; without, audiocraft plays."""
 
 
 def load(source: Source, *, device: str, dtype: str) -> Model:

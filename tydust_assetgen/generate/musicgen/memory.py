@@ -6,6 +6,7 @@ import gc
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tydust_assetgen.errors import GenerationError
@@ -49,13 +50,15 @@ class Keeper:
             AssetgenError: it can't be loaded.
         """
         from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
+        from tydust_assetgen.generate.musicgen.decoder import network_of
         from tydust_assetgen.generate.musicgen.loading import load
 
         assert source.folder is not None
         wanted = (source, fingerprint(source.folder), device, dtype)
         if self._held is None or self._held[0] != wanted:
             self.let_go()
-            self._held = (wanted, load(source, device=device, dtype=dtype))
+            loaded = load(source, device=device, dtype=dtype)
+            self._held = (wanted, replace(loaded, network=network_of(loaded.musicgen.lm)))
         return self._held[1]
 
     def let_go(self) -> None:

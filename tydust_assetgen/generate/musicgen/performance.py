@@ -74,7 +74,7 @@ def _rising(tell: Tell) -> Tell:
 
 def _take(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, model: Model, tell: Tell) -> Take:
     plan = planned(brief, parameters, shelf, model.musicgen)
-    samples = sounded(model.musicgen, plan, tell)
+    samples = sounded(model, plan, tell)
     audio, notes = _evened(samples, plan, parameters, model.musicgen.sample_rate)
     tell(1.0, "")
     return Take(audio, plan.facts, _provenance(model, brief, machine(parameters)[1]), notes)
@@ -175,13 +175,14 @@ def _sections(brief: Brief) -> tuple[SectionTime, ...]:
     )
 
 
-def sounded(musicgen: Any, plan: Plan, tell: Tell) -> NDArray[np.float32]:
+def sounded(model: Model, plan: Plan, tell: Tell) -> NDArray[np.float32]:
     """The sound `[C, n]` as the model makes it, exactly as long as planned, without what the track carries on from."""
     import torch
 
     from tydust_assetgen.generate.musicgen.sound import decoded
 
-    codes = play(musicgen, plan.piece, lambda share, note: tell(_PLAYING * share, note))
+    musicgen = model.musicgen
+    codes = play(model, plan.piece, lambda share, note: tell(_PLAYING * share, note))
     with torch.no_grad():
         sound = decoded(musicgen.compression_model, codes, progress=lambda share: tell(_after(share), "decoding"))
     before = plan.piece.before
@@ -203,7 +204,7 @@ def _evened(
 
     notes: tuple[str, ...] = ()
     if plan.layout.joins_s:
-        starts_s = [section.start_s for section in plan.facts.sections]
+        starts_s = [section.start_s for section in plan.facts.sections] if parameters.per_section else []
         samples, notes = evened(samples, rate_hz, plan.layout.joins_s, starts_s)
     if parameters.width and samples.shape[0] == 1:
         samples = widened(samples, rate_hz, parameters.width)

@@ -1,6 +1,7 @@
-"""Playing. In walks a `Piece`, ready to be played, out walk its codes, made by audiocraft's own loop.
+"""Playing. In walks a `Piece`, ready to be played, out walk its codes.
 
-`_generated` is the one place that asks the model for tokens.
+`_generated` is the one place that asks the model for tokens: our own decoder where it knows the model and the device,
+else audiocraft's own loop. Both give the same ones.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from tydust_assetgen.generate.musicgen.windows import Window
 if TYPE_CHECKING:
     import torch
 
+    from tydust_assetgen.generate.musicgen.loading import Model
+
 Tell = Callable[[float, str], None]
 """Told the share that is done, and how it goes."""
 _TELL_S = 0.1
@@ -39,11 +42,11 @@ class Piece:
     before: torch.Tensor | None = None  # [1, K, P], codes that the track carries on from
 
 
-def play(musicgen: Any, piece: Piece, tell: Tell) -> torch.Tensor:
+def play(model: Model, piece: Piece, tell: Tell) -> torch.Tensor:
     """The codes of a piece.
 
     Args:
-        musicgen: audiocraft's `MusicGen`, on its device.
+        model: What plays it.
         piece: What is played.
         tell: Called about ten times a second.
 
@@ -56,24 +59,51 @@ def play(musicgen: Any, piece: Piece, tell: Tell) -> torch.Tensor:
     with _seeded(piece.seed), _all_cores():
         for window in piece.windows:
             heard = torch.cat(parts, dim=-1)[..., -window.prompt :] if window.prompt else None
-            codes = _generated(musicgen, piece, window, heard, _Meter(piece.windows, window, tell))
+            codes = _generated(model, piece, window, heard, _Meter(piece.windows, window, tell))
             parts.append(codes[..., window.prompt :])
     return torch.cat(parts, dim=-1)
 
 
 def _generated(
-    musicgen: Any, piece: Piece, window: Window, heard: torch.Tensor | None, meter: Callable[[int, int], None]
+    model: Model, piece: Piece, window: Window, heard: torch.Tensor | None, meter: Callable[[int, int], None]
 ) -> torch.Tensor:
     """Prompt and new frames of one window `[1, K, length]`."""
-    lm = musicgen.lm
-    with musicgen.autocast, _guidance(lm, piece.parameters):
-        return lm.generate(
+    attributes = _conditions(model.musicgen, piece, window)
+    if model.network is not None:
+        return _by_our_decoder(model, piece, window, heard, attributes, meter)
+    lm = model.musicgen.lm
+    with model.musicgen.autocast, _guidance(lm, piece.parameters):
+        codes: torch.Tensor = lm.generate(
             heard,
-            _conditions(musicgen, piece, window),
+            attributes,
             callback=meter,
             max_gen_len=window.length,
             **_sampling(piece.parameters, lm.card),
         )
+    return codes
+
+
+def _by_our_decoder(
+    model: Model,
+    piece: Piece,
+    window: Window,
+    heard: torch.Tensor | None,
+    attributes: list[Any],
+    meter: Callable[[int, int], None],
+) -> torch.Tensor:
+    """The same. Guidance in two passes and in one are the same thing here: nothing is padded."""
+    import torch
+
+    from tydust_assetgen.generate.musicgen.decoder.band import Stretch, solo
+    from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
+    from tydust_assetgen.generate.musicgen.decoder.sampling import Sampling
+
+    assert model.network is not None
+    shape, asked = model.network.shape, piece.parameters
+    prompt = torch.zeros((shape.codebooks, 0), dtype=torch.long) if heard is None else heard[0]
+    stretch = Stretch(prompt, window.length, *conditions_of(model.musicgen.lm, attributes))
+    sampling = Sampling(asked.temperature, min(asked.top_k, shape.card), asked.top_p, asked.cfg_coef)
+    return solo(model.network, stretch, sampling, torch.default_generator, meter)[None]
 
 
 def _sampling(parameters: MusicGenParameters, card: int) -> dict[str, Any]:

@@ -1,0 +1,200 @@
+"""Our decoder against audiocraft's own loop: the same tokens, to the last one, whoever plays beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("audiocraft")
+
+import torch
+
+from tydust_assetgen.generate.musicgen.decoder import kernels, network_of
+from tydust_assetgen.generate.musicgen.decoder.band import Band, Stretch, aligned, delayed
+from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
+from tydust_assetgen.generate.musicgen.decoder.network import Network
+from tydust_assetgen.generate.musicgen.decoder.sampling import Sampling
+from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
+from tydust_assetgen.generate.musicgen.loading import load
+from tydust_assetgen.generate.musicgen.models import find
+
+if TYPE_CHECKING:
+    from tests.musicgen.checkpoints import Checkpoint
+
+WORDS = ("calm", "boss battle, heavy drums and brass, 140 bpm", "menu", "dungeon ambience with drips", "x")
+KINDS = ("tiny_t5", "tiny_stereo", "tiny_melody")
+
+
+@dataclass
+class Asked:
+    """One track of one window, and what came of it. Satisfies `band.Track`."""
+
+    words: str
+    new: int
+    seed: int = 1
+    known: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
+    codes: torch.Tensor | None = None
+
+    def prepare(self, musicgen: Any) -> Asked:
+        shape = (musicgen.lm.n_q, self.known)
+        dice = torch.Generator().manual_seed(self.seed)
+        self.prompt = torch.randint(0, musicgen.lm.card, shape, generator=dice)
+        self.musicgen, self.left, self.dice = musicgen, True, torch.Generator().manual_seed(self.seed)
+        return self
+
+    def begin(self) -> Stretch | None:
+        if not self.left:
+            return None
+        self.left = False
+        heard, unheard = conditions_of(self.musicgen.lm, attributes(self.musicgen, self.words))
+        return Stretch(self.prompt, self.known + self.new, heard, unheard)
+
+    def end(self, codes: torch.Tensor) -> None:
+        self.codes = codes
+
+    def tell(self, made: int, steps: int) -> None:
+        assert 1 <= made <= steps
+
+    def by_audiocraft(self) -> torch.Tensor:
+        """What audiocraft alone plays with that seed."""
+        torch.manual_seed(self.seed)
+        how = self.sampling
+        codes: torch.Tensor = self.musicgen.lm.generate(
+            self.prompt[None] if self.known else None,
+            attributes(self.musicgen, self.words),
+            max_gen_len=self.known + self.new,
+            use_sampling=how.temperature > 0,
+            temp=how.temperature,
+            top_k=how.top_k,
+            top_p=how.top_p,
+            cfg_coef=how.cfg_coef,
+        )
+        return codes[0]
+
+
+def attributes(musicgen: Any, words: str) -> list[Any]:
+    return list(musicgen._prepare_tokens_and_attributes([words], None)[0])
+
+
+@cache
+def audiocrafts(folder: Path) -> Any:
+    return load(find(str(folder), "", folder), device="cpu", dtype="auto").musicgen
+
+
+@cache
+def network(folder: Path, rows: int, packed: bool) -> Network:
+    lm = load(find(str(folder), "", folder), device="cpu", dtype="auto").musicgen.lm
+    return Network(lm, shape_of(lm), rows=rows, pack=kernels.blocked if packed else kernels.plain)
+
+
+def played(folder: Path, asked: Sequence[Asked], *, rows: int = 1, packed: bool = False) -> list[Asked]:
+    ready = [each.prepare(audiocrafts(folder)) for each in asked]
+    Band(network(folder, rows, packed)).play(ready)
+    return ready
+
+
+sampling = st.builds(
+    Sampling,
+    temperature=st.sampled_from([0.0, 0.6, 1.1]),
+    top_k=st.sampled_from([0, 5, 250]),
+    top_p=st.sampled_from([0.0, 0.0, 0.8]),
+    cfg_coef=st.sampled_from([1.0, 3.0, 4.5]),
+)
+tracks = st.lists(
+    st.builds(
+        Asked,
+        words=st.sampled_from(WORDS),
+        new=st.integers(1, 30),
+        seed=st.integers(0, 2**32 - 1),
+        known=st.sampled_from([0, 0, 1, 7, 40]),
+        sampling=sampling,
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@given(asked=tracks, rows=st.integers(1, 3), packed=st.booleans())
+def test_every_row_has_the_tokens_of_audiocraft_alone(
+    kind: str, request: pytest.FixtureRequest, asked: list[Asked], rows: int, packed: bool
+) -> None:
+    checkpoint: Checkpoint = request.getfixturevalue(kind)
+    for each in played(checkpoint.folder, asked, rows=rows, packed=packed):
+        assert each.codes is not None
+        assert torch.equal(each.codes, each.by_audiocraft())
+
+
+def test_a_row_does_not_hear_its_neighbours(tiny_t5: Checkpoint) -> None:
+    def tokens(*asked: Asked, rows: int) -> torch.Tensor:
+        found = next(each for each in played(tiny_t5.folder, asked, rows=rows) if each.seed == 5)
+        assert found.codes is not None
+        return found.codes
+
+    def calm() -> Asked:
+        return Asked("calm", 60, seed=5)
+
+    loud, short = Asked("loud drums", 90, seed=6), Asked("x", 3, seed=7)
+    alone = tokens(calm(), rows=1)
+    assert torch.equal(tokens(calm(), loud, rows=2), alone)
+    assert torch.equal(tokens(loud, calm(), rows=2), alone), "the order makes no difference"
+    assert torch.equal(tokens(short, loud, calm(), rows=2), alone), "nor does when it joins"
+
+
+def test_tokens_that_differ_are_told_apart(tiny_t5: Checkpoint) -> None:
+    """The tests above can fail: another seed, text or guidance gives other tokens."""
+    one, seed, text, guided = played(
+        tiny_t5.folder,
+        [
+            Asked("calm", 40),
+            Asked("calm", 40, seed=2),
+            Asked("boss battle", 40),
+            Asked("calm", 40, sampling=Sampling(cfg_coef=9.0)),
+        ],
+    )
+    for other in (seed, text, guided):
+        assert one.codes is not None
+        assert other.codes is not None
+        assert not torch.equal(one.codes, other.codes)
+
+
+@given(
+    length=st.integers(1, 40),
+    known=st.integers(0, 39),
+    delays=st.sampled_from([(0, 1, 2, 3), (0, 0, 1, 1, 2, 2, 3, 3), (0,)]),
+)
+def test_a_sequence_has_every_code_once(length: int, known: int, delays: tuple[int, ...]) -> None:
+    prompt = torch.arange(len(delays) * min(known, length)).view(len(delays), -1)
+    sequence = delayed(prompt, length, delays, special=9999)
+    assert sequence.shape == (len(delays), length + max(delays) + 1)
+    codes = aligned(sequence, length, delays)
+    assert torch.equal(codes[:, : prompt.shape[1]], prompt)
+    assert (codes[:, prompt.shape[1] :] == -1).all()
+    assert int((sequence != 9999).sum()) == len(delays) * length
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lm: setattr(lm.transformer, "positional_embedding", "rope"), "positions"),
+        (lambda lm: setattr(lm.transformer.layers[1].self_attn, "past_context", 10), "features"),
+        (lambda lm: setattr(lm, "out_norm", None), "no norm"),
+        (lambda lm: setattr(lm.pattern_provider, "flatten_first", 2), "more than delays"),
+        (lambda lm: lm.fuser.fuse2cond.update(sum=["description"]), "summed"),
+    ],
+)
+def test_other_models_are_left_to_audiocraft(tiny_t5: Checkpoint, change: Any, words: str) -> None:
+    lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", dtype="auto").musicgen.lm
+    assert unsupported(lm) == ""
+    change(lm)
+    assert words in unsupported(lm)
+    assert network_of(lm) is None
