@@ -16,7 +16,7 @@ pytest.importorskip("audiocraft")
 
 import torch
 
-from tydust_assetgen.generate.musicgen.decoder import kernels, network_of
+from tydust_assetgen.generate.musicgen.decoder import network_of
 from tydust_assetgen.generate.musicgen.decoder.band import Band, Stretch, aligned, delayed
 from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
 from tydust_assetgen.generate.musicgen.decoder.network import Network
@@ -90,14 +90,14 @@ def audiocrafts(folder: Path) -> Any:
 
 
 @cache
-def network(folder: Path, rows: int, packed: bool) -> Network:
-    lm = load(find(str(folder), "", folder), device="cpu", dtype="auto").musicgen.lm
-    return Network(lm, shape_of(lm), rows=rows, pack=kernels.blocked if packed else kernels.plain)
+def network(folder: Path, rows: int) -> Network:
+    lm = audiocrafts(folder).lm
+    return Network(lm, shape_of(lm), rows=rows)
 
 
-def played(folder: Path, asked: Sequence[Asked], *, rows: int = 1, packed: bool = False) -> list[Asked]:
+def played(folder: Path, asked: Sequence[Asked], *, rows: int = 1) -> list[Asked]:
     ready = [each.prepare(audiocrafts(folder)) for each in asked]
-    Band(network(folder, rows, packed)).play(ready)
+    Band(network(folder, rows)).play(ready)
     return ready
 
 
@@ -124,12 +124,12 @@ tracks = st.lists(
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=6, suppress_health_check=list(HealthCheck))
-@given(asked=tracks, rows=st.integers(1, 3), packed=st.booleans())
+@given(asked=tracks, rows=st.integers(1, 3))
 def test_every_row_has_the_tokens_of_audiocraft_alone(
-    kind: str, request: pytest.FixtureRequest, asked: list[Asked], rows: int, packed: bool
+    kind: str, request: pytest.FixtureRequest, asked: list[Asked], rows: int
 ) -> None:
     checkpoint: Checkpoint = request.getfixturevalue(kind)
-    for each in played(checkpoint.folder, asked, rows=rows, packed=packed):
+    for each in played(checkpoint.folder, asked, rows=rows):
         assert each.codes is not None
         assert torch.equal(each.codes, each.by_audiocraft())
 

@@ -45,7 +45,7 @@ class Model:
     traits: Traits
     source: Source
     network: Network | None = None
-    """Our own decoder, which has then taken over the weights of `musicgen.lm`; without, audiocraft plays."""
+    """Our own decoder over the weights of `musicgen.lm`; without, audiocraft plays."""
 
 
 def load(source: Source, *, device: str, dtype: str) -> Model:

@@ -1,7 +1,6 @@
 """Our own decoder over audiocraft's weights: its tokens, several times as fast. In walk tracks, out walk their codes.
 
 shape      what must be known of a model, and which ones are left to audiocraft
-kernels    how weights are kept, so that multiplying a few lines by them is fast
 conditions what leads a row
 network    the transformer, unrolled: prefill and decode apart, keys and values in memory that is taken once
 sampling   drawing one row's next tokens
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tydust_assetgen.generate.musicgen.decoder.kernels import packer
 from tydust_assetgen.generate.musicgen.decoder.network import Network
 from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
 
@@ -20,8 +18,7 @@ from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupporte
 def network_of(lm: Any, *, rows: int = 1) -> Network | None:
     """A network that plays a model on the CPU in float32, or `None` where audiocraft must do it.
 
-    It takes the weights over, layer by layer, so that they are never in memory twice: what is left of `lm` can still
-    tell what its conditions are, and no more.
+    It shares the model's weights, and costs no memory until something is played.
 
     Args:
         lm: audiocraft's language model, in eval mode.
@@ -32,4 +29,4 @@ def network_of(lm: Any, *, rows: int = 1) -> Network | None:
     weight = lm.emb[0].weight
     if weight.device.type != "cpu" or weight.dtype != torch.float32 or unsupported(lm):
         return None
-    return Network(lm, shape_of(lm), rows=rows, pack=packer(lines=2 * rows))
+    return Network(lm, shape_of(lm), rows=rows)

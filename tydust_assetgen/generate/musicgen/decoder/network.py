@@ -7,16 +7,16 @@ guidance. The second one's cross-attention adds nothing, since without biases no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch.nn import functional
 
-from tydust_assetgen.generate.musicgen.decoder.kernels import Linear, Pack, plain
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 
+Linear: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 _GROWTH = 512
 """Columns by which the memory grows: 10 s of music."""
 
@@ -41,18 +41,17 @@ class Network:
     """A model's weights, and the keys and values of the rows that it plays.
 
     Args:
-        lm: audiocraft's language model, in eval mode, in float32. Its layers are taken over, and gone from it then.
+        lm: audiocraft's language model, in eval mode, in float32 on the CPU.
         shape: its sizes.
         rows: how many tracks at once.
-        pack: how weights are kept.
     """
 
-    def __init__(self, lm: Any, shape: Shape, *, rows: int, pack: Pack = plain) -> None:
+    def __init__(self, lm: Any, shape: Shape, *, rows: int) -> None:
         self.shape, self.rows = shape, rows
         self._embeddings = [each.weight.detach() for each in lm.emb]  # K of [card + 1, dim]
-        self._heads = pack(torch.cat([each.weight.detach() for each in lm.linears]))
+        self._heads = _linear(torch.cat([each.weight.detach() for each in lm.linears]))
         self._norm = _norm(lm.out_norm)
-        self._layers = [_layer(lm.transformer.layers.pop(0), shape, pack) for _ in range(shape.layers)]
+        self._layers = [_layer(each, shape) for each in lm.transformer.layers]
         self._heard: list[list[tuple[torch.Tensor, torch.Tensor]]] = [[] for _ in range(rows)]
         self._columns = 0
         self._keys = self._values = torch.zeros(0)  # [layers, 2 rows, H, columns, hd]
@@ -179,25 +178,29 @@ def _merged(x: torch.Tensor) -> torch.Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
+def _linear(weight: torch.Tensor) -> Linear:
+    return lambda x: functional.linear(x, weight)
+
+
 def _norm(norm: Any) -> Linear:
     weight, bias, eps = norm.weight.detach(), norm.bias.detach(), norm.eps
     return lambda x: functional.layer_norm(x, weight.shape, weight, bias, eps)
 
 
-def _layer(layer: Any, shape: Shape, pack: Pack) -> Layer:
+def _layer(layer: Any, shape: Shape) -> Layer:
     attention, cross = layer.self_attn, layer.cross_attention
     dim = shape.dim
     return Layer(
         norm=_norm(layer.norm1),
-        qkv=pack(attention.in_proj_weight.detach()),
-        out=pack(attention.out_proj.weight.detach()),
+        qkv=_linear(attention.in_proj_weight.detach()),
+        out=_linear(attention.out_proj.weight.detach()),
         norm_cross=_norm(layer.norm_cross) if cross is not None else None,
-        query=pack(cross.in_proj_weight.detach()[:dim]) if cross is not None else None,
-        keys_values=cross.in_proj_weight.detach()[dim:].clone() if cross is not None else None,
-        out_cross=pack(cross.out_proj.weight.detach()) if cross is not None else None,
+        query=_linear(cross.in_proj_weight.detach()[:dim]) if cross is not None else None,
+        keys_values=cross.in_proj_weight.detach()[dim:] if cross is not None else None,
+        out_cross=_linear(cross.out_proj.weight.detach()) if cross is not None else None,
         norm_ff=_norm(layer.norm2),
-        up=pack(layer.linear1.weight.detach()),
-        down=pack(layer.linear2.weight.detach()),
+        up=_linear(layer.linear1.weight.detach()),
+        down=_linear(layer.linear2.weight.detach()),
     )
 
 
