@@ -139,7 +139,12 @@ def _both(folder: Path, chosen: argparse.Namespace) -> dict[str, dict[str, float
 
 
 def _start(name: str, folder: Path, chosen: argparse.Namespace, cores: list[int]) -> subprocess.Popen[str]:
-    own = {"HF_HOME": str(folder / "hf"), "TORCH_HOME": str(folder / "torch_home"), "HF_HUB_OFFLINE": "1"}
+    own = {
+        "HF_HOME": str(folder / "hf"),
+        "TORCH_HOME": str(folder / "torch_home"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     words = [sys.executable, __file__, "--only", name, "--folder", str(folder), "--device", chosen.device]
     words += ["--seconds", str(chosen.seconds)]
     env = {**os.environ, **own, "OMP_NUM_THREADS": str(len(cores))}
