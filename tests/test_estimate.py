@@ -10,6 +10,9 @@ from conftest import Game
 from test_plan import changed, entry, step
 
 from tydust_assetgen.estimate import FINISHING, Rates
+from tydust_assetgen.generate.musicgen import MusicGen
+
+START_S = MusicGen.resources.start_s
 
 
 def test_what_was_learned_is_kept_and_used(tmp_path: Path) -> None:
@@ -24,6 +27,24 @@ def test_what_was_learned_is_kept_and_used(tmp_path: Path) -> None:
     assert again.total_s([stale] * 4, 2) == pytest.approx(1.5 + 2 * 12)
     assert again.total_s([stale], 8) == pytest.approx(1.5 + 12)
     assert again.total_s([step(locked=entry())], 2) == 0
+
+
+def test_what_one_worker_performs_alone_takes_one_after_the_other(tmp_path: Path) -> None:
+    """The same work by a generator that likes batches is not shared among the cores, and its start counts once."""
+    rates = Rates(tmp_path / "rates.json")
+    slow = step(changed(seed=5, generator="musicgen", parameters={"model": "x"}), entry())
+    rates.learn("musicgen x", 60, 60 + START_S)
+    rates.learn("musicgen x", 60, 60)
+    finishing_s = 2 * 60 * 0.06
+    assert rates.step_s(slow) == pytest.approx(60 + finishing_s)
+    assert rates.total_s([slow] * 4, 8) == pytest.approx(1.5 + START_S + 4 * 60 + finishing_s)
+
+
+def test_a_first_performance_that_only_loads_teaches_nothing(tmp_path: Path) -> None:
+    rates = Rates(tmp_path / "rates.json")
+    rates.learn("musicgen x", 3, START_S)
+    rates.save()
+    assert not (tmp_path / "rates.json").exists()
 
 
 def test_rates_move_slowly(tmp_path: Path) -> None:

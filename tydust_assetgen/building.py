@@ -14,10 +14,10 @@ import time
 from dataclasses import asdict, dataclass
 
 from tydust_assetgen import codec, disk, events
+from tydust_assetgen.cautions import cautions
 from tydust_assetgen.ending import Endings, result_of, words_of
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.flow import Facts, Provenance, Verified
-from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.jobs import Trouble
 from tydust_assetgen.ledger import Ledger
@@ -57,7 +57,7 @@ def build(
 
     def look() -> Survey:
         slots, picks = options.slots, options.picks
-        return survey(project, slots=slots, force=options.force, thorough=options.prune, picks=picks)
+        return survey(project, slots=slots, force=options.force, thorough=options.prune, picks=picks, along=True)
 
     def announce() -> None:
         tell(events.Waiting(message="another build is at work here, waiting for it"))
@@ -126,13 +126,7 @@ class _Build:
         self._caution()
 
     def _caution(self) -> None:
-        """What a person should know before minutes are spent, each thing once."""
-        said: dict[str, str] = {}
-        for step in self.plan.with_action("generate"):
-            brief = step.recipe.brief
-            for words in generator(brief.generator).cautions(brief, Shelf(self.project.root)):
-                said.setdefault(words, step.slot)
-        for words, slot in said.items():
+        for words, slot in cautions(self.survey).items():
             self.tell(events.Warned(message=words, slot=slot))
 
     def _say_blocked(self, step: Step) -> None:
@@ -160,7 +154,7 @@ class _Build:
             own = Pool(self._jobs(), self.project.logs) if self.pool is None else None
             with own or contextlib.nullcontext(self.pool) as pool:
                 assert pool is not None
-                Workshop(pool, self.endings, self.rates, orders).run()
+                Workshop(pool, self.endings, self.rates, orders).run(self.endings.failed)
 
     def _jobs(self) -> int:
         return self.options.jobs or os.cpu_count() or 1

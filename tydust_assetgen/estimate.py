@@ -10,7 +10,7 @@ import msgspec
 
 from tydust_assetgen.disk import write_atomic
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.generate.registry import generator, generators
 from tydust_assetgen.planning import Step
 
 FINISHING = "finishing"
@@ -42,11 +42,15 @@ class Rates:
         self._path = path
         self._rates: dict[str, float] = {}
         self._changed = False
+        self._begun: set[str] = set()
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             self._rates = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
 
     def learn(self, name: str, audio_s: float, seconds: float) -> None:
-        """Remember how long a performance took."""
+        """Remember how long a performance took; what a generator's first one in a build waits for counts apart."""
+        maker = name.split(" ")[0]
+        seconds -= 0.0 if maker in self._begun else _start_s(maker)
+        self._begun.add(maker)
         if audio_s <= 0 or seconds <= 0:
             return
         rate = seconds / audio_s
@@ -61,20 +65,45 @@ class Rates:
 
     def step_s(self, step: Step) -> float:
         """How long one step will take on one core."""
+        return self._performing_s(step) + self._finishing_s(step)
+
+    def _performing_s(self, step: Step) -> float:
+        """All takes that are to be performed."""
+        if step.action != "generate":
+            return 0.0
         brief = step.recipe.brief
-        finishing = self._rates.get(FINISHING, _FINISHING_S_PER_S) * brief.duration_s * pieces(step)
-        match step.action:
-            case "generate":
-                known = self._rates.get(rate_name(brief))
-                own = known * brief.duration_s if known else generator(brief.generator).estimate_s(brief)
-                return own * len(step.perform) + finishing
-            case "finish" | "encode":
-                return finishing
-            case _:
-                return 0.0
+        known = self._rates.get(rate_name(brief))
+        own = known * brief.duration_s if known else generator(brief.generator).estimate_s(brief)
+        return own * len(step.perform)
+
+    def _finishing_s(self, step: Step) -> float:
+        if step.action not in ("generate", "finish", "encode"):
+            return 0.0
+        return self._rates.get(FINISHING, _FINISHING_S_PER_S) * step.recipe.brief.duration_s * pieces(step)
 
     def total_s(self, steps: Iterable[Step], jobs: int) -> float:
-        """How long these steps will take together: all cores busy, but never less than the longest one."""
+        """How long these steps will take together: all cores busy, but never less than the longest one, nor than
+        what one worker performs alone."""
+        steps = list(steps)
         times = [self.step_s(step) for step in steps]
         start_s = _START_S if any(times) else 0.0
-        return start_s + max(sum(times) / jobs, max(times, default=0.0))
+        return start_s + max(sum(times) / jobs, max(times, default=0.0), self._alone_s(steps))
+
+    def _alone_s(self, steps: Iterable[Step]) -> float:
+        """Generators that like batches perform in one worker, one batch after the other, and the last slot is
+        finished after that."""
+        mine = [step for step in steps if step.perform and _in_one_worker(step.recipe.brief.generator)]
+        makers = {step.recipe.brief.generator for step in mine}
+        performing_s = sum(map(_start_s, makers)) + sum(map(self._performing_s, mine))
+        return performing_s + max(map(self._finishing_s, mine), default=0.0)
+
+
+def _in_one_worker(maker: str) -> bool:
+    resources = generator(maker).resources
+    return resources.gpu or resources.batch > 1
+
+
+def _start_s(maker: str) -> float:
+    """What a generator's first performance waits for."""
+    made = generators().get(maker)
+    return made.resources.start_s if made else 0.0

@@ -33,10 +33,13 @@ def console(color: Color = "auto", *, stderr: bool = True) -> Console:
 
 
 def clock(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3:05 min`."""
+    """`0.4 s`, `12 s`, `3:05 min`, `1:40 h`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{int(seconds) // 60}:{int(seconds) % 60:02} min"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    small, unit = (int(seconds), "min") if seconds < 5400 else (int(seconds) // 60, "h")
+    return f"{small // 60}:{small % 60:02} {unit}"
 
 
 class JsonReporter:

@@ -36,6 +36,23 @@ def test_names_that_can_not_be(problems: Callable[..., tuple[Problem, ...]], mel
     assert problem.hint
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("temperature = 0", "`musicgen.temperature` must be a number above 0 to 5, not `0`"),
+        ("temprature = 1", "unknown key `temprature`"),
+        ('guide = "drummer"', "`musicgen.guide` must be `composer`, not `'drummer'`"),
+        ("melody = 3", "`musicgen.melody` must be"),
+    ],
+)
+def test_a_wrong_parameter_beside_them_is_a_mistake_like_any(
+    problems: Callable[..., tuple[Problem, ...]], said: str, message: str
+) -> None:
+    (problem,) = problems(f'[music."a.ogg"]\nprompt = "pads"\ngenerator = "musicgen"\nmusicgen = {{ {said} }}\n')
+    assert message in problem.message
+    assert problem.place
+
+
 def test_all_named_files_are_known_without_resolving(manifest: Read, tmp_path: Path) -> None:
     text = (
         '[defaults.musicgen]\nmelody = "d.ogg"\n[genre.x]\nprompt = "x"\nmusicgen = { melody = "g.ogg" }\n[music]\n'

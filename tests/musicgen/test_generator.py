@@ -140,10 +140,10 @@ def test_cautions_name_the_licence_the_missing_weights_and_the_wait(tiny_t5: Che
     licence, weights, wait = MADE_BY.cautions(slow, EMPTY)
     assert licence == "the weights of `small` are under CC-BY-NC-4.0: what they make is not for commercial use"
     assert weights == "the weights of `small` are not here: assetgen models pull facebook/musicgen-small"
-    assert wait.startswith("no GPU is used: this takes about ")
+    assert wait == "no GPU is used: MusicGen is slow on a CPU"
     own = brief_for(tiny_t5.folder, parameters={"licence": "MIT", "device": "cpu"})
     (wait,) = MADE_BY.cautions(own, EMPTY)
-    assert wait.startswith("no GPU is used")
+    assert wait == "no GPU is used: MusicGen is slow on a CPU"
 
 
 def test_the_estimate_grows_with_length_model_and_overlap() -> None:
@@ -152,7 +152,7 @@ def test_the_estimate_grows_with_length_model_and_overlap() -> None:
         return MADE_BY.estimate_s(brief_for(model, duration_s, parameters=parameters))
 
     assert estimate("small") < estimate("medium") < estimate("large")
-    assert 1.8 < (estimate(duration_s=120.0) - 12) / (estimate(duration_s=60.0) - 12) < 2.2
+    assert 1.8 < estimate(duration_s=120.0) / estimate(duration_s=60.0) < 2.2
     assert estimate(stride_s=5.0) > 1.05 * estimate()
     assert estimate("medium", device="cuda") < estimate("medium") / 3
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from tydust_assetgen.flow import Brief
+from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning import Step
 from tydust_assetgen.project import Project
 from tydust_assetgen.report import console
@@ -131,6 +133,8 @@ def _recipe_lines(step: Step) -> list[tuple[str, str]]:
         ("takes", _takes_line(step)),
         ("loop", "yes" if finish.loop else "no"),
         ("loudness", f"{finish.target_lufs:g} LUFS, at most {finish.true_peak_dbtp:g} dBTP"),
+        ("hears", ", ".join(f"{one.path} ({one.digest[:12]})" for one in brief.references)),
+        ("parameters", _parameters_line(brief)),
         ("format", f"{finish.sample_rate_hz} Hz, {finish.channels} channels"),
         (
             "built as",
@@ -138,12 +142,32 @@ def _recipe_lines(step: Step) -> list[tuple[str, str]]:
             if facts and facts.bars
             else "",
         ),
+        ("built with", _built_with(step)),
+        ("licence", step.entry.provenance.licence if step.entry else ""),
         ("outputs", ", ".join(output.path for output in recipe.outputs)),
         ("prompt", brief.prompt),
         ("take key", step.keys.take[:16]),
         ("master key", step.keys.master[:16]),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _parameters_line(brief: Brief) -> str:
+    """The generator's own parameters that are not its defaults."""
+    usual: dict[str, Any] = msgspec.to_builtins(generator(brief.generator).parameters())
+    said = {name: value for name, value in brief.parameters.items() if value != usual.get(name)}
+    return ", ".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in said.items())
+
+
+def _built_with(step: Step) -> str:
+    """The model, its revision, and what else the sound depends on, as the lock file has it; empty without a model."""
+    made = step.entry.provenance if step.entry else None
+    if not made or not made.model:
+        return ""
+    revision = f"revision {made.revision[:12]}" if made.revision else ""
+    return ", ".join(
+        filter(None, (made.model, revision, *(f"{name} {value}" for name, value in made.libraries.items())))
+    )
 
 
 def _takes_line(step: Step) -> str:

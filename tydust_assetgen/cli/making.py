@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tydust_assetgen.cautions import cautions
 from tydust_assetgen.cli.commands import print_json, project_of, step_paper, verbosity_of
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.estimate import Rates
@@ -42,7 +43,8 @@ def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
     estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or _cores())
     if arguments.json:
         steps = [step_paper(step) for step in seen.plan.steps if step.action != "fresh"]
-        print_json({"fresh": seen.plan.fresh, "steps": steps, "orphans": seen.plan.orphans, "estimate_s": estimate_s})
+        paper = {"fresh": seen.plan.fresh, "steps": steps, "orphans": seen.plan.orphans, "estimate_s": estimate_s}
+        print_json({**paper, "cautions": list(cautions(seen))})
         return 0
     _say_steps(seen, arguments)
     out = console(arguments.color, stderr=False)
@@ -54,6 +56,8 @@ def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
         )
     else:
         out.print(nothing_to_do(seen.plan.fresh), style="bold", markup=False)
+    for words in cautions(seen):
+        console(arguments.color).print(f"warning: {words}", style="yellow", markup=False)
     return 0
 
 

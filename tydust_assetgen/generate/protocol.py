@@ -43,6 +43,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 1
     """How many briefs it likes to get at once."""
     memory_mb: int = 500
+    start_s: float = 0.0
+    """What its first brief in a build waits for, in seconds: big libraries, a model."""
 
 
 class Generator(Protocol):
@@ -85,7 +87,7 @@ class Generator(Protocol):
         text means: not known on this machine; what the lock file says of it then counts."""
 
     def estimate_s(self, brief: Brief) -> float:
-        """How long it will take here, roughly, in seconds."""
+        """How long one take will take here, roughly, in seconds, without `Resources.start_s`."""
 
     def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
         """One take for each brief, in their order.

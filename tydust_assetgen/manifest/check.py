@@ -220,7 +220,8 @@ def _in_words(kind: Any) -> str:
     if isinstance(kind, inspect.IntType | inspect.FloatType):
         return f"a {'whole ' if isinstance(kind, inspect.IntType) else ''}number{_range(kind)}"
     if isinstance(kind, inspect.LiteralType):
-        return "one of " + ", ".join(f"`{value}`" for value in _choices(kind))
+        said = [f"`{value}`" for value in _choices(kind) if value]
+        return f"one of {', '.join(said)}" if len(said) > 1 else "".join(said)
     if isinstance(kind, inspect.StrType):
         most = f" of at most {kind.max_length} characters" if kind.max_length else ""
         return f"a text{most} that is not empty" if kind.min_length else f"a text{most}"
@@ -235,7 +236,8 @@ def _range(kind: inspect.IntType | inspect.FloatType) -> str:
     low = kind.ge if kind.ge is not None else kind.gt
     high = kind.le if kind.le is not None else kind.lt
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}" if abs(high) < 10**6 else f" from {low} to {high}"
+        first = "from" if kind.ge is not None else "above"
+        return f" {first} {low:g} to {high:g}" if abs(high) < 10**6 else f" {first} {low} to {high}"
     if low is not None:
         return f" of at least {low:g}" if kind.ge is not None else f" above {low:g}"
     return f" of at most {high:g}" if high is not None else ""

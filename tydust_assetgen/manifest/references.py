@@ -36,9 +36,9 @@ def _is_reference(kind: Any) -> bool:
 def references(
     generator: str, parameters: Mapping[str, Scalar], generators: Mapping[str, type[msgspec.Struct]]
 ) -> tuple[Reference, ...]:
-    """What the parameters of a slot name, in their order."""
-    fields = reference_fields(generators[generator]) if generator in generators and parameters else ()
-    return tuple(Reference(str(parameters[name])) for name in fields if parameters[name])
+    """What the parameters of a slot name, in their order. Where one is wrong, the others may be missing."""
+    fields = reference_fields(generators[generator]) if generator in generators else ()
+    return tuple(Reference(str(parameters[name])) for name in fields if parameters.get(name))
 
 
 def reference_faults(slot: str, heard: Iterable[Reference]) -> tuple[Fault, ...]:

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import environment
 
 from tests.composer.synth.scores import small_score
 from tests.composer.synth.spectra import centroid_hz
@@ -91,7 +92,8 @@ def test_another_process_renders_the_same_samples(loop: np.ndarray) -> None:
         "render(small_score(bpm=140.0, style='darkwave'));"
         "print(hashlib.sha256(render(small_score()).samples.tobytes()).hexdigest())"
     )
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    words = [sys.executable, "-c", code]
+    other = subprocess.run(words, env=environment(), capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest(loop)
 
 

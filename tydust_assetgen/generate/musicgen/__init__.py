@@ -27,7 +27,7 @@ class MusicGen:
 
     name = "musicgen"
     version = "1"
-    resources = Resources(gpu=True, batch=1, memory_mb=6000)
+    resources = Resources(gpu=True, batch=1, memory_mb=6000, start_s=8.0)
     parameters: type[msgspec.Struct] = MusicGenParameters
 
     def __init__(self) -> None:

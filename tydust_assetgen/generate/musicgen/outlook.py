@@ -35,7 +35,6 @@ _HEARD_AGAIN = 1 / 30
 """A frame that is only heard again costs this part of a step: they go through the model together."""
 _DECODING = {"cpu": 0.19, "cuda": 0.02}
 """Seconds for a second of sound."""
-_LOADING_S = 12.0
 _MELODY = {"cpu": 1.5, "cuda": 0.1}
 """Seconds for a second of a window's melody: Demucs takes it apart."""
 
@@ -62,14 +61,15 @@ def licence(brief: Brief) -> str:
 
 
 def cautions(brief: Brief, shelf: Shelf) -> tuple[str, ...]:
-    """The licence of the weights, weights that are not here, and what to expect without a GPU."""
+    """The licence of the weights, weights that are not here, and a missing GPU: the same words for all slots that it
+    concerns, so that each is said once. How long all takes, the plan says."""
     parameters = read(brief)
     source = found(parameters, shelf.root)
     told = [_licensed(parameters, licence(brief))]
     if source is not None and source.folder is None and source.repository:
         told.append(f"the weights of `{parameters.model}` are not here: assetgen models pull {source.repository}")
     if devices.kind(parameters) == "cpu":
-        told.append(f"no GPU is used: this takes about {_spoken(estimate_s(brief))} on this CPU")
+        told.append("no GPU is used: MusicGen is slow on a CPU")
     return tuple(each for each in told if each)
 
 
@@ -91,7 +91,7 @@ def estimate_s(brief: Brief) -> float:
     step_s = _step_s(model, device)
     playing_s = sum(_steps(window) for window in layout.windows) * step_s
     melody_s = _MELODY[device] * model.clock.segment_s * len(layout.windows) if _follows(parameters) else 0.0
-    return _LOADING_S + playing_s + melody_s + _DECODING[device] * layout.seconds
+    return playing_s + melody_s + _DECODING[device] * layout.seconds
 
 
 def _steps(window: Window) -> float:
@@ -115,12 +115,6 @@ def _licensed(parameters: MusicGenParameters, name: str) -> str:
     if "-NC" in name:
         return f"the weights of `{parameters.model}` are under {name}: what they make is not for commercial use"
     return ""
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 _NEAREST = Nature("text", 1, KNOWN["medium"].parameters, Clock())
