@@ -7,8 +7,10 @@ order is always the same: temporary file in the target's own directory, write, f
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,15 +26,40 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file's content, read in chunks; empty when there is no such file."""
+    """SHA-256 of a file's content, read in chunks; empty when there is no such file.
+
+    Raises:
+        OSError: it can't be read, or is a pipe or a device, which may never end.
+    """
     hasher = hashlib.sha256()
     try:
+        _refuse_endless(path)
         with open(path, "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 hasher.update(chunk)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
     return hasher.hexdigest()
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """A file's content.
+
+    Raises:
+        OSError: it can't be read, is larger, or is no plain file.
+    """
+    _refuse_endless(path)
+    with open(path, "rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, "it is too large")
+    return data
+
+
+def _refuse_endless(path: Path) -> None:
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True, by_way_of: Path | None = None) -> None:

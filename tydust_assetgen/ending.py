@@ -48,6 +48,11 @@ class Endings:
     def project(self) -> Project:
         return self.survey.project
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The slots that failed so far."""
+        return tuple(result.slot for result in self.results if result.status == "failed")
+
     def finish(self, order: Order, facts: Facts, provenance: Provenance, notes: tuple[str, ...] = ()) -> bool:
         """Publish what is ready, then write the lock entry. False when it failed."""
         step = order.step

@@ -22,7 +22,7 @@ class Heard(msgspec.Struct, frozen=True):
     place: str
     """Absolute path of the file, or of the slot's published file."""
     file_digest: str
-    """What the file must be."""
+    """What the file must be; empty where it is not what is to be heard."""
 
 
 class ShelfList(msgspec.Struct, frozen=True):

@@ -8,8 +8,11 @@ key, and so becomes stale with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import msgspec
 
@@ -25,6 +28,9 @@ from tydust_assetgen.lockfile import LockFile
 from tydust_assetgen.manifest import SLOT, Manifest
 from tydust_assetgen.manifest.check import nearest
 from tydust_assetgen.scoring import SCORING_VERSION
+
+LONGEST_ROW = 100
+"""Slots that follow one another."""
 
 
 class Keyed(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +50,18 @@ class Keyring:
     lock: LockFile
     picks: Mapping[str, int] = field(default_factory=dict)
     """Takes to pin from now on, by slot; 0 takes a pin back. Other slots keep the pin that the lock file has."""
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Those that are resolved already, by slot."""
+    stays_by_hand: Callable[[Keyed], bool] = lambda _: True
+    """Whether a person's own file will still stand for this slot when the build has ended."""
     _known: dict[str, Keyed] = field(default_factory=dict)
+
+    def of_slot(self, slot: str, trail: tuple[str, ...] = ()) -> Keyed:
+        """The keys of a slot by its name; see `of`."""
+        if slot in self._known:
+            return self._known[slot]
+        recipe = self.recipes.get(slot) or self.manifest.resolve((slot,))[0]
+        return self.of(recipe, trail)
 
     def of(self, recipe: Recipe, trail: tuple[str, ...] = ()) -> Keyed:
         """A slot's keys.
@@ -101,30 +118,44 @@ class Keyring:
     def _file_digest(self, recipe: Recipe, path: str) -> str:
         place = self.manifest.root / path
         try:
-            place.resolve().relative_to(self.manifest.root.resolve())
-            digest = digest_file(place) if place.stat().st_size <= MAX_BYTES else ""
+            real = place.resolve()
+            real.relative_to(self.manifest.root.resolve())
+            found = place.stat()
+            digest = digest_file(place) if found.st_size <= MAX_BYTES else ""
         except ValueError:
             raise _wrong(recipe, f"`{path}` lies outside the manifest's folder: it is a link that leads out") from None
         except OSError as error:
             raise _wrong(recipe, f"`{path}` can't be read: {error.strerror or error}", "is it committed?") from error
+        if stat.S_ISDIR(found.st_mode):
+            raise _wrong(recipe, f"`{path}` is a folder, not a sound file")
+        if owner := self._owner_of(real):
+            hint = f'write "{SLOT}{owner}": then that one is made first'
+            raise _wrong(recipe, f"`{path}` is what the slot `{owner}` becomes", hint)
         if not digest:
             raise _wrong(recipe, f"`{path}` is larger than {MAX_BYTES >> 20} MB", "a minute of it is enough")
         return digest
 
+    def _owner_of(self, real: Path) -> str:
+        """The slot that becomes this file; it would change while it is followed."""
+        tree = self.manifest.assets.resolve()
+        return self.manifest.owner_of(real.relative_to(tree).as_posix()) if tree in real.parents else ""
+
     def _slot_digest(self, recipe: Recipe, slot: str, trail: tuple[str, ...]) -> str:
         """The other slot's take key; where a person's own file was adopted for it, that file's digest."""
-        if slot not in self.manifest.slots:
+        if slot not in self._slots:
             near = nearest(slot, self.manifest.slots)
             raise _wrong(recipe, f"there is no slot `{slot}`", f"did you mean `{near}`?" if near else "")
         if slot in trail:
             circle = " -> ".join(f"`{name}`" for name in (*trail[trail.index(slot) :], slot))
             raise _wrong(recipe, f"slots follow each other in a circle: {circle}", "let one of them go first")
+        if len(trail) > LONGEST_ROW:
+            what = f"more than {LONGEST_ROW} slots follow each other in a row"
+            raise _wrong(recipe, what, "let them follow the first one")
+        keyed = self.of_slot(slot, trail)
         entry = self.lock.entry(slot)
         locked = entry.output_at(slot) if entry else None
-        if locked and locked.hand_made:
-            return locked.digest
-        (other,) = self.manifest.resolve((slot,))
-        return self.of(other, trail).keys.take
+        by_hand = locked is not None and locked.hand_made and self.stays_by_hand(keyed)
+        return locked.digest if locked and by_hand else keyed.keys.take
 
     def _refuse(self, recipe: Recipe) -> None:
         """What its generator can't do, or may not do for this game."""
@@ -138,6 +169,10 @@ class Keyring:
             raise ManifestError.all(
                 Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found
             )
+
+    @cached_property
+    def _slots(self) -> frozenset[str]:
+        return frozenset(self.manifest.slots)
 
     @property
     def _shelf(self) -> Shelf:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tydust_assetgen.flow import Brief, Recipe, Scalar
+from tydust_assetgen.flow import Brief, Output, Recipe, Scalar
 from tydust_assetgen.takes import candidates
 
 
@@ -49,18 +49,13 @@ def keys_of(recipe: Recipe, versions: Versions, key_parameters: Mapping[str, Sca
     else:
         take = each[max(brief.pick, 1) - 1]
     master = _digest("master", take, recipe.finish, versions.finish)
-    outputs = tuple(
-        _digest(
-            "output",
-            master,
-            msgspec.structs.replace(output, path=""),
-            recipe.title,
-            recipe.game,
-            versions.codec,
-        )
-        for output in recipe.outputs
-    )
+    outputs = tuple(output_key(master, output, recipe.title, recipe.game, versions.codec) for output in recipe.outputs)
     return Keys(take=take, master=master, outputs=outputs, candidates=each)
+
+
+def output_key(master: str, output: Output, title: str, game: str, codec: str) -> str:
+    """The key of one file. Where it lies does not enter."""
+    return _digest("output", master, msgspec.structs.replace(output, path=""), title, game, codec)
 
 
 def _digest(kind: str, *parts: object) -> str:

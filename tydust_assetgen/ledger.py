@@ -97,6 +97,7 @@ class Ledger:
         begun, file = time.monotonic(), self._survey.project.lock_file
         if stat_of(str(file)) != self._lock_stat:
             self._lock, self._unwritten = read_lock(file), dict(self._recorded)
+            self._fresh = {}  # by the old lock file: the next build looks again
         lock = self._lock.with_entries(self._unwritten.values(), self._dropped)
         try:
             write_atomic(file, lock.data)
@@ -127,8 +128,8 @@ class Ledger:
     def _write_state(self) -> None:
         survey, project = self._survey, self._survey.project
         versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
-        files = [str(project.lock_file), *map(str, survey.manifest.files), *versions]
-        watched: dict[str, Stat] = {path: stat_of(path) for path in files}
+        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named}
+        watched |= {path: stat_of(path) for path in versions}
         order = {slot: index for index, slot in enumerate(survey.manifest.slots)}
         fresh = sorted((slot for slot in self._fresh if slot in order), key=order.__getitem__)
         data = encode_state(

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Scalar
-from tydust_assetgen.keys import Versions
+from tydust_assetgen.keys import Versions, output_key
 
 FORMAT = 1
 MAX_BYTES = 256 * 1024 * 1024
@@ -60,6 +60,18 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def output_at(self, path: str) -> LockedOutput | None:
         return next((locked for locked in self.outputs if locked.output.path == path), None)
+
+    def sound_of(self, followed: str) -> str:
+        """Digest of the slot's own file where it sounds as a slot that follows it wants; else empty.
+
+        Args:
+            followed: the take key, or the digest of a person's own file.
+        """
+        locked = self.output_at(self.slot)
+        if locked is None or locked.hand_made:
+            return locked.digest if locked and locked.digest == followed else ""
+        key = output_key(self.master_key, locked.output, self.title, self.game, self.versions.codec)
+        return locked.digest if (self.take_key, key) == (followed, locked.key) else ""
 
 
 class _Name(msgspec.Struct):

@@ -61,8 +61,7 @@ class Order:
     @property
     def follows(self) -> frozenset[str]:
         """The slots whose sound its generator is to hear."""
-        heard = self.step.recipe.brief.references if self.step.action == "generate" else ()
-        return frozenset(one.path.removeprefix(SLOT) for one in heard if one.path.startswith(SLOT))
+        return frozenset(self.step.follows)
 
 
 Entry: TypeAlias = tuple[Order, int]
@@ -88,8 +87,7 @@ class Bench:
         if slot == path:
             return Heard(path, digest, str(self.root / path), digest)
         entry = self.entry_of(slot)
-        locked = entry.output_at(slot) if entry else None
-        return Heard(path, digest, str(self.tree / slot), locked.digest if locked else "")
+        return Heard(path, digest, str(self.tree / slot), entry.sound_of(digest) if entry else "")
 
 
 def jobs_for(orders: list[Order], bench: Bench) -> list[Job]:

@@ -13,6 +13,7 @@ import msgspec
 from tydust_assetgen.flow import Output, Recipe, Scalar
 from tydust_assetgen.keys import Keys, Versions
 from tydust_assetgen.lockfile import LockEntry
+from tydust_assetgen.manifest import SLOT
 from tydust_assetgen.reasons import Reason, Wanted, changes
 
 Action: TypeAlias = Literal["fresh", "relock", "restore", "encode", "finish", "generate", "blocked"]
@@ -87,6 +88,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def slot(self) -> str:
         return self.recipe.slot
+
+    @property
+    def follows(self) -> dict[str, str]:
+        """The slots whose sound its generator is to hear now, each with its take key or its file's digest."""
+        heard = self.recipe.brief.references if self.action == "generate" else ()
+        return {one.path.removeprefix(SLOT): one.digest for one in heard if one.path.startswith(SLOT)}
 
     @property
     def published(self) -> int:

@@ -6,6 +6,7 @@ written. Slots whose recipe, lock entry and files are as the last build left the
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from tydust_assetgen.keys import Keys
 from tydust_assetgen.lockfile import LockedOutput, LockFile, read_lock
 from tydust_assetgen.manifest import Manifest, read_manifest
 from tydust_assetgen.orphans import orphans_of
-from tydust_assetgen.planning import Held, Plan, Seen, Situation, plan
+from tydust_assetgen.planning import Held, Plan, Seen, Situation, plan, plan_slot
 from tydust_assetgen.project import Project
 from tydust_assetgen.state import NOTHING, Stat, State, digest_of_manifest, read_state, stat_of
 from tydust_assetgen.store import Store
@@ -47,6 +48,8 @@ class Survey:
     """Slots that needed no closer look, with the paths of their outputs (relative to the project)."""
     stats: dict[str, tuple[Stat, str]]
     """Stat and digest of every output that was looked at, by path (relative to the project)."""
+    named: dict[str, Stat] = field(default_factory=dict)
+    """Of every file that the manifest names, from before its digest was taken: a change in between is noticed later."""
 
     @property
     def tree(self) -> Path:
@@ -100,6 +103,27 @@ class _Look:
             held=held,
             forced=recipe.slot in self.forced,
         )
+
+    def stays_by_hand(self, keyed: Keyed) -> bool:
+        """Whether a person's own file will still stand for this slot when the build has ended."""
+        own = plan_slot(self.situation(keyed)).outputs[0]
+        entry = self.lock.entry(keyed.recipe.slot)
+        locked = entry.output_at(own.output.path) if entry else None
+        kept = locked is not None and own.digest == locked.digest
+        return own.action == "blocked" or (own.action != "make" and kept)
+
+    def audible(self, slot: str, digest: str) -> bool:
+        """Whether a slot's sound is here as one that follows it wants it."""
+        entry = self.lock.entry(slot)
+        published = entry.sound_of(digest) if entry else ""
+        return self.store.has("takes", digest) or (bool(published) and self._there(slot, published))
+
+    def _there(self, path: str, digest: str) -> bool:
+        if self.store.has_object(digest) or self.store.has_adopted(digest):
+            return True
+        with contextlib.suppress(OSError):
+            return digest_file(self.manifest.assets / path) == digest
+        return False
 
     def digest(self, output: Output) -> str:
         """SHA-256 of what stands there; the file is read only when its stat is not the one known."""
@@ -159,6 +183,7 @@ def survey(
     force: bool = False,
     thorough: bool = False,
     picks: Mapping[str, int] | None = None,
+    along: bool = False,
 ) -> Survey:
     """Look at a project and plan.
 
@@ -167,6 +192,7 @@ def survey(
         force: make these slots again, whatever is there. Needs `slots`.
         thorough: settle nothing by the last build's word, and look for orphans in every lock entry.
         picks: takes to pin, by slot; 0 takes the pin back.
+        along: plan also what `slots` follow, where it must be made first.
 
     Raises:
         ManifestError: the manifest is not right; all its problems at once.
@@ -186,12 +212,18 @@ def survey(
     settled = _settled(project, left, known, fingerprints)
     again = set(wanted) if force else set(picks or ())
     settled = {slot: paths for slot, paths in settled.items() if slot not in again}
+    settled = {} if again and manifest.linked else settled  # those that follow may become stale with it
     unsure = [slot for slot in wanted if slot not in settled]
+    named = {str(path): stat_of(str(path)) for path in manifest.files}
     recipes = manifest.resolve(unsure)
     look = _Look(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
-    situations = [look.situation(keyed) for keyed in _keyed(recipes, Keyring(manifest, lock, picks or {}))]
+    ring = Keyring(manifest, lock, picks or {}, {recipe.slot: recipe for recipe in recipes}, look.stays_by_hand)
+    situations = {keyed.recipe.slot: look.situation(keyed) for keyed in _keyed(recipes, ring)}
+    if along:
+        _add_followed(situations, look, ring)
+        wanted = tuple(slot for slot in manifest.slots if slot in situations or slot in wanted)
     orphans = orphans_of(manifest, lock, recipes, everywhere=not left or not left.keys() <= set(manifest.slots))
     for paths in settled.values():
         look.stats.update({path: known[path] for path in paths})
@@ -201,12 +233,28 @@ def survey(
         manifest_digest=manifest_digest,
         lock=lock,
         lock_stat=lock_stat,
-        plan=plan(situations, settled=len(settled.keys() & set(wanted)), orphans=orphans),
+        plan=plan(
+            (situations[slot] for slot in wanted if slot in situations),
+            settled=len((settled.keys() & set(wanted)) - situations.keys()),
+            orphans=orphans,
+        ),
         wanted=wanted,
         fingerprints=fingerprints,
         settled=settled,
         stats=look.stats,
+        named=named,
     )
+
+
+def _add_followed(situations: dict[str, Situation], look: _Look, ring: Keyring) -> None:
+    """Add the slots without which one that is to be generated could not hear what it follows."""
+    open_ends = list(situations.values())
+    while open_ends:
+        step = plan_slot(open_ends.pop())
+        for slot, digest in step.follows.items():
+            if slot not in situations and not look.audible(slot, digest):
+                situations[slot] = look.situation(ring.of_slot(slot))
+                open_ends.append(situations[slot])
 
 
 def _digest_of(manifest: Path) -> str:

@@ -29,8 +29,10 @@ class Workshop:
         survey, root = endings.survey, endings.project.root
         self._bench = Bench(endings.project.store.root, root, survey.tree, endings.ledger.entry)
 
-    def run(self) -> None:
-        """Work until every order has ended."""
+    def run(self, failed: Iterable[str] = ()) -> None:
+        """Work until every order has ended. Those that follow what has `failed` before fail with it."""
+        for slot in failed:
+            self._go_on(slot, made=False)
         self._submit(self._lineup.begin())
         with contextlib.closing(self._pool.answers()) as answers:  # leaving early, as on Ctrl-C, ends who is at work
             for job, answer in answers:

@@ -21,7 +21,7 @@ from tydust_assetgen.manifest.check import Fault
 from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.head import check_head
 from tydust_assetgen.manifest.lines import Lines
-from tydust_assetgen.manifest.paths import AssetTree
+from tydust_assetgen.manifest.paths import AssetTree, same_file
 from tydust_assetgen.manifest.references import named_in
 from tydust_assetgen.manifest.resolve import Resolved, Surroundings, problem, resolve
 from tydust_assetgen.manifest.shipped import built_in
@@ -100,6 +100,10 @@ class Manifest:
         faults = (*found.faults, *self._claims.faults(slot, paths))
         faults = faults or tuple(fault for path in paths for fault in self._tree.faults(path))
         return found._replace(recipe=None, faults=faults) if faults else found
+
+    def owner_of(self, path: str) -> str:
+        """The slot that writes this file of the asset tree; empty where none is known to, without a look at genres."""
+        return self._claims.owners.get(same_file(path), "")
 
     def written_for(self, genre: str) -> Mapping[str, Any]:
         """What the manifest itself says for all slots of a genre: its `[defaults]`, and over them `[genre.NAME]`."""
