@@ -6,6 +6,8 @@ import re
 
 from conftest import HEAD, Game
 
+from tydust_assetgen import events
+
 CHOIR = HEAD.replace('"tone"', '"choir"')
 
 
@@ -38,15 +40,35 @@ def test_a_batch_sounds_like_its_tracks_alone(game: Game) -> None:
     assert game.digests() == together
 
 
-def test_a_failing_batch_fails_its_own_slots_only(game: Game) -> None:
+def test_one_that_spoils_its_batch_fails_alone(game: Game) -> None:
     slots(game, 5, {1: "fail"})  # batches of three, those with other parameters last
-    assert game.counts() == {"generated": 3, "finished": 3, "encoded": 3, "failed": 2}
-    assert sorted(game.digests()) == ["0.wav", "2.wav", "3.wav"]
+    assert game.counts() == {"generated": 4, "finished": 4, "encoded": 4, "failed": 1}
+    assert sorted(game.digests()) == ["0.wav", "2.wav", "3.wav", "4.wav"]
+    assert re.findall(r"batch of (\d)", (game.root / "log").read_text()) == ["3", "2", "1", "1"]
 
 
-def test_a_batch_whose_process_dies_fails_its_own_slots_only(game: Game) -> None:
+def test_one_whose_process_dies_fails_alone(game: Game) -> None:
     slots(game, 5, {4: "kill"})
-    assert game.counts() == {"generated": 3, "finished": 3, "encoded": 3, "failed": 2}
+    assert game.counts() == {"generated": 4, "finished": 4, "encoded": 4, "failed": 1}
+
+
+def test_what_is_no_sound_does_not_spoil_the_batch_that_hears_it(game: Game) -> None:
+    slots(game, 3)
+    (game.root / "theme.wav").write_bytes(b"this is no sound")
+    text = (game.root / "assets.toml").read_text()
+    (game.root / "assets.toml").write_text(text.replace("choir = {", 'choir = { follow = "theme.wav",', 1))
+    assert game.counts() == {"generated": 2, "finished": 2, "encoded": 2, "failed": 1}
+
+
+def test_finishing_is_done_beside_performing(game: Game) -> None:
+    """The first worker goes on performing while another one finishes what it has made."""
+    slots(game, 6)
+    text = (game.root / "assets.toml").read_text()
+    (game.root / "assets.toml").write_text(text.replace('trouble = ""', "slow_s = 0.3"))
+    game.build()
+    told = [(e.slot, e.stage) for e in game.told if isinstance(e, events.Progressed)]
+    finished = min(told.index((f"{number}.wav", "encode")) for number in range(3))
+    assert told.index(("3.wav", "generate")) < finished, told
 
 
 def test_only_stale_slots_are_in_a_batch(game: Game) -> None:

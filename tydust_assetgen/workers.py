@@ -151,11 +151,14 @@ class Pool:
 
     def _hand_out(self) -> Iterator[tuple[Worker, Job]]:
         """Idle workers with jobs for them, started while there is room. Batches go to the first worker alone: it
-        keeps its model loaded, and a GPU serves one process at a time."""
-        for job in list(self._waiting):
-            places = self._workers[:1] if isinstance(job, PerformJob) and self._workers else self._workers
+        keeps its model loaded, and a GPU serves one process at a time. As long as any wait, it is left to them: the
+        others finish meanwhile what it has performed."""
+        apart = self._limit > 1 and any(isinstance(job, PerformJob) for job in self._waiting)
+        for job in sorted(self._waiting, key=lambda job: apart and not isinstance(job, PerformJob)):
+            batch = isinstance(job, PerformJob)
+            places = self._workers[:1] if batch else self._workers[apart:]
             idle = next((worker for worker in places if worker.job is None), None)
-            if idle is None and (places is not self._workers or len(self._workers) >= self._limit):
+            if idle is None and ((batch and self._workers) or len(self._workers) >= self._limit):
                 continue
             self._waiting.remove(job)
             yield idle or self._start(), job

@@ -98,7 +98,7 @@ class Workshop:
         """Takes are performed, or lost: then those that have others beside them are tried once more, each alone."""
         entries = [(self._orders[slot], number) for slot, number in zip(job.slots, job.numbers, strict=True)]
         for order, number in entries:
-            if trouble and len(entries) > 1 and len(order.takes) > 1:
+            if trouble and len(entries) > 1:
                 self._pool.submit(perform_job([(order, number)], self._bench))
             else:
                 order.settle(number, trouble)
