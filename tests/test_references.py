@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
 from conftest import Game
 
 from tydust_assetgen import events
+from tydust_assetgen.disk import digest_file
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.survey import survey
 
@@ -45,8 +48,11 @@ def test_another_file_makes_it_stale_and_the_same_one_fresh_again(game: Game) ->
     write_tone(game, "theme.wav", 300)
     slots(game, a="theme.wav", b="")
     game.build()
-    before = game.digests()
+    before, old = game.digests(), digest_file(game.root / "theme.wav")[:12]
     write_tone(game, "theme.wav", 400)
+    new = digest_file(game.root / "theme.wav")[:12]
+    (step,) = survey(game.project, thorough=True).plan.work
+    assert [str(reason) for reason in step.reasons] == [f'references.theme.wav: "{old}" -> "{new}"']
     assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1, "fresh": 1}
     assert game.digests()["a.wav"] != before["a.wav"]
     write_tone(game, "theme.wav", 300)
@@ -161,6 +167,25 @@ def test_a_game_that_is_sold_refuses_what_may_not_be(game: Game) -> None:
     with pytest.raises(ManifestError, match=r"its licence is CC-BY-NC-4.0, not for commercial use") as caught:
         game.build()
     assert "composer" in caught.value.problems[0].hint
+
+
+def test_explain_and_a_dry_run_say_what_a_slot_hears_and_what_comes_along(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="")
+    done = game.run("build", "a.wav", "--dry-run", "--json")
+    assert [step["slot"] for step in json.loads(done.stdout)["steps"]] == ["a.wav", "b.wav"], done.stderr
+    game.build()
+    entry = game.lock.entry("b.wav")
+    assert entry
+    said = game.run("explain", "a.wav").stdout
+    assert f"hears        slot:b.wav ({entry.take_key[:12]})" in said
+    assert f"licence      {entry.provenance.licence}" in said
+    assert 'parameters   pitch = 200.0, follow = "slot:b.wav"' in said
+
+
+def test_a_dry_run_says_the_cautions_too(game: Game) -> None:
+    game.slots({"a.wav": "a", "b.wav": "b"}, trouble="caution")
+    assert game.run("build", "--dry-run").stderr == "warning: mind the step\n"
+    assert json.loads(game.run("build", "--dry-run", "--json").stdout)["cautions"] == ["mind the step"]
 
 
 def test_a_caution_is_said_once_and_only_before_work(game: Game) -> None:

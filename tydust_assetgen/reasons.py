@@ -29,6 +29,8 @@ Kind: TypeAlias = Literal[
     "forced",
 ]
 _LONGEST_VALUE = 60
+_DIGITS = 12
+"""Of a digest that a person may compare with another."""
 _CONTEXT = 2
 """Unchanged words shown on each side of a change in a long text."""
 
@@ -106,7 +108,8 @@ def _upgrades(old: Versions, new: Versions) -> tuple[Reason, ...]:
 
 def _in_words(brief: Brief) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(brief)
-    return {**plain, "pick": plain["pick"] or "the best"}
+    heard = {one.path: one.digest[:_DIGITS] for one in brief.references}
+    return {**plain, "references": heard, "pick": plain["pick"] or "the best"}
 
 
 def _differences(prefix: str, old: object, new: object) -> list[Reason]:

@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import soundfile
 from conftest import Game, command, environment
 
+from tydust_assetgen.choosing import export, takes_of
 from tydust_assetgen.lockfile import LockEntry
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ def entry(game: Game, name: str) -> LockEntry:
     found = game.lock.entry(name)
     assert found is not None
     return found
+
+
+def frames_of(game: Game, name: str) -> int:
+    return int(soundfile.info(game.path(name)).frames)
 
 
 def test_a_build_and_what_each_edit_costs(game: Game, tiny_t5: Checkpoint) -> None:
@@ -107,6 +113,37 @@ def test_a_slots_sound_leads_another_and_a_new_one_makes_it_stale(game: Game, ti
     write("chiptune in A minor, 120 BPM")
     assert game.counts()["generated"] == 2
     assert not set(first.values()) & set(game.digests().values())
+
+
+def test_the_better_of_two_takes_is_published_and_a_pick_generates_nothing(game: Game, tiny_t5: Checkpoint) -> None:
+    """Both are performed one after the other by one worker, each with a seed of its own, and both stay in the store."""
+    game.write(slot("calm.ogg", "calm synthwave in D minor, 120 BPM"), head(tiny_t5, duration=3, takes=2))
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1}
+    known = takes_of(game.project, "calm.ogg")
+    assert known.published == entry(game, "calm.ogg").provenance.chosen
+    totals = [take.scores.total for take in known.takes if take.scores]
+    assert len(totals) == 2
+    assert totals[known.published - 1] == max(totals)
+    wanted = frames_of(game, "calm.ogg")
+    one, other = (soundfile.read(place)[0] for place in export(game.project, "calm.ogg", game.root / "out"))
+    assert len(one) == len(other) == wanted
+    assert np.std(one - other) > 0.05 * np.std(one), "two seeds, two takes"
+
+    best = game.digests()
+    done = game.run("pick", "calm.ogg", str(3 - known.published), "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["generated"] == 0, done.stderr
+    assert game.digests() != best
+    assert game.counts() == {"fresh": 1}
+
+
+def test_explain_names_the_model_its_revision_and_its_licence(game: Game, tiny_t5: Checkpoint) -> None:
+    game.write(slot("calm.ogg"), head(tiny_t5))
+    game.build()
+    said = game.run("explain", "calm.ogg").stdout
+    made = entry(game, "calm.ogg").provenance
+    assert f"built with   {tiny_t5.folder}, revision {made.revision[:12]}, " in said
+    assert "device cpu" in said
+    assert "licence      MIT\n" in said
 
 
 def test_what_cannot_work_is_refused_before_anything_is_made(game: Game, tiny_t5: Checkpoint) -> None:

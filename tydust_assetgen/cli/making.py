@@ -39,7 +39,7 @@ def build(arguments: argparse.Namespace) -> int:
 
 def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
     """The same survey and plan as the build's, told instead of done."""
-    seen = survey(project, slots=arguments.slots, force=arguments.force, thorough=arguments.prune)
+    seen = survey(project, slots=arguments.slots, force=arguments.force, thorough=arguments.prune, along=True)
     estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or _cores())
     if arguments.json:
         steps = [step_paper(step) for step in seen.plan.steps if step.action != "fresh"]
