@@ -230,3 +230,67 @@ def test_yaml_that_is_not_plain_is_not_carried_out(plain: Path, tmp_path: Path) 
     write(plain / WEIGHTS[0], {"xp.cfg": evil})
     assert "can't be read" in refusal(plain)
     assert not (tmp_path / "boom").exists()
+
+
+@pytest.mark.parametrize("deep", ["[" * 200_000, "- " * 200_000 + "a", "{a: " * 100_000])
+def test_yaml_without_a_bottom_does_not_end_the_process(plain: Path, deep: str) -> None:
+    write(plain / WEIGHTS[0], {"best_state": {}, "xp.cfg": deep})
+    assert "can't be read" in refusal(plain)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("transformer_lm", "dim"), float("inf")),
+        (("transformer_lm", "num_layers"), 10**30),
+        (("dataset", "segment_duration"), float("nan")),
+        (("dataset", "segment_duration"), -30),
+        (("dataset", "segment_duration"), 1e300),
+        (("transformer_lm", "n_q"), 0),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused_in_words(plain: Path, path: tuple[str, str], value: float) -> None:
+    import yaml
+
+    config = configurations()[0]
+    config[path[0]][path[1]] = value
+    write(plain / WEIGHTS[0], {"best_state": {}, "xp.cfg": yaml.safe_dump(config)})
+    assert "can't be read" in refusal(plain)
+    with pytest.raises(ValueError, match=r" is |can.t be"):
+        traits(plain)
+
+
+@pytest.mark.parametrize(("sampling", "ratios"), [(0, [8, 5, 4, 2]), (32_000, [0]), (10**12, [2])])
+def test_rates_that_no_codec_has_are_refused_in_words(plain: Path, sampling: int, ratios: list[int]) -> None:
+    import yaml
+
+    config = configurations()[1]
+    config["encodec"]["sample_rate"], config["seanet"]["ratios"] = sampling, ratios
+    write(plain / WEIGHTS[1], {"best_state": {}, "xp.cfg": yaml.safe_dump(config)})
+    assert "can't be read" in refusal(plain)
+
+
+def test_what_a_file_says_of_itself_does_not_steer_the_terminal(plain: Path) -> None:
+    import yaml
+
+    config = {**configurations()[0], "lm_model": "\x1b[2Jgone"}
+    write(plain / WEIGHTS[0], {"best_state": {}, "xp.cfg": yaml.safe_dump(config)})
+    assert refusal(plain) == "it is a `?[2Jgone` model, not a MusicGen"
+
+
+@pytest.mark.parametrize("second", ["archive/DATA.PKL", "archive/Version", "archive/more\0", "data.pkl"])
+def test_two_parts_of_one_name_are_refused(plain: Path, second: str) -> None:
+    with zipfile.ZipFile(plain / WEIGHTS[0], "a") as file:
+        entry = zipfile.ZipInfo("x")
+        entry.filename = second
+        file.writestr(entry, b"x")
+    assert refusal(plain)
+
+
+def test_a_directory_of_many_megabytes_is_not_read(plain: Path) -> None:
+    path = plain / WEIGHTS[0]
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\5\6")
+    data[end + 12 : end + 16] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert "claims to hold millions of parts" in refusal(plain)

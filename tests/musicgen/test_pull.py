@@ -273,3 +273,18 @@ def test_a_name_that_is_none(person: Person) -> None:
     assert "did you mean `medium`?" in done.stderr
     assert person.run("pull").returncode == 2
     assert person.run("pull", "./folder").returncode == 1
+
+
+def test_a_size_that_no_file_has_is_refused_and_not_waited_for(hub: Hub, person: Person) -> None:
+    hub.sizes["state_dict.bin"] = -1
+    done = person.run("pull", "small", endpoint=hub.url)
+    assert "without a digest or a size" in done.stderr
+    assert person.blobs() == []
+
+
+@pytest.mark.parametrize("revision", ["../../../../outside", "/etc/x", "a/b", "a b"])
+def test_a_revision_never_leads_out_of_the_cache(hub: Hub, person: Person, revision: str) -> None:
+    done = person.run("pull", "small", "--revision", revision, endpoint=hub.url)
+    assert done.returncode != 0
+    assert "is no revision" in done.stderr
+    assert hub.asked == []

@@ -12,7 +12,9 @@ import json
 import math
 import pickletools
 import re
+import struct
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -26,6 +28,11 @@ _PICKLE_BYTES = 64 << 20
 _CONFIG_CHARS = 1 << 20
 _INSTRUCTIONS = 4_000_000
 _ENTRIES = 200_000
+_DIRECTORY_BYTES = 16 << 20
+_TAIL_BYTES = 1 << 17
+"""A zip ends with at most 64 KiB of comment, and before it the records that say how long its directory is."""
+_DEEPEST = 40
+"""Tables within tables of a configuration; those of MusicGen have six."""
 
 _SAFE = re.compile(
     r"collections (OrderedDict|Counter)"
@@ -75,7 +82,11 @@ class _Scan:
 
 
 def refusal(folder: Path) -> str:
-    """Why this checkpoint can't be used; empty when all is well."""
+    """Why this checkpoint can't be used, in characters that can be printed; empty when all is well."""
+    return _printable(_refusal(folder))
+
+
+def _refusal(folder: Path) -> str:
     scans = [_scan(folder / name) for name in WEIGHTS]
     reason = next((scan.reason for scan in scans if scan.reason), "")
     if reason:
@@ -91,7 +102,12 @@ def refusal(folder: Path) -> str:
 
 def file_refusal(path: Path) -> str:
     """Why one file of weights can't be used, by itself; empty when nothing is wrong with it."""
-    return _scan(path).reason
+    return _printable(_scan(path).reason)
+
+
+def _printable(text: str) -> str:
+    """What stands in a stranger's file must not steer the terminal."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def codec_name(folder: Path) -> str:
@@ -119,6 +135,31 @@ def traits(folder: Path) -> Traits:
         UnavailableError: PyYAML is not installed, or the file has no configuration.
         LookupError, TypeError, ValueError: the configuration is not one of MusicGen; `refusal` says it in words.
     """
+    try:
+        told = _traits(folder)
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError(f"it has a number that can't be: {error}") from None
+    if absurd := _absurd(told):
+        raise ValueError(f"`{absurd}` is {str(getattr(told, absurd))[:30]}")
+    return told
+
+
+def _absurd(told: Traits) -> str:
+    """The first number that no model can have, by its name; empty when all are possible."""
+    limits = {
+        "codebooks": 64,
+        "card": 1 << 20,
+        "dim": 1 << 16,
+        "layers": 1 << 10,
+        "heads": 1 << 10,
+        "segment_s": 3600,
+        "sample_rate_hz": 768_000,
+        "frame_rate": 10_000,
+    }
+    return next((name for name, most in limits.items() if not 0 < getattr(told, name) <= most), "")
+
+
+def _traits(folder: Path) -> Traits:
     lm, codec = (_scan(folder / name) for name in WEIGHTS)
     config = _yaml(lm.config)
     shape, books = config["transformer_lm"], config["codebooks_pattern"]
@@ -193,7 +234,10 @@ def _hub_codec(name: str) -> dict[str, Any]:
     if folder is None:
         raise LookupError(f"`{name}` is not in the hub cache")
     text = (folder / "config.json").read_bytes()[:_CONFIG_CHARS]
-    config: dict[str, Any] = json.loads(text)
+    try:
+        config: dict[str, Any] = json.loads(text)
+    except RecursionError:
+        raise ValueError("its tables go too deep") from None
     return config
 
 
@@ -203,13 +247,26 @@ def _yaml(text: str) -> dict[str, Any]:
         import yaml
     except ImportError:
         raise UnavailableError("PyYAML is not installed", hint='pip install "tydust-assetgen[musicgen]"') from None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  the safe one, in C
+        _not_too_deep(yaml.parse(text, loader))
+        config = yaml.load(text, loader)  # noqa: S506  the safe one, in C
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"not YAML: {error}") from None
     if not isinstance(config, dict):
         raise ValueError("no configuration is in it")
     return config
+
+
+def _not_too_deep(events: Iterable[object]) -> None:
+    """The loader in C goes down without looking, and ends the whole process where the stack does."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        depth += kind.endswith(("MappingStartEvent", "SequenceStartEvent"))
+        depth -= kind.endswith(("MappingEndEvent", "SequenceEndEvent"))
+        if depth > _DEEPEST:
+            raise ValueError("its tables go too deep")
 
 
 def _scan(path: Path) -> _Scan:
@@ -225,9 +282,11 @@ def _scan(path: Path) -> _Scan:
 def _scan_now(path: Path, size: int, mtime_ns: int) -> _Scan:
     del mtime_ns
     try:
+        if _directory_bytes(path, size) > _DIRECTORY_BYTES:
+            return _Scan(reason=f"`{path.name}` is not a file of torch: it claims to hold millions of parts")
         with zipfile.ZipFile(path) as file:
             entries = file.infolist()
-            pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+            pickles = [entry for entry in entries if entry.filename.lower().endswith("data.pkl")]
             reason = _bad_zip(entries, pickles, size)
             text = b"" if reason else file.read(pickles[0])
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError):
@@ -239,14 +298,30 @@ def _scan_now(path: Path, size: int, mtime_ns: int) -> _Scan:
     return _Scan(f"`{path.name}` {scan.reason}" if scan.reason else "", scan.config, scan.pretrained, identity)
 
 
+def _directory_bytes(path: Path, size: int) -> int:
+    """How long a zip's directory says that it is, which is read at once (APPNOTE 6.3.10, 4.3.14 and 4.3.16)."""
+    with path.open("rb") as file:
+        file.seek(max(size - _TAIL_BYTES, 0))
+        tail = file.read(_TAIL_BYTES)
+    told = [0]
+    for mark, at, form in ((b"PK\5\6", 12, "<I"), (b"PK\6\6", 40, "<Q")):
+        found = [place.start() + at for place in re.finditer(re.escape(mark), tail)]
+        fitting = (start for start in found if start + struct.calcsize(form) <= len(tail))
+        told += [struct.unpack_from(form, tail, start)[0] for start in fitting]
+    return max(length for length in told if length != 0xFFFFFFFF)
+
+
 def _line(entry: zipfile.ZipInfo) -> str:
     """Of one entry; the archive's own name, which is the first folder, does not count."""
     return f"{entry.filename.partition('/')[2]} {entry.file_size} {entry.CRC:08x}"
 
 
 def _bad_zip(entries: list[zipfile.ZipInfo], pickles: list[zipfile.ZipInfo], size: int) -> str:
-    if len(pickles) != 1 or len(entries) > _ENTRIES:
+    names = {entry.orig_filename.lower() for entry in entries}  # torch finds names whatever their case
+    if len(pickles) != 1 or len(entries) > _ENTRIES or not pickles[0].filename.endswith("/data.pkl"):
         return "is not a file of torch"
+    if len(names) < len(entries) or any(entry.orig_filename != entry.filename for entry in entries):
+        return "has two parts of one name"
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
         return "is compressed or locked, which torch's files never are"
     if pickles[0].file_size > _PICKLE_BYTES or sum(entry.file_size for entry in entries) > size:

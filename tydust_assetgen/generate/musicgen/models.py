@@ -156,6 +156,11 @@ def cached(repository: str, *files: str, revision: str = "") -> Path | None:
     return snapshot if snapshot and all((snapshot / name).is_file() for name in files) else None
 
 
+def is_revision(text: str) -> bool:
+    """Whether it can name a commit, a branch or a tag: it becomes a file's name in the cache."""
+    return bool(_REVISION.fullmatch(text))
+
+
 def _snapshot(cache: Path, repository: str, revision: str) -> Path | None:
     """The folder of one commit. A pinned revision must be there itself; without one, `main` or the only one."""
     home = cache / f"models--{repository.replace('/', '--')}"

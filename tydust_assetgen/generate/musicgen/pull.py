@@ -53,6 +53,8 @@ def pull(name: str, revision: str, tell: Tell) -> tuple[Pulled, ...]:
         AssetgenError: what came is not what the hub promised, or is refused.
     """
     repository = _repository(name)
+    if revision and not models.is_revision(revision):
+        raise AssetgenError(f"{revision[:60]!a} is no revision", hint="name a commit, a branch or a tag, without `/`")
     _need_hub()
     first = _pull(repository, revision, tell)
     return (first, *(_needed(first, tell) if first.weights else ()))
@@ -138,6 +140,6 @@ def _wanted(repository: str, info: Any) -> list[Promise]:
 
 def _promise(repository: str, commit: str, sibling: Any) -> Promise:
     digest = str(getattr(sibling.lfs, "sha256", "") if sibling.lfs else sibling.blob_id)
-    if not _DIGEST.fullmatch(digest) or not re.fullmatch(r"[0-9a-f]{40}", str(commit)) or sibling.size is None:
+    if not _DIGEST.fullmatch(digest) or not re.fullmatch(r"[0-9a-f]{40}", str(commit)) or (sibling.size or 0) <= 0:
         raise AssetgenError(f"the hub describes `{sibling.rfilename}` of `{repository}` without a digest or a size")
     return Promise(repository, commit, sibling.rfilename, int(sibling.size), digest)
