@@ -107,7 +107,11 @@ def test_verify_prints_a_table_and_fails_on_damage(built: Game) -> None:
     for check in ("digest", "loudness", "true_peak", "seam", "silence"):
         assert check in done.stdout
     assert "2 of 2 files verified" in done.stdout
+    assert built.run("verify", "-q").stdout == ""
     built.path("music/one.ogg").write_bytes(built.path("music/two.ogg").read_bytes())
+    quiet = built.run("verify", "-q").stdout
+    assert quiet.startswith("music/one.ogg")
+    assert quiet.endswith("1 of 2 files verified, 1 failed\n")
     done = built.run("verify", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["ok"] is False

@@ -191,7 +191,8 @@ def verify(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"ok": ok, "slots": reports})
     else:
-        print_reports(reports, console(arguments.color, stderr=False), verbose=arguments.verbose)
+        out = console(arguments.color, stderr=False)
+        print_reports(reports, out, verbose=arguments.verbose, quiet=arguments.quiet)
     return 0 if ok else 1
 
 
@@ -234,8 +235,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     out = console(arguments.color, stderr=False)
     for title, rows in health.items():
         out.print(title, style="bold", markup=False)
+        width = max(map(len, rows), default=0)
         for name, text in rows.items():
-            out.print(f"  {name:<14} {text}", markup=False)
+            out.print(f"  {name:<{width}}  {text}", markup=False)
     return 0
 
 

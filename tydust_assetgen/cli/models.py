@@ -25,10 +25,11 @@ def listing(arguments: argparse.Namespace) -> int:
         print_json({"models": papers})
         return 0
     out = console(arguments.color, stderr=False)
+    width = max((len(paper["name"]) for paper in papers), default=0)
     for paper in papers:
         size = f"{paper['size'] / 1e9:.1f} GB" if paper["here"] else "not here"
         what = f"{paper['family']}, {'stereo' if paper['channels'] == 2 else 'mono'}" if paper["family"] else ""
-        line = f"{paper['name']:<22} {what:<15} {size:<9} {paper['revision'][:12]:<13} {paper['licence']}"
+        line = f"{paper['name']:<{width}}  {what:<15} {size:<9} {paper['revision'][:12]:<13} {paper['licence']}"
         out.print(line.rstrip(), style=None if paper["here"] else "dim", markup=False)
         if paper["problem"]:
             out.print(f"  {paper['problem']}", style="yellow", markup=False)

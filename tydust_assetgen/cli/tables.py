@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tydust_assetgen.inspection import SlotReport
+from tydust_assetgen.jobs import InspectedFile
 from tydust_assetgen.report import Color, console
 
 if TYPE_CHECKING:
@@ -29,23 +30,27 @@ def with_bar(title: str, total: int, color: Color, *, quiet: bool) -> Iterator[C
         yield lambda: bars.advance(task)
 
 
-def print_reports(reports: list[SlotReport], out: Console, *, verbose: bool) -> None:
-    """A table for each file: every check with what was measured and what was wanted."""
-    from rich.table import Table
-
-    for report in reports:
-        for file in report.files:
-            table = Table(title=file.path, title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold")
-            for heading in ("", "check", "measured", "wanted"):
-                table.add_column(heading)
-            for check in file.checks:
-                mark, style = _MARKS[check.status]
-                table.add_row(mark, check.name, check.measured, check.wanted, style=style if mark != "ok" else None)
-            out.print(table)
-            for check in file.checks:
-                if check.reason and (verbose or check.status != "pass"):
-                    out.print(f"  {check.name}: {check.reason}", style=_MARKS[check.status][1], markup=False)
-            out.print()
+def print_reports(reports: list[SlotReport], out: Console, *, verbose: bool, quiet: bool = False) -> None:
+    """A table for each file, `quiet`: for each that failed: every check with what was measured and what was wanted."""
     files = [file for report in reports for file in report.files]
     bad = [file for file in files if any(check.status == "fail" for check in file.checks)]
-    out.print(f"{len(files) - len(bad)} of {len(files)} files verified" + (f", {len(bad)} failed" if bad else ""))
+    for file in bad if quiet else files:
+        _print_file(file, out, verbose=verbose)
+    if bad or not quiet:
+        out.print(f"{len(files) - len(bad)} of {len(files)} files verified" + (f", {len(bad)} failed" if bad else ""))
+
+
+def _print_file(file: InspectedFile, out: Console, *, verbose: bool) -> None:
+    from rich.table import Table
+
+    table = Table(title=file.path, title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold")
+    for heading in ("", "check", "measured", "wanted"):
+        table.add_column(heading)
+    for check in file.checks:
+        mark, style = _MARKS[check.status]
+        table.add_row(mark, check.name, check.measured, check.wanted, style=style if mark != "ok" else None)
+    out.print(table)
+    for check in file.checks:
+        if check.reason and (verbose or check.status != "pass"):
+            out.print(f"  {check.name}: {check.reason}", style=_MARKS[check.status][1], markup=False)
+    out.print()

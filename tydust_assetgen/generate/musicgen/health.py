@@ -28,6 +28,8 @@ for index in range(torch.cuda.device_count()):
 
 def examine() -> dict[str, str]:
     """Rows: versions, devices, models, and what they need, each with the line that mends what is missing."""
+    from tydust_assetgen.generate.musicgen.clap import cached_folder
+
     rows = {name: version(name) or f"missing: {INSTALL}" for name in _LIBRARIES}
     rows["CUDA"] = cuda(installed=bool(version("torch")))
     rows |= {f"model {source.repository}": _model(source.folder) for source in models.all_here() if source.folder}
@@ -41,8 +43,8 @@ def examine() -> dict[str, str]:
     )
     rows["text match"] = (
         CLAP
-        if models.cached(CLAP, "config.json", "model.safetensors")
-        else f"missing (only choosing among takes uses it): assetgen models pull {CLAP}"
+        if cached_folder()
+        else f"missing (only choosing among takes uses it): assetgen models pull {CLAP}, or see docs/takes.md"
     )
     return rows
 
