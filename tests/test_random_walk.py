@@ -46,6 +46,7 @@ class Walk:
         """Files that a person made and nobody was allowed to replace."""
         self.saved: list[tuple[dict[str, dict[str, object]], bytes | None]] = []
         self.notes = 0
+        self.theme = 0
         self.save()
 
     # the project
@@ -54,12 +55,20 @@ class Walk:
         return self.game.root / self.assets / output
 
     def save(self) -> None:
+        self.write_theme(self.game.root / "theme.wav", self.theme)
         lines = [
             f'[music."{slot}"]\nprompt = "{table["prompt"]}"\nalso = {table["also"]}\n'
-            f"ogg = {{ quality = {table['quality']} }}\ntakes = {table.get('takes', 1)}\ntone = {{ rough = true }}"
+            f"ogg = {{ quality = {table['quality']} }}\ntakes = {table.get('takes', 1)}\n"
+            f'tone = {{ rough = true, follow = "{self.followed(slot)}" }}'
             for slot, table in self.manifest.items()
         ]
         self.game.write("\n".join(lines), HEAD.replace('"Test"', f'"Test"\nassets = "{self.assets}"'))
+
+    def followed(self, slot: str) -> str:
+        """What a slot follows: a file, or another slot, if that one is there."""
+        name = str(self.manifest[slot].get("follow", ""))
+        other = next((there for there in self.manifest if name > slot[0] and there.startswith(f"{name}.")), "")
+        return "theme.wav" if name == "theme" else f"slot:{other}" if other else ""
 
     def outputs(self, slot: str) -> list[str]:
         stem, own = slot.rsplit(".", 1)
@@ -91,6 +100,15 @@ class Walk:
         if slot := self.slot():
             self.manifest[slot] = {**self.manifest[slot], "takes": self.random.choice((1, 2, 3))}
 
+    def edit_follow(self) -> None:
+        """A slot follows a file, or one that is named later, so that there is no circle."""
+        if slot := self.slot():
+            later = [name for name in SLOTS if name > slot[0]]
+            self.manifest[slot] = {**self.manifest[slot], "follow": self.random.choice(["theme", "", *later, *later])}
+
+    def edit_theme(self) -> None:
+        self.theme = self.random.randrange(3)
+
     def pick(self) -> None:
         """A person chooses a take, or the best again; where one of the slot's files is theirs, nothing happens."""
         if not (slot := self.slot()):
@@ -103,6 +121,8 @@ class Walk:
         except AssetgenError:
             after = self.game.project.lock_file.read_bytes() if self.game.project.lock_file.exists() else None
             assert after == before, self.story("a pick that was refused changed the lock file")
+            return
+        if report.exit_code and self.may_fail(survey(self.game.project, thorough=True).plan):
             return
         assert report.exit_code == 0, self.story(report)
         known = takes_of(self.game.project, slot)
@@ -168,6 +188,12 @@ class Walk:
         time_s = np.arange(4410) / 44_100
         soundfile.write(path, 0.1 * np.sin(2 * np.pi * (200 + self.notes) * time_s), 44_100)
         self.mine[path] = path.read_bytes()
+
+    def write_theme(self, path: Path, number: int) -> None:
+        time_s = np.arange(11_025) / 22_050
+        samples = 0.1 * np.sin(2 * np.pi * (300 + 20 * number) * time_s)
+        if not path.exists() or np.abs(soundfile.read(path)[0] - samples).max() > 1e-3:
+            soundfile.write(path, samples, 22_050)
 
     def adopt(self) -> None:
         if slot := self.slot():
@@ -265,19 +291,36 @@ class Walk:
         self.save()
         words = f"build {' '.join(slots)} force={force} prune={prune}"
         self.history.append(words)
-        planned = survey(self.game.project, slots=slots, force=force, thorough=prune).plan
+        planned = survey(self.game.project, slots=slots, force=force, thorough=prune, along=True).plan
         if prune:
             for orphan in planned.orphans:
                 if not orphan.modified:
                     self.mine.pop(self.path(orphan.path), None)
         report = self.game.build(*slots, force=force, prune=prune)
-        assert report.summary.failed == 0, self.story(report)
+        may_fail = self.may_fail(planned)
+        failed = {result.slot for result in report.results if result.status == "failed"}
+        assert failed <= may_fail, self.story(report)
         became = {result.slot: result.status for result in report.results if result.status != "fresh"}
         self.as_planned(planned, became)
         self.glance_is_true()
         self.nothing_lost()
         built = {self.path(output) for slot in slots or self.manifest for output in self.outputs(slot)}
-        assert all(path.exists() for path in built), self.story("an output is missing")
+        gone = self.hand_made_and_missing(planned) | {
+            self.path(output) for slot in failed for output in self.outputs(slot)
+        }
+        assert all(path.exists() for path in built - gone), self.story("an output is missing")
+
+    def hand_made_and_missing(self, planned: Plan) -> set[Path]:
+        """A person's own file that they deleted, after the store that had its bytes was lost as well: nobody has it."""
+        reasons = [reason for step in planned.steps for reason in step.reasons]
+        return {self.path(reason.path) for reason in reasons if reason.kind == "hand-made and missing"}
+
+    def may_fail(self, planned: Plan) -> set[str]:
+        """Those that follow one whose file is in a person's hands, or one that may fail itself."""
+        found = {step.slot for step in planned.steps if any(output.action == "blocked" for output in step.outputs)}
+        for _ in SLOTS:
+            found |= {step.slot for step in planned.steps if step.follows.keys() & found}
+        return {step.slot for step in planned.steps if step.follows.keys() & found}
 
     def as_planned(self, planned: Plan, became: dict[str, str]) -> None:
         """The dry run names the slots that the build then worked at."""
@@ -285,6 +328,7 @@ class Walk:
         expected = {step.slot: names.get(step.action, "made") for step in planned.steps if step.action != "fresh"}
         # a damaged object is only noticed when it is read: then a slot to be restored is made
         same = {slot: status if became.get(slot) != "made" else "made" for slot, status in expected.items()}
+        same |= {slot: "failed" for slot, status in became.items() if status == "failed"}
         assert became == same, self.story(f"planned {expected}, became {became}")
 
     def glance_is_true(self) -> None:
@@ -304,9 +348,10 @@ class Walk:
     def settled(self) -> None:
         """After a whole build: what is not a person's is as the lock file says, and nothing is left to do."""
         summary = self.game.build().summary
-        work = (summary.generated, summary.finished, summary.encoded, summary.restored, summary.failed)
-        assert work == (0, 0, 0, 0, 0), self.story(f"a second build did something: {summary}")
-        assert summary.fresh + summary.blocked == len(self.manifest), self.story(summary)
+        work = (summary.generated, summary.finished, summary.encoded, summary.restored)
+        assert work == (0, 0, 0, 0), self.story(f"a second build did something: {summary}")
+        assert summary.failed <= len(self.may_fail(survey(self.game.project, thorough=True).plan)), self.story(summary)
+        assert summary.fresh + summary.blocked + summary.failed == len(self.manifest), self.story(summary)
         if summary.blocked:
             return
         for output in (output for slot in self.manifest for output in self.outputs(slot)):
@@ -330,6 +375,8 @@ EVENTS: dict[str, int] = {
     "edit_quality": 4,
     "edit_also": 4,
     "edit_takes": 3,
+    "edit_follow": 5,
+    "edit_theme": 2,
     "pick": 4,
     "swap": 2,
     "remove_slot": 2,
