@@ -62,6 +62,7 @@ def test_a_plan_is_made_without_weights(model: str) -> None:
     [
         ({"model": "smal"}, "no model is called `smal`\n  hint: did you mean `small`?"),
         ({"model": "style"}, "`style` is a style model, and audiocraft 1.3.0 has no style conditioner"),
+        ({"revision": "../../x"}, "`../../x` is no revision"),
         ({"model": "./nowhere"}, "there is no model in the folder `./nowhere`"),
         (
             {"melody": "ref.ogg"},
@@ -141,6 +142,8 @@ def test_cautions_name_the_licence_the_missing_weights_and_the_wait(tiny_t5: Che
     assert licence == "the weights of `small` are under CC-BY-NC-4.0: what they make is not for commercial use"
     assert weights == "the weights of `small` are not here: assetgen models pull facebook/musicgen-small"
     assert wait == "no GPU is used: MusicGen is slow on a CPU"
+    pinned = brief_for("small", parameters={"revision": "v1.0"})
+    assert MADE_BY.cautions(pinned, EMPTY)[1].endswith("pull facebook/musicgen-small --revision v1.0")
     own = brief_for(tiny_t5.folder, parameters={"licence": "MIT", "device": "cpu"})
     (wait,) = MADE_BY.cautions(own, EMPTY)
     assert wait == "no GPU is used: MusicGen is slow on a CPU"

@@ -13,7 +13,7 @@ from tydust_assetgen.errors import AssetgenError, Problem, UnavailableError
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.musicgen.checkpoint import refusal
 from tydust_assetgen.generate.musicgen.layout import Clock, laid_out
-from tydust_assetgen.generate.musicgen.models import Source, find
+from tydust_assetgen.generate.musicgen.models import Source, find, is_revision
 from tydust_assetgen.generate.musicgen.nature import Nature, nature
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Shelf
@@ -30,13 +30,18 @@ def problems(brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
         return (Problem(f"musicgen: {str(error)[:1].lower()}{str(error)[1:]}", hint="see `assetgen schema`"),)
     except AssetgenError as error:
         return error.problems
-    refused = tuple(_refused(source))
+    refused = (*_revision(parameters), *_refused(source))
     if refused:
         return refused
     model = nature(source)
     asked = (*_length(brief), *_sounds(parameters), *_machine(parameters), *_sections(brief, parameters))
     of_model = (*_of(parameters, model), *_windows(brief, parameters, model)) if model else ()
     return (*asked, *of_model, *_guide(brief, parameters, shelf))
+
+
+def _revision(parameters: MusicGenParameters) -> Iterator[Problem]:
+    if parameters.revision and not is_revision(parameters.revision):
+        yield Problem(f"`{parameters.revision}` is no revision", hint="name a commit, a branch or a tag, without `/`")
 
 
 def _refused(source: Source) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.musicgen import devices
 from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
 from tydust_assetgen.generate.musicgen.layout import Clock, laid_out
-from tydust_assetgen.generate.musicgen.models import KNOWN
+from tydust_assetgen.generate.musicgen.models import KNOWN, Source
 from tydust_assetgen.generate.musicgen.nature import Nature, found, nature
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.windows import Window
@@ -67,7 +67,7 @@ def cautions(brief: Brief, shelf: Shelf) -> tuple[str, ...]:
     source = found(parameters, shelf.root)
     told = [_licensed(parameters, licence(brief))]
     if source is not None and source.folder is None and source.repository:
-        told.append(f"the weights of `{parameters.model}` are not here: assetgen models pull {source.repository}")
+        told.append(_absent(parameters, source))
     if devices.kind(parameters) == "cpu":
         told.append("no GPU is used: MusicGen is slow on a CPU")
     return tuple(each for each in told if each)
@@ -107,6 +107,11 @@ def _step_s(model: Nature, device: devices.Kind) -> float:
 
 def _follows(parameters: MusicGenParameters) -> bool:
     return bool(parameters.melody or parameters.guide)
+
+
+def _absent(parameters: MusicGenParameters, source: Source) -> str:
+    option = f" --revision {parameters.revision}" if parameters.revision else ""
+    return f"the weights of `{parameters.model}` are not here: assetgen models pull {source.repository}{option}"
 
 
 def _licensed(parameters: MusicGenParameters, name: str) -> str:
