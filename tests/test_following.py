@@ -284,3 +284,26 @@ def test_a_long_row_is_made_one_after_the_other(game: Game) -> None:
     slots(game, **{f"s{number}": f"slot:s{number + 1}.wav" for number in range(5)}, s5="")
     assert game.counts("s0.wav") == {"generated": 6, "finished": 6, "encoded": 6}
     settled(game)
+
+
+def test_another_name_of_what_is_heard_makes_nothing_again_and_keeps_a_pick(game: Game) -> None:
+    write_tone(game, "theme.wav", 300)
+    game.write('[music."a.wav"]\nprompt = "a"\ntakes = 2\ntone = { follow = "theme.wav", rough = true }\n')
+    game.build()
+    assert pick(game.project, "a.wav", 2, None, game.pool).exit_code == 0
+    (game.root / "refs").mkdir()
+    (game.root / "theme.wav").rename(game.root / "refs" / "melody.wav")
+    edit(game, "theme.wav", "refs/melody.wav")
+    assert game.counts() == {"fresh": 1}
+    entry = game.lock.entry("a.wav")
+    assert entry
+    assert entry.brief.pick == 2
+
+
+def test_another_name_of_the_slot_that_is_followed_makes_nothing_again(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="")
+    game.build()
+    edit(game, '"b.wav"', '"c.wav"')
+    edit(game, "slot:b.wav", "slot:c.wav")
+    edit(game, 'wav"]\nprompt = "b"', 'wav"]\nprompt = "b"\ntitle = "B"')
+    assert game.counts() == {"restored": 1, "fresh": 1}

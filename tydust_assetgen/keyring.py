@@ -23,7 +23,7 @@ from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Brief, Recipe, Reference, Scalar
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.keys import Keys, Versions, keys_of
+from tydust_assetgen.keys import Keys, Versions, keys_of, performance
 from tydust_assetgen.lockfile import LockFile
 from tydust_assetgen.manifest import SLOT, Manifest
 from tydust_assetgen.manifest.check import nearest
@@ -99,7 +99,7 @@ class Keyring:
         if slot in self.picks:
             return _checked(slot, self.picks[slot], brief.takes)
         entry = self.lock.entry(slot) if brief.takes > 1 else None
-        pinned = entry is not None and msgspec.structs.replace(entry.brief, pick=0) == brief
+        pinned = entry is not None and _asked(entry.brief) == _asked(brief)
         return entry.brief.pick if entry and pinned and 0 <= entry.brief.pick <= brief.takes else 0
 
     def _key_parameters(self, slot: str, brief: Brief) -> dict[str, Scalar]:
@@ -177,6 +177,10 @@ class Keyring:
     @property
     def _shelf(self) -> Shelf:
         return Shelf(self.manifest.root)
+
+
+def _asked(brief: Brief) -> tuple[int, bytes]:
+    return brief.takes, performance(brief)
 
 
 def _checked(slot: str, number: int, takes: int) -> int:

@@ -39,18 +39,29 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 def keys_of(recipe: Recipe, versions: Versions, key_parameters: Mapping[str, Scalar]) -> Keys:
     """The keys of one recipe. Equal recipes have equal keys on every machine."""
 
-    def take_key(brief: Brief) -> str:
-        return _digest("take", brief, versions.generator, dict(key_parameters))
-
+    more = (versions.generator, dict(key_parameters))
     brief = recipe.brief
-    each = tuple(map(take_key, candidates(brief)))
+    each = tuple(_digest("take", msgspec.Raw(performance(one)), *more) for one in candidates(brief))
     if brief.takes > 1 and not brief.pick:
-        take = _digest("best take", brief, versions.generator, dict(key_parameters), versions.scoring)
+        take = _digest("best take", msgspec.Raw(performance(brief)), brief.takes, *more, versions.scoring)
     else:
         take = each[max(brief.pick, 1) - 1]
     master = _digest("master", take, recipe.finish, versions.finish)
     outputs = tuple(output_key(master, output, recipe.title, recipe.game, versions.codec) for output in recipe.outputs)
     return Keys(take=take, master=master, outputs=outputs, candidates=each)
+
+
+def performance(brief: Brief) -> bytes:
+    """What decides how one take sounds, as JSON: not how many takes there are, nor what a file to hear is called."""
+    plain = msgspec.to_builtins(brief, order="deterministic")
+    del plain["takes"], plain["pick"]
+    names = {heard.path: heard.digest for heard in brief.references}
+    plain["references"] = [heard.digest for heard in brief.references]
+    plain["parameters"] = {
+        name: names.get(value, value) if isinstance(value, str) else value
+        for name, value in plain["parameters"].items()
+    }
+    return msgspec.json.encode(plain)
 
 
 def output_key(master: str, output: Output, title: str, game: str, codec: str) -> str:
