@@ -11,9 +11,11 @@ import mido
 import pytest
 from conftest import PLUGINS, REPOSITORY, Game, command, environment
 
+from tydust_assetgen.report import clock
+
 ALL = (
     *("build", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot", "schema"),
-    *("gc", "init", "doctor", "completion"),
+    *("gc", "init", "doctor", "completion", "models"),
 )
 
 
@@ -276,6 +278,13 @@ def test_a_closed_pipe_is_no_error(built: Game) -> None:
     )  # fmt: skip
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.44, "0.4 s"), (89, "89 s"), (185, "3:05 min"), (5399, "89:59 min"), (6000, "1:40 h")]
+)
+def test_times_are_said_in_the_unit_that_a_person_would_take(seconds: float, words: str) -> None:
+    assert clock(seconds) == words
 
 
 def test_quiet_and_color(built: Game) -> None:
