@@ -38,7 +38,6 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 
 def keys_of(recipe: Recipe, versions: Versions, key_parameters: Mapping[str, Scalar]) -> Keys:
     """The keys of one recipe. Equal recipes have equal keys on every machine."""
-
     more = (versions.generator, dict(key_parameters))
     brief = recipe.brief
     each = tuple(_digest("take", msgspec.Raw(performance(one)), *more) for one in candidates(brief))

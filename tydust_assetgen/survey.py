@@ -6,28 +6,23 @@ written. Slots whose recipe, lock entry and files are as the last build left the
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tydust_assetgen.codec import damage, objection
-from tydust_assetgen.disk import digest_file
+from tydust_assetgen.codec import objection
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
-from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.flow import Recipe
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.keyring import Keyed, Keyring
-from tydust_assetgen.keys import Keys
-from tydust_assetgen.lockfile import LockedOutput, LockFile, read_lock
+from tydust_assetgen.lockfile import LockFile, read_lock
+from tydust_assetgen.looking import Look
 from tydust_assetgen.manifest import Manifest, read_manifest
 from tydust_assetgen.orphans import orphans_of
-from tydust_assetgen.planning import Held, Plan, Seen, Situation, plan, plan_slot
+from tydust_assetgen.planning import Plan, Situation, plan, plan_slot
 from tydust_assetgen.project import Project
-from tydust_assetgen.state import NOTHING, Stat, State, digest_of_manifest, read_state, stat_of
-from tydust_assetgen.store import Store
-
-_UNREADABLE = "unreadable"
+from tydust_assetgen.state import Stat, State, digest_of_manifest, read_state, stat_of
 
 
 @dataclass(frozen=True)
@@ -58,122 +53,6 @@ class Survey:
     def project_path(self, output_path: str) -> str:
         """An output's path relative to the project, as the state has it."""
         return _tree_prefix(self.manifest) + output_path
-
-
-@dataclass
-class _Look:
-    """One look at a project: what is known beforehand, and what is found on the way."""
-
-    project: Project
-    manifest: Manifest
-    lock: LockFile
-    known: dict[str, tuple[Stat, str]]
-    store: Store
-    forced: frozenset[str]
-    prefix: str
-    """What turns an output's path into a path of the project."""
-    stats: dict[str, tuple[Stat, str]] = field(default_factory=dict)
-
-    def situation(self, keyed: Keyed) -> Situation:
-        recipe, keys = keyed.recipe, keyed.keys
-        entry = self.lock.entry(recipe.slot)
-        pairs = list(zip(recipe.outputs, keys.outputs, strict=True))
-        digests = [self.digest(output) for output in recipe.outputs]
-        locked = [entry.output_at(output.path) if entry else None for output in recipe.outputs]
-        fresh = [
-            bool(lock and lock.key == key and lock.digest == digest)
-            for lock, (_, key), digest in zip(locked, pairs, digests, strict=True)
-        ]
-        if all(fresh):
-            held = Held(outputs=("",) * len(pairs))
-            seen = tuple(map(self.plainly, recipe.outputs, digests))
-        else:
-            held = self.held(keys, locked)
-            seen = tuple(
-                self.seen(output, digest, lock, stored)
-                for output, digest, lock, stored in zip(recipe.outputs, digests, locked, held.outputs, strict=True)
-            )
-        return Situation(
-            recipe=recipe,
-            keys=keys,
-            versions=keyed.versions,
-            key_parameters=keyed.key_parameters,
-            entry=entry,
-            seen=seen,
-            held=held,
-            forced=recipe.slot in self.forced,
-        )
-
-    def stays_by_hand(self, keyed: Keyed) -> bool:
-        """Whether a person's own file will still stand for this slot when the build has ended."""
-        own = plan_slot(self.situation(keyed)).outputs[0]
-        entry = self.lock.entry(keyed.recipe.slot)
-        locked = entry.output_at(own.output.path) if entry else None
-        kept = locked is not None and own.digest == locked.digest
-        return own.action == "blocked" or (own.action != "make" and kept)
-
-    def audible(self, slot: str, digest: str) -> bool:
-        """Whether a slot's sound is here as one that follows it wants it."""
-        entry = self.lock.entry(slot)
-        published = entry.sound_of(digest) if entry else ""
-        return self.store.has("takes", digest) or (bool(published) and self._there(slot, published))
-
-    def _there(self, path: str, digest: str) -> bool:
-        if self.store.has_object(digest) or self.store.has_adopted(digest):
-            return True
-        with contextlib.suppress(OSError):
-            return digest_file(self.manifest.assets / path) == digest
-        return False
-
-    def digest(self, output: Output) -> str:
-        """SHA-256 of what stands there; the file is read only when its stat is not the one known."""
-        path = self.prefix + output.path
-        absolute = os.path.join(self.project.root, path)
-        found = stat_of(absolute)
-        before = self.known.get(path)
-        try:
-            digest = before[1] if before and before[0] == found else digest_file(Path(absolute))
-        except OSError:
-            digest = _UNREADABLE
-        self.stats[path] = (found if digest else NOTHING, digest)
-        return digest
-
-    def held(self, keys: Keys, locked: list[LockedOutput | None]) -> Held:
-        take = self.store.has("takes", keys.take)
-        there = {key: take if key == keys.take else self.store.has("takes", key) for key in keys.candidates}
-        return Held(
-            outputs=tuple(self.stored(key, lock) for key, lock in zip(keys.outputs, locked, strict=True)),
-            master=self.store.has("masters", keys.master),
-            take=take,
-            candidates=tuple(number for number, key in enumerate(keys.candidates, 1) if there[key]),
-        )
-
-    def stored(self, key: str, lock: LockedOutput | None) -> str:
-        """Digest of the bytes that the store has for a key, by its own record or by the lock's word."""
-        if lock and lock.key == key and (self.store.has_adopted(lock.digest) or self.store.has_object(lock.digest)):
-            return lock.digest
-        record = self.store.output(key)
-        return record.verified.digest if record else ""
-
-    def made_for_another_slot(self, path: str, digest: str, lock: LockedOutput | None) -> bool:
-        """The file was built here under a slot that no longer has this path."""
-        other = None if lock else self.lock.owner_of(path)
-        return other is not None and other.digest == digest and not other.hand_made
-
-    def plainly(self, output: Output, digest: str) -> Seen:
-        found, _ = self.stats[self.prefix + output.path]
-        return Seen(digest=digest, size=max(found[0], 0))
-
-    def seen(self, output: Output, digest: str, lock: LockedOutput | None, stored: str) -> Seen:
-        """A closer look, only at files that are neither the lock's nor the store's for this key."""
-        if not digest or digest == stored or (lock and digest == lock.digest):
-            return self.plainly(output, digest)
-        if digest == _UNREADABLE:
-            return Seen(digest=digest, unreadable=True)
-        if self.store.has_object(digest) or self.made_for_another_slot(output.path, digest, lock):
-            return Seen(digest=digest, ours=True)
-        data = (self.manifest.assets / output.path).read_bytes()
-        return Seen(digest=digest, damage=damage(data, output.codec))
 
 
 def survey(
@@ -216,7 +95,7 @@ def survey(
     unsure = [slot for slot in wanted if slot not in settled]
     named = {str(path): stat_of(str(path)) for path in manifest.files}
     recipes = manifest.resolve(unsure)
-    look = _Look(
+    look = Look(
         project, manifest, lock, known, project.store, frozenset(wanted if force else ()), _tree_prefix(manifest)
     )
     ring = Keyring(manifest, lock, picks or {}, {recipe.slot: recipe for recipe in recipes}, look.stays_by_hand)
@@ -246,7 +125,7 @@ def survey(
     )
 
 
-def _add_followed(situations: dict[str, Situation], look: _Look, ring: Keyring) -> None:
+def _add_followed(situations: dict[str, Situation], look: Look, ring: Keyring) -> None:
     """Add the slots without which one that is to be generated could not hear what it follows."""
     open_ends = list(situations.values())
     while open_ends:
