@@ -188,6 +188,14 @@ def test_a_dry_run_says_the_cautions_too(game: Game) -> None:
     assert json.loads(game.run("build", "--dry-run", "--json").stdout)["cautions"] == ["mind the step"]
 
 
+def test_a_game_that_is_sold_refuses_what_nobody_knows(game: Game) -> None:
+    game.slots({"a.wav": "a"}, licence="unknown")
+    text = (game.root / "assets.toml").read_text()
+    (game.root / "assets.toml").write_text("[policy]\ncommercial = true\n" + text)
+    with pytest.raises(ManifestError, match="its licence is not known"):
+        game.build()
+
+
 def test_a_caution_is_said_once_and_only_before_work(game: Game) -> None:
     game.slots({"a.wav": "a", "b.wav": "b"}, trouble="caution")
     game.build()

@@ -161,7 +161,7 @@ class _Judged:
     def _notes(self, number: int) -> Iterator[str]:
         totals = {entrant.number: entrant.scores.total for entrant in self.entrants if entrant.scores}
         others = [total for other, total in totals.items() if other != number]
-        yield f"take {number} of {len(self.entrants)} is the best: {totals[number]:.2f}" + _others(others)
+        yield f"take {number} of {len(self.entrants)} {_compared(totals[number], others)}"
         best = self._scores_of(number)
         if best and best.fault:
             yield f"no take is without a fault: {best.fault}"
@@ -174,11 +174,15 @@ class _Judged:
         return GenerationError(words, place=first.place, hint=first.hint)
 
 
-def _others(totals: Iterable[float]) -> str:
-    known = sorted(totals)
+def _compared(total: float, others: Iterable[float]) -> str:
+    """What is said of the chosen take beside the others."""
+    known = [f"{other:.2f}" for other in sorted(others)]
     if not known:
-        return ""
-    return f", the others {known[0]:.2f} to {known[-1]:.2f}" if len(known) > 1 else f", the other {known[0]:.2f}"
+        return f"is left: {total:.2f}"
+    if set(known) == {f"{total:.2f}"}:
+        return f"is as good as the {'others' if len(known) > 1 else 'other'}: {total:.2f}"
+    rest = f"the others {known[0]} to {known[-1]}" if len(known) > 1 else f"the other {known[0]}"
+    return f"is the best: {total:.2f}, {rest}"
 
 
 def _as_chosen(take: Take, number: int, notes: tuple[str, ...]) -> Take:

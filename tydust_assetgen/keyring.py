@@ -162,9 +162,8 @@ class Keyring:
         made_by = generator(recipe.brief.generator)
         found = list(made_by.check(recipe.brief, self._shelf))
         licence = made_by.licence(recipe.brief)
-        if self.manifest.commercial and "-NC" in licence and not found:
-            what = f"its licence is {licence}, not for commercial use, and `[policy]` says `commercial = true`"
-            found.append(Problem(what, hint='`generator = "composer"` is free for any use'))
+        if self.manifest.commercial and not found and (problem := _not_for_sale(licence)):
+            found.append(problem)
         if found:
             raise ManifestError.all(
                 Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found
@@ -189,6 +188,17 @@ def _checked(slot: str, number: int, takes: int) -> int:
     if takes == 1:
         raise UsageError(f"`{slot}` has one take only", hint="`takes = 4` in the manifest makes four to choose from")
     raise UsageError(f"`{slot}` has takes 1 to {takes}, there is no take {number}", hint=f"`assetgen takes {slot}`")
+
+
+def _not_for_sale(licence: str) -> Problem | None:
+    """Why what is made under a licence may not be sold, as far as one knows."""
+    if "-NC" in licence:
+        what = f"its licence is {licence}, not for commercial use, and `[policy]` says `commercial = true`"
+        return Problem(what, hint='`generator = "composer"` is free for any use')
+    if licence == "unknown":
+        what = "its licence is not known, and `[policy]` says `commercial = true`"
+        return Problem(what, hint='say the licence of weights of your own, such as `licence = "MIT"`')
+    return None
 
 
 def _wrong(recipe: Recipe, message: str, hint: str = "") -> ManifestError:

@@ -35,7 +35,7 @@ def key_mark(master: Master, recipe: Recipe) -> Mark | None:
     asked = recipe.brief.key
     if not asked:
         return None
-    if _same_key(master.facts.key, asked):
+    if _written(master) and _same_key(master.facts.key, asked):
         return Mark(name="key", score=1.0, measured=f"{asked}, as written")
     heard = measure.estimate_key(master.audio)
     if not heard.ranking:
@@ -60,6 +60,11 @@ def _strict(name: str, master: Master, recipe: Recipe) -> bool:
     return strict and master.audio.duration_s >= EVIDENCE_S
 
 
+def _written(master: Master) -> bool:
+    """Whether it was played from a score. What a model plays must be listened to, also where it had a guide."""
+    return not master.provenance.model
+
+
 def _same_key(known: str, asked: str) -> bool:
     try:
         return bool(known) and measure.parse_key(known) == measure.parse_key(asked)
@@ -72,7 +77,7 @@ def tempo_mark(master: Master, recipe: Recipe) -> Mark | None:
     asked_bpm = recipe.brief.bpm
     if not asked_bpm:
         return None
-    if master.facts.bpm and measure.tempo_relation(master.facts.bpm, asked_bpm) == "exact":
+    if _written(master) and master.facts.bpm and measure.tempo_relation(master.facts.bpm, asked_bpm) == "exact":
         return Mark(name="tempo", score=1.0, measured=f"{asked_bpm:g} BPM, as written")
     heard = measure.estimate_tempo(master.audio)
     best = max(heard.best_rival(asked_bpm), heard.fit(asked_bpm), 1e-6)

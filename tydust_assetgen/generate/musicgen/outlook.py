@@ -110,8 +110,13 @@ def _follows(parameters: MusicGenParameters) -> bool:
 
 
 def _absent(parameters: MusicGenParameters, source: Source) -> str:
+    return f"the weights of `{parameters.model}` are not here: {pull_line(parameters, source)}"
+
+
+def pull_line(parameters: MusicGenParameters, source: Source) -> str:
+    """The line that fetches what is asked for."""
     option = f" --revision {parameters.revision}" if parameters.revision else ""
-    return f"the weights of `{parameters.model}` are not here: assetgen models pull {source.repository}{option}"
+    return f"assetgen models pull {source.repository}{option}"
 
 
 def _licensed(parameters: MusicGenParameters, name: str) -> str:

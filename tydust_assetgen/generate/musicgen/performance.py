@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
 from tydust_assetgen.generate.musicgen.layout import Clock, Layout, laid_out
 from tydust_assetgen.generate.musicgen.loading import Model, libraries
 from tydust_assetgen.generate.musicgen.memory import Keeper, with_memory
-from tydust_assetgen.generate.musicgen.outlook import licence
+from tydust_assetgen.generate.musicgen.outlook import licence, pull_line
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.player import Piece, Tell, play
 from tydust_assetgen.generate.protocol import Shelf
@@ -89,7 +90,7 @@ def here(parameters: MusicGenParameters, shelf: Shelf) -> Source:
     source = models.find(parameters.model, parameters.revision, shelf.root)
     if source.folder is None:
         what = f"the weights of `{source.name}` are not on this machine"
-        hint = f"fetch them: `assetgen models pull {source.repository}`" if source.repository else "see `model`"
+        hint = f"fetch them: `{pull_line(parameters, source)}`" if source.repository else "see `model`"
         raise UnavailableError(what, hint=hint)
     return source
 
@@ -218,7 +219,7 @@ def _provenance(model: Model, brief: Brief, dtype: str) -> Provenance:
         generator=MusicGen.name,
         version=MusicGen.version,
         licence=licence(brief),
-        model=source.repository or source.name,
+        model=source.repository or Path(source.name).name,  # never a path of this machine
         revision=source.revision or weights,
         libraries={**libraries(), "device": model.device, "dtype": dtype},
     )
