@@ -22,9 +22,9 @@ from tydust_assetgen.generate.musicgen.windows import Window
 from tydust_assetgen.generate.protocol import Shelf
 
 UNKNOWN_LICENCE = "unknown"
-_CPU_WEIGHTS_PER_S = 0.45e9
-"""Weights that one core passes through in a second, both rows of guidance, in float32: a small model of 300 million
-makes about 3 steps a second on two cores (docs/performance.md)."""
+_CPU_WEIGHTS_PER_S = 1.3e9
+"""Weights that one core passes through in a second, both rows of guidance, in float32, by our own decoder: a small
+model of 300 million makes 8 to 10 steps a second on two cores (docs/performance.md)."""
 CORES = 8
 """More than so many are not faster: the memory's bandwidth is the limit."""
 _GPU_STEPS_PER_S = 32.0
