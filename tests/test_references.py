@@ -149,14 +149,29 @@ def test_where_the_store_is_lost_the_published_file_is_heard(game: Game) -> None
 
 
 def test_weights_that_are_not_here_are_taken_as_the_lock_file_has_them(game: Game) -> None:
-    (game.root / "model").write_text("v1")
+    weights = game.root / "model" / "weights.txt"
+    weights.parent.mkdir()
+    weights.write_text("v1")
     game.slots({"a.wav": "a", "b.wav": "b"}, weights="model")
     game.build()
-    (game.root / "model").unlink()  # as in CI, where nobody downloads a model to check a tree
+    weights.unlink()  # as in CI, where nobody downloads a model to check a tree
     assert not survey(game.project, thorough=True).plan.work
-    (game.root / "model").write_text("v2")
+    weights.write_text("v2")
     (step, _) = survey(game.project, thorough=True).plan.work
     assert [str(reason) for reason in step.reasons] == ['weights: "v1" -> "v2"']
+
+
+def test_other_weights_are_noticed_at_a_glance(game: Game) -> None:
+    weights = game.root / "model" / "weights.txt"
+    weights.parent.mkdir()
+    weights.write_text("v1")
+    game.slots({"a.wav": "a"}, weights="model")
+    game.build()
+    assert game.run("check").stderr == "all is fresh: 1 slot\n"
+    weights.write_text("version two")
+    assert 'weights: "v1" -> "version two"' in game.run("check").stderr
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1}
+    assert game.counts() == {"fresh": 1}
 
 
 def test_a_game_that_is_sold_refuses_what_may_not_be(game: Game) -> None:

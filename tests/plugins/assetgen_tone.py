@@ -32,7 +32,7 @@ class ToneParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The seed decides how hard it is cut flat."""
     log: str = ""
     follow: Annotated[str, msgspec.Meta(extra={"reference": True})] = ""
-    weights: str = ""
+    weights: Annotated[str, msgspec.Meta(extra={"files": ("weights.txt",)})] = ""
     licence: str = "CC0-1.0"
 
 
@@ -59,10 +59,10 @@ class Tone:
         return ()
 
     def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
-        """The name of a file whose text stands for a model's weights, which may not be here."""
+        """The name of a folder with a text that stands for a model's weights, which may not be here."""
         if not (name := str(brief.parameters["weights"])):
             return {}
-        file = shelf.root / name
+        file = shelf.root / name / "weights.txt"
         return {"weights": file.read_text() if file.exists() else ""}
 
     def estimate_s(self, brief: Brief) -> float:

@@ -51,7 +51,8 @@ class Generator(Protocol):
     """Makes performances. The same brief gives the same samples on the same machine, whatever is made beside it.
 
     A parameter that names a file to hear (a melody, say) is annotated `Meta(extra={"reference": True})`: the build
-    checks it, puts its digest into the key, and hands its sound in on the `Shelf`.
+    checks it, puts its digest into the key, and hands its sound in on the `Shelf`. One that may name a folder is
+    annotated `Meta(extra={"files": (...)})`: when one of these files in it changes, keys are asked for again.
     """
 
     @property

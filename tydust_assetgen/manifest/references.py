@@ -8,7 +8,7 @@ plans finds out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -25,12 +25,22 @@ SLOT = "slot:"
 @cache
 def reference_fields(shape: type[msgspec.Struct]) -> tuple[str, ...]:
     """The parameters that name a sound."""
+    return tuple(name for name, extra in _extras(shape).items() if extra.get("reference"))
+
+
+@cache
+def _folder_fields(shape: type[msgspec.Struct]) -> dict[str, tuple[str, ...]]:
+    """The parameters that may name a folder, and its files that decide the sound."""
+    return {name: extra["files"] for name, extra in _extras(shape).items() if extra.get("files")}
+
+
+def _extras(shape: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
     fields = msgspec.inspect.type_info(shape).fields  # type: ignore[attr-defined]
-    return tuple(field.encode_name for field in fields if _is_reference(field.type))
-
-
-def _is_reference(kind: Any) -> bool:
-    return isinstance(kind, msgspec.inspect.Metadata) and bool((kind.extra or {}).get("reference"))
+    return {
+        field.encode_name: field.type.extra or {}
+        for field in fields
+        if isinstance(field.type, msgspec.inspect.Metadata)
+    }
 
 
 def references(
@@ -60,11 +70,20 @@ def named_in(tables: Iterable[Layer], generators: Mapping[str, type[msgspec.Stru
     """All files that raw tables name, and whether any names another slot. Quick: there may be thousands of slots."""
     files: dict[str, None] = {}
     linked = False
-    fields = {name: found for name, shape in generators.items() if (found := reference_fields(shape))}
+    shapes = {name: shape for name, shape in generators.items() if reference_fields(shape) or _folder_fields(shape)}
     for table in tables:
-        for name in fields.keys() & table.keys():
-            own = table[name]
-            said = [own[key] for key in fields[name] if isinstance(own.get(key), str)] if isinstance(own, dict) else []
+        for name in shapes.keys() & table.keys():
+            own = {key: said for key, said in table[name].items() if said} if isinstance(table[name], dict) else {}
+            said = [own[key] for key in reference_fields(shapes[name]) if isinstance(own.get(key), str)]
             linked = linked or any(path.startswith(SLOT) for path in said)
-            files |= dict.fromkeys(path for path in said if path and not path.startswith(SLOT) and not _fault("", path))
+            files |= dict.fromkeys(path for path in said if not path.startswith(SLOT) and not _fault("", path))
+            files |= dict.fromkeys(_in_folders(own, _folder_fields(shapes[name])))
     return tuple(files), linked
+
+
+def _in_folders(own: Mapping[str, Any], fields: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """The files of folders that are named. A name of no folder names files that are not there, which is no harm."""
+    for key, files in fields.items():
+        folder = own.get(key)
+        if isinstance(folder, str) and folder.isprintable():
+            yield from (f"{folder}/{file}" for file in files)

@@ -11,9 +11,15 @@ from msgspec import Meta
 class MusicGenParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What MusicGen is asked besides the brief. Sampling defaults are those of the track that this tool grew out of."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=300, description="a model's name, or a folder with one")] = (
-        "medium"
-    )
+    model: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=300,
+            description="a model's name, or a folder with one",
+            extra={"files": ("state_dict.bin", "compression_state_dict.bin")},
+        ),
+    ] = "medium"
     revision: Annotated[
         str, Meta(max_length=100, description="commit of the model's repository; empty: the cached one")
     ] = ""
