@@ -1,8 +1,6 @@
 """What can be known of a checkpoint without loading it: its traits, its identity, and why it can't be used.
 
-In walks a folder, out walk plain values. A file of torch is a zip of a pickle and of raw tensors. The pickle is read
-as a list of instructions and never carried out: what it would import is compared with what torch's own safe loader
-allows, and the configuration is the text that follows the word `xp.cfg` in it.
+In walks a folder, out walk plain values. `scan` looks at its two files; here their configuration is read.
 """
 
 from __future__ import annotations
@@ -10,10 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import pickletools
-import re
-import struct
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,25 +17,10 @@ from typing import Any
 
 from tydust_assetgen.errors import UnavailableError
 from tydust_assetgen.generate.musicgen.models import REPOSITORY, WEIGHTS, Family, cached
+from tydust_assetgen.generate.musicgen.scan import CONFIG_CHARS, Scan, scanned
 
-_PICKLE_BYTES = 64 << 20
-_CONFIG_CHARS = 1 << 20
-_INSTRUCTIONS = 4_000_000
-_ENTRIES = 200_000
-_DIRECTORY_BYTES = 16 << 20
-_TAIL_BYTES = 1 << 17
-"""A zip ends with at most 64 KiB of comment, and before it the records that say how long its directory is."""
 _DEEPEST = 40
 """Tables within tables of a configuration; those of MusicGen have six."""
-
-_SAFE = re.compile(
-    r"collections (OrderedDict|Counter)"
-    r"|_codecs encode"
-    r"|torch(\.storage)? (\w+Storage|Size|device|Tensor|u?int(8|16|32|64)|b?float(16|32|64)?|half|double|bool)"
-    r"|torch\._utils _rebuild_(tensor|tensor_v2|parameter|parameter_with_state)"
-    r"|torch\.nn\.parameter Parameter"
-)
-"""What torch's `weights_only` loader allows and a state of a model needs (torch._weights_only_unpickler)."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +50,13 @@ class Traits:
     """Of the language model, counted from its shape."""
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """What the pickle of one file says."""
-
-    reason: str = ""
-    config: str = ""
-    pretrained: str = ""
-    identity: str = ""
-
-
 def refusal(folder: Path) -> str:
     """Why this checkpoint can't be used, in characters that can be printed; empty when all is well."""
     return _printable(_refusal(folder))
 
 
 def _refusal(folder: Path) -> str:
-    scans = [_scan(folder / name) for name in WEIGHTS]
+    scans = [scanned(folder / name) for name in WEIGHTS]
     reason = next((scan.reason for scan in scans if scan.reason), "")
     if reason:
         return reason
@@ -102,7 +71,7 @@ def _refusal(folder: Path) -> str:
 
 def file_refusal(path: Path) -> str:
     """Why one file of weights can't be used, by itself; empty when nothing is wrong with it."""
-    return _printable(_scan(path).reason)
+    return _printable(scanned(path).reason)
 
 
 def _printable(text: str) -> str:
@@ -112,14 +81,14 @@ def _printable(text: str) -> str:
 
 def codec_name(folder: Path) -> str:
     """The repository of the codec on the hub; empty when its weights are in the folder, or the name is not one."""
-    name = _scan(folder / WEIGHTS[1]).pretrained
+    name = scanned(folder / WEIGHTS[1]).pretrained
     return name if REPOSITORY.fullmatch(name) else ""
 
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 over names, sizes and CRC-32s of all that is in both files: changes when a weight does. Empty when the
     files are not there or not zips."""
-    scans = [_scan(folder / name) for name in WEIGHTS]
+    scans = [scanned(folder / name) for name in WEIGHTS]
     if not all(scan.identity for scan in scans):
         return ""
     parts = [scan.identity for scan in scans]
@@ -160,7 +129,7 @@ def _absurd(told: Traits) -> str:
 
 
 def _traits(folder: Path) -> Traits:
-    lm, codec = (_scan(folder / name) for name in WEIGHTS)
+    lm, codec = (scanned(folder / name) for name in WEIGHTS)
     config = _yaml(lm.config)
     shape, books = config["transformer_lm"], config["codebooks_pattern"]
     rate_hz, frame_rate = _codec_rates(codec)
@@ -206,7 +175,7 @@ def _cannot(config: dict[str, Any]) -> str:
     return "" if "description" in config["conditioners"] else "it takes no text"
 
 
-def _bad_codec(scan: _Scan) -> str:
+def _bad_codec(scan: Scan) -> str:
     name = scan.pretrained
     if not name:
         return "" if _yaml(scan.config)["compression_model"] == "encodec" else "its codec is not EnCodec"
@@ -218,7 +187,7 @@ def _bad_codec(scan: _Scan) -> str:
     return "" if kind == "encodec" else f"its codec `{name}` is a `{kind}` model, not EnCodec"
 
 
-def _codec_rates(scan: _Scan) -> tuple[int, float]:
+def _codec_rates(scan: Scan) -> tuple[int, float]:
     """Samples and frames a second."""
     if scan.pretrained:
         config = _hub_codec(scan.pretrained)
@@ -233,7 +202,7 @@ def _hub_codec(name: str) -> dict[str, Any]:
     folder = cached(name, "config.json")
     if folder is None:
         raise LookupError(f"`{name}` is not in the hub cache")
-    text = (folder / "config.json").read_bytes()[:_CONFIG_CHARS]
+    text = (folder / "config.json").read_bytes()[:CONFIG_CHARS]
     try:
         config: dict[str, Any] = json.loads(text)
     except RecursionError:
@@ -267,96 +236,3 @@ def _not_too_deep(events: Iterable[object]) -> None:
         depth -= kind.endswith(("MappingEndEvent", "SequenceEndEvent"))
         if depth > _DEEPEST:
             raise ValueError("its tables go too deep")
-
-
-def _scan(path: Path) -> _Scan:
-    """What one file says, from memory when it has not changed."""
-    try:
-        state = path.stat()
-    except OSError:
-        return _Scan(reason=f"`{path.name}` is missing in `{path.parent}`")
-    return _scan_now(path, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _scan_now(path: Path, size: int, mtime_ns: int) -> _Scan:
-    del mtime_ns
-    try:
-        if _directory_bytes(path, size) > _DIRECTORY_BYTES:
-            return _Scan(reason=f"`{path.name}` is not a file of torch: it claims to hold millions of parts")
-        with zipfile.ZipFile(path) as file:
-            entries = file.infolist()
-            pickles = [entry for entry in entries if entry.filename.lower().endswith("data.pkl")]
-            reason = _bad_zip(entries, pickles, size)
-            text = b"" if reason else file.read(pickles[0])
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError):
-        return _Scan(reason=f"`{path.name}` is not a zip: it is cut, or a bare pickle of an old torch, which is unsafe")
-    if reason:
-        return _Scan(reason=f"`{path.name}` {reason}")
-    scan = _read(text)
-    identity = hashlib.sha256("\n".join(sorted(_line(entry) for entry in entries)).encode()).hexdigest()
-    return _Scan(f"`{path.name}` {scan.reason}" if scan.reason else "", scan.config, scan.pretrained, identity)
-
-
-def _directory_bytes(path: Path, size: int) -> int:
-    """How long a zip's directory says that it is, which is read at once (APPNOTE 6.3.10, 4.3.14 and 4.3.16)."""
-    with path.open("rb") as file:
-        file.seek(max(size - _TAIL_BYTES, 0))
-        tail = file.read(_TAIL_BYTES)
-    told = [0]
-    for mark, at, form in ((b"PK\5\6", 12, "<I"), (b"PK\6\6", 40, "<Q")):
-        found = [place.start() + at for place in re.finditer(re.escape(mark), tail)]
-        fitting = (start for start in found if start + struct.calcsize(form) <= len(tail))
-        told += [struct.unpack_from(form, tail, start)[0] for start in fitting]
-    return max(length for length in told if length != 0xFFFFFFFF)
-
-
-def _line(entry: zipfile.ZipInfo) -> str:
-    """Of one entry; the archive's own name, which is the first folder, does not count."""
-    return f"{entry.filename.partition('/')[2]} {entry.file_size} {entry.CRC:08x}"
-
-
-def _bad_zip(entries: list[zipfile.ZipInfo], pickles: list[zipfile.ZipInfo], size: int) -> str:
-    names = {entry.orig_filename.lower() for entry in entries}  # torch finds names whatever their case
-    if len(pickles) != 1 or len(entries) > _ENTRIES or not pickles[0].filename.endswith("/data.pkl"):
-        return "is not a file of torch"
-    if len(names) < len(entries) or any(entry.orig_filename != entry.filename for entry in entries):
-        return "has two parts of one name"
-    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-        return "is compressed or locked, which torch's files never are"
-    if pickles[0].file_size > _PICKLE_BYTES or sum(entry.file_size for entry in entries) > size:
-        return "claims to hold more than it can"
-    return ""
-
-
-def _read(data: bytes) -> _Scan:
-    """Go through a pickle's instructions without carrying them out."""
-    texts: dict[str, str] = {}
-    word, count = "", 0
-    try:
-        for instruction, argument, _ in pickletools.genops(data):
-            count += 1
-            if count > _INSTRUCTIONS:
-                return _Scan("holds far too many values")
-            if bad := _unsafe(instruction.name, argument):
-                return _Scan(bad)
-            if isinstance(argument, str) and "UNICODE" in instruction.name:
-                if word in ("xp.cfg", "pretrained"):
-                    texts.setdefault(word, argument)
-                word = argument
-    except (ValueError, KeyError, IndexError, TypeError, OverflowError, UnicodeError) as error:
-        return _Scan(f"holds a damaged pickle: {type(error).__name__}")
-    if len(texts.get("xp.cfg", "")) > _CONFIG_CHARS:
-        return _Scan("has an absurdly long configuration")
-    missing = "" if texts else "has no configuration (`xp.cfg`)"
-    return _Scan(missing, texts.get("xp.cfg", ""), texts.get("pretrained", ""))
-
-
-def _unsafe(name: str, argument: object) -> str:
-    """What torch's safe loader would not do: import something else, or imports by names that are computed."""
-    if name == "GLOBAL" and not _SAFE.fullmatch(str(argument)):
-        what = str(argument).replace(" ", ".")[:80]
-        return f"would import `{what}` when it is loaded, and could run anything: it is refused"
-    if name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID"):
-        return f"uses pickle's `{name}`, which weights never need: it is refused"
-    return ""
