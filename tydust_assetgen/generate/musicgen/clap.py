@@ -10,8 +10,6 @@ revision of their own, or made from it by whoever wants them.)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tydust_assetgen.audio import Audio
+from tydust_assetgen.generate.musicgen.imports import without_bars
 from tydust_assetgen.resample import resample
 
 REPOSITORY = "laion/clap-htsat-unfused"
@@ -86,7 +85,7 @@ def _hub_cache() -> Path:
 def _clap(folder: Path) -> _Clap | None:
     """Loaded once in a process. None when the files are not what their names say: a score less, not a track less."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: it reads it only then
-    with _quiet():
+    with without_bars():
         try:
             from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
@@ -109,7 +108,7 @@ def _of_sound(clap: _Clap, audio: Audio) -> NDArray[np.float64]:
 def _heard(clap: _Clap, windows: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     import torch
 
-    with torch.inference_mode(), _quiet():
+    with torch.inference_mode(), without_bars():
         numbers = clap.ears(windows, truncation="rand_trunc", sampling_rate=RATE_HZ, return_tensors="pt")
         return _vectors(clap.model.get_audio_features(**numbers))
 
@@ -118,7 +117,7 @@ def _of_text(clap: _Clap, text: str) -> NDArray[np.float64]:
     """A vector of length 1: `[dim]`."""
     import torch
 
-    with torch.inference_mode(), _quiet():
+    with torch.inference_mode(), without_bars():
         numbers = clap.tokenizer([text], truncation=True, max_length=TOKENS, return_tensors="pt")
         vectors = _vectors(clap.model.get_text_features(**numbers))
     vector: NDArray[np.float64] = vectors[0]
@@ -139,17 +138,3 @@ def _windows(audio: Audio) -> list[NDArray[np.float32]]:
     last = max(len(mono) - WINDOW_FRAMES, 0)
     starts = [*range(0, last, WINDOW_FRAMES), last]
     return [mono[start : start + WINDOW_FRAMES] for start in starts]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without progress bars."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

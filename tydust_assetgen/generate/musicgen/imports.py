@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata, util
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -64,6 +66,20 @@ def prepare() -> None:
         _defer(name)
     if "xformers" not in sys.modules:
         _stand_in_for_xformers()
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """transformers shows progress bars of its own, between ours."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _defer(name: str) -> None:

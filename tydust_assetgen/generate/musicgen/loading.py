@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen import checkpoint, separator
 from tydust_assetgen.generate.musicgen.checkpoint import Traits
-from tydust_assetgen.generate.musicgen.imports import prepare
+from tydust_assetgen.generate.musicgen.imports import prepare, without_bars
 from tydust_assetgen.generate.musicgen.models import Source
 from tydust_assetgen.generate.musicgen.needs import needs, separator_file
 
@@ -110,15 +110,8 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         prepare()
-        from transformers.utils import logging
-
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
+        with without_bars():
             yield
-        finally:
-            if shown:
-                logging.enable_progress_bar()
 
 
 def _package(path: Path) -> dict[str, Any]:
