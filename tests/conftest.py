@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from tydust_assetgen.lockfile import LockFile, read_lock  # noqa: E402
 from tydust_assetgen.outcome import Options, Report  # noqa: E402
 from tydust_assetgen.project import Project  # noqa: E402
 from tydust_assetgen.workers import Pool  # noqa: E402
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and programs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("assetgen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("assetgen")  # timings never fail a test

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -229,6 +229,7 @@ def test_silence_of_full_length_walks_through() -> None:
     assert evened(silence, RATE_HZ, JOINS_S) == (silence, ())
 
 
+@example([2.0], [0.001953125, 0.00390625], 0.0, 3.0)  # stretches shorter than the grid of gains
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.floats(2, 58), max_size=4, unique=True).map(sorted),

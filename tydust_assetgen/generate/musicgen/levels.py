@@ -191,7 +191,7 @@ def _gain_of(part: _Part, times_s: Floats) -> Floats:
     share = (inside - part.start_s) / (part.end_s - part.start_s)
     gain = -_steps_db(part, inside) - part.drift_db * share
     own = (times_s >= part.start_s) & (times_s <= part.end_s)
-    level: Floats = gain - gain[own].mean()
+    level: Floats = gain - (gain[own].mean() if own.any() else 0.0)  # a stretch may be shorter than the grid
     return level
 
 
