@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -102,6 +103,27 @@ class Game:
         """Every file in the lock file."""
         entries = [self.lock.entry(slot) for slot in self.lock.blocks]
         return {found.output.path: found.digest for entry in entries if entry for found in entry.outputs}
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A build of its own, to be interrupted or met by another."""
+        return subprocess.Popen(
+            command("build", *words),
+            cwd=self.root,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def workers(self) -> list[int]:
+        """Worker processes whose log lies in this game's folder."""
+        found = []
+        for process in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if process.name.isdigit() and os.readlink(process / "fd/2").startswith(str(self.root)):
+                    found.append(int(process.name))
+        return found
 
     def run(self, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
         """The real command, in a process of its own."""

@@ -5,29 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Game, command, environment
+from conftest import Game
 
 from tydust_assetgen.disk import TEMPORARY_PREFIX
 
 EIGHT = {f"music/track{number}.ogg": f"tune {number}" for number in range(1, 9)}
-
-
-def start(game: Game, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command("build", *words),
-        cwd=game.root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -35,18 +22,6 @@ def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)
-
-
-def workers_of(game: Game) -> list[int]:
-    """Worker processes whose log lies in this game's folder."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdigit() and os.readlink(process / "fd/2").startswith(str(game.root)):
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 def leftovers(game: Game) -> list[Path]:
@@ -64,14 +39,14 @@ def slow(game: Game) -> Game:
 
 
 def test_kill_during_the_fifth_of_eight_keeps_the_first_four(slow: Game) -> None:
-    build = start(slow, "--jobs", "1")
+    build = slow.start("--jobs", "1")
     wait_until(lambda: (slow.root / "log").exists() and len(performed(slow)) == 5)
     os.kill(build.pid, signal.SIGKILL)
     build.communicate()
     kept = slow.digests()
     assert sorted(kept) == sorted(EIGHT)[:4]
     assert slow.locked() == kept
-    wait_until(lambda: not workers_of(slow), 5)
+    wait_until(lambda: not slow.workers(), 5)
     assert slow.counts() == {"generated": 4, "finished": 4, "encoded": 4, "fresh": 4}
     assert {path: digest for path, digest in slow.digests().items() if path in kept} == kept
     assert slow.locked() == slow.digests()
@@ -81,7 +56,7 @@ def test_kill_during_the_fifth_of_eight_keeps_the_first_four(slow: Game) -> None
 def test_a_killed_build_leaves_no_half_file(slow: Game) -> None:
     """Killed at many moments; whatever stands under a final name is whole, and the rest is made later."""
     for delay_s in (0.9, 1.6, 2.3):
-        build = start(slow)
+        build = slow.start()
         time.sleep(delay_s)
         os.kill(build.pid, signal.SIGKILL)
         build.communicate()
@@ -100,23 +75,23 @@ def test_an_interrupt_ends_it_at_once_and_keeps_what_is_done(game: Game, sent: s
         f'[music."{slot}"]\nprompt = "{prompt}"\ntone = {{ log = "{log}", slow_s = {60 if number == 2 else 0} }}\n'
         for number, (slot, prompt) in enumerate(EIGHT.items())
     ))  # fmt: skip
-    build = start(game, "--jobs", "1", "--json")
+    build = game.start("--jobs", "1", "--json")
     wait_until(lambda: log.exists() and len(performed(game)) == 3)
     os.kill(build.pid, sent)
     _, said = build.communicate(timeout=30)
     assert build.returncode == 130
     assert "Traceback" not in said
     assert "interrupted" in said
-    wait_until(lambda: not workers_of(game), 5)
+    wait_until(lambda: not game.workers(), 5)
     assert not leftovers(game)
     assert game.locked() == game.digests()
     assert len(game.digests()) == 2
 
 
 def test_two_builds_at_once_make_each_track_once(slow: Game) -> None:
-    first = start(slow, "--json")
+    first = slow.start("--json")
     wait_until(lambda: (slow.root / "log").exists())
-    second = start(slow, "--json")
+    second = slow.start("--json")
     outputs = [build.communicate(timeout=60) for build in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0]
     assert performed(slow) == sorted(EIGHT.values())
@@ -127,7 +102,7 @@ def test_two_builds_at_once_make_each_track_once(slow: Game) -> None:
 
 
 def test_no_wait_fails_instead_of_waiting(slow: Game) -> None:
-    first = start(slow)
+    first = slow.start()
     wait_until(lambda: (slow.root / "log").exists())
     second = slow.run("build", "--no-wait")
     assert second.returncode == 1

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import Game, command, environment
+from conftest import Game
 
 from tydust_assetgen.choosing import export, takes_of
 from tydust_assetgen.lockfile import LockEntry
@@ -160,15 +158,7 @@ def test_what_cannot_work_is_refused_before_anything_is_made(game: Game, tiny_t5
 
 def start(game: Game) -> subprocess.Popen[str]:
     """A build, with its first track well under way."""
-    build = subprocess.Popen(
-        command("build", "--jobs", "1", "--json"),
-        cwd=game.root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    build = game.start("--jobs", "1", "--json")
     assert build.stdout is not None
     for line in build.stdout:
         told = json.loads(line)
@@ -177,21 +167,11 @@ def start(game: Game) -> subprocess.Popen[str]:
     raise AssertionError(build.communicate()[1])
 
 
-def workers_of(game: Game) -> list[int]:
-    """Worker processes whose log lies in this game's folder."""
-    found = []
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if process.name.isdigit() and os.readlink(process / "fd/2").startswith(str(game.root)):
-                found.append(int(process.name))
-    return found
-
-
 def nobody_is_left(game: Game) -> bool:
     deadline = time.monotonic() + 5
-    while workers_of(game) and time.monotonic() < deadline:
+    while game.workers() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return not workers_of(game)
+    return not game.workers()
 
 
 @pytest.fixture
@@ -205,7 +185,7 @@ def long_and_short(game: Game, tiny_t5: Checkpoint) -> Game:
 @linux
 def test_a_worker_that_dies_fails_the_track_in_flight_only(long_and_short: Game) -> None:
     build = start(long_and_short)
-    (worker,) = workers_of(long_and_short)
+    (worker,) = long_and_short.workers()
     os.kill(worker, signal.SIGKILL)
     stdout, stderr = build.communicate(timeout=120)
     assert build.returncode == 1, stderr
