@@ -48,7 +48,7 @@ def child(way: str, folder: str) -> None:
     peak = Peak()
     peak.start()
     if way == "ours":
-        load(find(folder, "", Path.cwd()), device="cpu", dtype="auto")
+        load(find(folder, "", Path.cwd()), device="cpu", precision="auto")
     else:
         MusicGen.get_pretrained(folder, device="cpu")
     ended = time.perf_counter()

@@ -14,10 +14,11 @@ from conftest import environment
 
 from tests.musicgen.briefs import EMPTY, RATE_HZ, brief_for, perform
 from tydust_assetgen.errors import GenerationError, UnavailableError
-from tydust_assetgen.flow import Brief, Section, SectionTime
+from tydust_assetgen.flow import Brief, Finish, Recipe, Section, SectionTime
 from tydust_assetgen.generate.musicgen import MusicGen
 from tydust_assetgen.generate.musicgen.layout import Clock, laid_out, margin_s
 from tydust_assetgen.generate.musicgen.outlook import read
+from tydust_assetgen.keys import Versions, keys_of
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint
@@ -79,7 +80,11 @@ def test_a_plan_is_made_without_weights(model: str) -> None:
         ),
         ({"model": "stereo-small", "width": 0.5}, "`width` makes stereo of a mono model's sound"),
         ({"per_section": True}, "`per_section` is set, but the slot has no sections"),
-        ({"device": "cpu", "dtype": "float16"}, "a CPU can't play in `float16`"),
+        (
+            {"device": "cpu", "precision": "fp16"},
+            'a CPU can\'t play in `fp16`\n  hint: `precision = "auto"` takes fp32 on a CPU, and fp16 on a GPU',
+        ),
+        ({"device": "cuda", "precision": "int8"}, "a GPU can't play in `int8`"),
         ({"duration_s": 601.0}, "musicgen can't make 601 s"),
         ({"model": "melody", "guide": "composer", "sections": (Section("a", 0.1),) * 90}, "90 sections don't fit into"),
     ],
@@ -92,7 +97,10 @@ def test_what_it_cannot_do_is_said_beforehand(asked: dict[str, Any], said: str) 
 def test_what_goes_together_is_allowed() -> None:
     assert problems("melody", melody="ref.ogg", continue_from="other.ogg") == []
     assert problems("melody", guide="composer") == []
-    assert problems("medium", dtype="float16") == []  # on a GPU, which may be in another machine
+    for precision in ("fp32", "fp16", "bf16", "int8"):
+        assert problems("medium", precision=precision) == []  # on a device that may be in another machine
+    for device, precisions in {"cuda": ("fp32", "fp16", "bf16"), "cpu": ("fp32", "bf16", "int8")}.items():
+        assert [problems("medium", device=device, precision=each) for each in ("auto", *precisions)] == [[]] * 4
     assert problems("medium", per_section=True, sections=SECTIONS) == []
     assert problems("small", width=1.0, two_step_cfg=True, cfg_coef=5.0) == []
 
@@ -149,6 +157,22 @@ def test_cautions_name_the_licence_the_missing_weights_and_the_wait(tiny_t5: Che
     assert wait == "no GPU is used: MusicGen is slow on a CPU"
 
 
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_precision_that_sounds_different_is_another_take_and_is_said(tiny_t5: Checkpoint, precision: str) -> None:
+    def asked(**parameters: Any) -> Brief:
+        return brief_for(tiny_t5.folder, parameters={"licence": "MIT", "device": "cpu", **parameters})
+
+    def key(brief: Brief) -> str:
+        recipe = Recipe(slot="a.ogg", title="A", game="G", brief=brief, finish=Finish(), outputs=())
+        versions = Versions(generator=MADE_BY.version, finish="1", codec="1")
+        return keys_of(recipe, versions, MADE_BY.key_parameters(brief, EMPTY)).take
+
+    assert key(asked(precision=precision)) != key(asked())
+    wait, rounded = MADE_BY.cautions(asked(precision=precision), EMPTY)
+    assert rounded == f"`{precision}` on a CPU sounds different from `fp32`: the same seed gives other music"
+    assert MADE_BY.cautions(asked(precision="fp32"), EMPTY) == (wait,)
+
+
 def test_the_estimate_grows_with_length_model_and_overlap() -> None:
     def estimate(model: str = "small", duration_s: float = 60.0, stride_s: float = 18.0, device: str = "cpu") -> float:
         parameters = {"device": device, "extend_stride": stride_s}
@@ -198,8 +222,8 @@ def test_facts_and_provenance(tiny_t5: Checkpoint) -> None:
     assert (provenance.generator, provenance.version, provenance.licence) == ("musicgen", "1", "MIT")
     assert provenance.model == tiny_t5.folder.name
     assert provenance.revision == str(MADE_BY.key_parameters(brief, EMPTY)["weights"])[:16]
-    assert provenance.libraries.keys() == {"torch", "audiocraft", "transformers", "device", "dtype"}
-    assert (provenance.libraries["device"], provenance.libraries["dtype"]) == ("cpu", "float32")
+    assert provenance.libraries.keys() == {"torch", "audiocraft", "transformers", "device", "precision"}
+    assert (provenance.libraries["device"], provenance.libraries["precision"]) == ("cpu", "fp32")
 
 
 def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -> None:
@@ -294,8 +318,8 @@ def test_a_gpu_that_is_not_here_is_named(tiny_t5: Checkpoint) -> None:
         pytest.skip("there is a GPU here")
     with pytest.raises(UnavailableError, match="there is no CUDA device here"):
         perform(MADE_BY, brief_for(tiny_t5.folder, parameters={"device": "cuda"}))
-    with pytest.raises(UnavailableError, match="a CPU can't play in `float16`"):
-        perform(MADE_BY, brief_for(tiny_t5.folder, parameters={"dtype": "float16"}))
+    with pytest.raises(UnavailableError, match="there is no CUDA device here, and a CPU can't play in `fp16`"):
+        perform(MADE_BY, brief_for(tiny_t5.folder, parameters={"precision": "fp16"}))
 
 
 def test_a_sound_that_was_not_handed_in_is_named(tiny_t5: Checkpoint) -> None:

@@ -45,7 +45,7 @@ def test_a_minute_of_medium_in_half_precision(medium: Path) -> None:
     assert take.audio.frames == 60 * RATE_HZ
     assert np.isfinite(take.audio.samples).all()
     assert np.sqrt(np.mean(np.square(take.audio.samples, dtype=np.float64))) > 1e-4
-    assert take.provenance.libraries["dtype"] == "float16"
+    assert take.provenance.libraries["precision"] == "fp16"
     assert "cuda" in take.provenance.libraries["device"]
 
 

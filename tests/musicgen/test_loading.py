@@ -15,6 +15,7 @@ from conftest import REPOSITORY
 
 from tests.musicgen import caches
 from tydust_assetgen.errors import GenerationError, UnavailableError
+from tydust_assetgen.generate.musicgen.devices import ROUNDED, Precision
 from tydust_assetgen.generate.musicgen.models import WEIGHTS, Source, find
 
 if not caches.INSTALLED:
@@ -23,6 +24,7 @@ if not caches.INSTALLED:
 import torch
 
 from tydust_assetgen.generate.musicgen.loading import Model, libraries, load
+from tydust_assetgen.generate.musicgen.memory import Keeper
 from tydust_assetgen.generate.musicgen.separator import separator
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def source(folder: Path) -> Source:
 
 
 def on_cpu(folder: Path) -> Model:
-    return load(source(folder), device="cpu", dtype="auto")
+    return load(source(folder), device="cpu", precision="auto")
 
 
 def tokens(musicgen: Any, **more: Any) -> torch.Tensor:
@@ -172,7 +174,7 @@ def test_what_is_missing_is_named_with_the_line_that_mends_it(
 ) -> None:
     def lack(folder: str) -> tuple[str, str]:
         with pytest.raises(UnavailableError) as raised:
-            load(find(folder, "", tmp_path), device="cpu", dtype="auto")
+            load(find(folder, "", tmp_path), device="cpu", precision="auto")
         return raised.value.problems[0].message, raised.value.problems[0].hint
 
     assert lack("small") == ("the model `small` is not here", "assetgen models pull small")
@@ -188,8 +190,35 @@ def test_what_is_missing_is_named_with_the_line_that_mends_it(
 
 
 def test_half_precision_is_for_cuda(tiny_t5: Checkpoint) -> None:
-    with pytest.raises(GenerationError, match="needs CUDA"):
-        load(source(tiny_t5.folder), device="cpu", dtype="float16")
+    with pytest.raises(GenerationError, match="a CPU can't play in `fp16`"):
+        load(source(tiny_t5.folder), device="cpu", precision="fp16")
+    with pytest.raises(GenerationError, match="a GPU can't play in `int8`"):
+        load(source(tiny_t5.folder), device="cuda", precision="int8")
+
+
+@pytest.mark.parametrize("precision", ROUNDED)
+def test_on_a_cpu_the_weights_are_whole_whatever_the_decoder_makes_of_them(
+    tiny_t5: Checkpoint, precision: Precision
+) -> None:
+    made = load(source(tiny_t5.folder), device="cpu", precision=precision)
+    assert made.precision == precision
+    assert {each.dtype for each in made.musicgen.lm.parameters()} == {torch.float32}
+    assert made.musicgen.autocast.autocast is None
+
+
+def test_what_only_our_decoder_could_round_is_not_played_otherwise(tmp_path: Path, tiny_t5: Checkpoint) -> None:
+    for name in WEIGHTS:
+        shutil.copy(tiny_t5.folder / name, tmp_path)
+    package = torch.load(tmp_path / WEIGHTS[0], weights_only=True)
+    package["xp.cfg"] = package["xp.cfg"].replace("flatten_first: 0", "flatten_first: 2")
+    torch.save(package, tmp_path / WEIGHTS[0])
+    odd, keeper = find(str(tmp_path), "", tmp_path), Keeper()
+    assert keeper.model(odd, device="cpu", precision="fp32").network is None
+    with pytest.raises(UnavailableError) as raised:
+        keeper.model(odd, device="cpu", precision="int8")
+    (problem,) = raised.value.problems
+    assert problem.message == f"a CPU can't play `{odd.name}` in `int8`: its pattern has more than delays"
+    assert problem.hint == 'use `precision = "fp32"`'
 
 
 def test_the_separator_is_only_ever_demucs(tmp_path: Path, tiny_melody: Checkpoint) -> None:

@@ -36,7 +36,7 @@ def ours(brief: Brief, shelf: Shelf = EMPTY) -> Samples:
     """As the model makes it: before levels are evened out."""
     parameters = msgspec.convert(brief.parameters, MusicGenParameters)
     source = models.find(parameters.model, parameters.revision, shelf.root)
-    model = KEEPER.model(source, device="cpu", dtype=parameters.dtype)
+    model = KEEPER.model(source, device="cpu", precision=parameters.precision)
     return sounded(model, planned(brief, parameters, shelf, model.musicgen), lambda *_: None)
 
 

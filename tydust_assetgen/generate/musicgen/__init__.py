@@ -52,7 +52,7 @@ class MusicGen:
         return problems(brief, shelf)
 
     def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:
-        """The licence of the weights, and what to expect without a GPU."""
+        """The licence of the weights, and what to expect without a GPU or with rounded weights."""
         from tydust_assetgen.generate.musicgen.outlook import cautions
 
         return cautions(brief, shelf)

@@ -11,6 +11,7 @@ import msgspec
 
 from tydust_assetgen.errors import AssetgenError, Problem, UnavailableError
 from tydust_assetgen.flow import Brief
+from tydust_assetgen.generate.musicgen import devices
 from tydust_assetgen.generate.musicgen.checkpoint import refusal
 from tydust_assetgen.generate.musicgen.layout import Clock, laid_out
 from tydust_assetgen.generate.musicgen.models import Source, find, is_revision
@@ -71,9 +72,11 @@ def _sounds(parameters: MusicGenParameters) -> Iterator[Problem]:
 
 
 def _machine(parameters: MusicGenParameters) -> Iterator[Problem]:
-    if parameters.dtype == "float16" and parameters.device == "cpu":
-        hint = '`dtype = "auto"` takes float32 on a CPU, and float16 on a GPU'
-        yield Problem("a CPU can't play in `float16`", hint=hint)
+    if parameters.device == "auto":
+        return  # it may be another machine that builds
+    what, hint = devices.refusal(parameters.device, parameters.precision)
+    if what:
+        yield Problem(what, hint=hint)
 
 
 def _sections(brief: Brief, parameters: MusicGenParameters) -> Iterator[Problem]:

@@ -1,4 +1,5 @@
-"""What there is to compute on, without torch. In walk parameters, out walks `cuda` or `cpu`."""
+"""What there is to compute on, and how finely, without torch. In walk parameters, out walk `cuda` or `cpu`, and `fp32`
+or another precision."""
 
 from __future__ import annotations
 
@@ -11,6 +12,11 @@ from typing import Literal, TypeAlias
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 
 Kind: TypeAlias = Literal["cuda", "cpu"]
+Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8"]
+PRECISIONS: dict[Kind, tuple[Precision, ...]] = {"cpu": ("fp32", "bf16", "int8"), "cuda": ("fp16", "fp32", "bf16")}
+"""What each device can play in."""
+ROUNDED: tuple[Precision, ...] = ("bf16", "int8")
+"""On a CPU only our own decoder plays in these, and they sound different from `fp32`."""
 _DRIVERS = {"win32": "nvcuda.dll", "linux": "libcuda.so.1"}
 
 
@@ -40,3 +46,18 @@ def kind(parameters: MusicGenParameters) -> Kind:
     if parameters.device == "auto":
         return "cuda" if cuda_devices() else "cpu"
     return parameters.device
+
+
+def precision_on(device: Kind, asked: Literal["auto"] | Precision) -> Precision:
+    """`auto` is half precision on CUDA, as audiocraft has it, and full precision on a CPU."""
+    if asked == "auto":
+        return "fp16" if device == "cuda" else "fp32"
+    return asked
+
+
+def refusal(device: Kind, asked: Literal["auto"] | Precision) -> tuple[str, str]:
+    """Why a device can't play in a precision, and a hint; both empty when it can."""
+    if precision_on(device, asked) in PRECISIONS[device]:
+        return "", ""
+    what = "a CPU" if device == "cpu" else "a GPU"
+    return f"{what} can't play in `{asked}`", '`precision = "auto"` takes fp32 on a CPU, and fp16 on a GPU'

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen import checkpoint, separator
 from tydust_assetgen.generate.musicgen.checkpoint import Traits
+from tydust_assetgen.generate.musicgen.devices import Kind, Precision, precision_on, refusal
 from tydust_assetgen.generate.musicgen.imports import prepare, without_bars
 from tydust_assetgen.generate.musicgen.models import Source
 from tydust_assetgen.generate.musicgen.needs import needs, separator_file
@@ -33,6 +34,8 @@ _TRAINING_ONLY = (
     "conditioners.args.drop_desc_p",
 )
 """What audiocraft's own loader takes out of a configuration as well."""
+_DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+"""Our names and audiocraft's."""
 
 
 @dataclass(frozen=True)
@@ -41,39 +44,44 @@ class Model:
 
     musicgen: Any
     """`audiocraft.models.musicgen.MusicGen`."""
-    device: str
+    device: Kind
+    precision: Precision
     traits: Traits
     source: Source
     network: Network | None = None
     """Our own decoder over the weights of `musicgen.lm`; without, audiocraft plays."""
 
 
-def load(source: Source, *, device: str, dtype: str) -> Model:
+def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision) -> Model:
     """Load a model, as `MusicGen.get_pretrained` would: the same weights in the same types.
+
+    On a CPU they are float32, whatever the precision: the decoder rounds them for itself.
 
     Args:
         source: as `models.find` gives it.
         device: `cuda` or `cpu`.
-        dtype: of the transformer: `auto` (float16 on CUDA, float32 on a CPU), `float32`, `float16`, `bfloat16`.
+        precision: of the transformer; `auto` is fp16 on CUDA, fp32 on a CPU.
 
     Raises:
         UnavailableError: a file is not here; the hint is the line that fetches it.
         GenerationError: the checkpoint is refused, or its weights don't fit its configuration.
     """
     folder, traits = ready(source)
-    wanted = dtype if dtype != "auto" else "float16" if device == "cuda" else "float32"
-    if device == "cpu" and wanted != "float32":
-        raise GenerationError(f"`{wanted}` needs CUDA: on a CPU the model is `float32`", hint='leave `dtype` at "auto"')
+    what, hint = refusal(device, precision)
+    if what:
+        raise GenerationError(what, hint=hint)
+    wanted = precision_on(device, precision)
+    dtype = _DTYPES[wanted] if device == "cuda" else "float32"
     with _quiet():
         from audiocraft.models.musicgen import MusicGen
 
-        lm = _language_model(folder, device, wanted)
+        lm = _language_model(folder, device, dtype)
         codec = _codec(folder, device)
         # Its constructor refuses windows that are shorter than its default stride, which is then set per track.
         made = MusicGen(str(folder), codec, lm, max_duration=max(traits.segment_s, _LONGEST_STRIDE_S))
     made.max_duration = traits.segment_s
-    made.autocast = _autocast(device, wanted)
-    return Model(made, device, traits, source)
+    made.autocast = _autocast(device, dtype)
+    return Model(made, device, wanted, traits, source)
 
 
 def ready(source: Source) -> tuple[Path, Traits]:

@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from tydust_assetgen.errors import GenerationError
+from tydust_assetgen.errors import GenerationError, UnavailableError
+from tydust_assetgen.generate.musicgen.devices import ROUNDED, Kind, Precision
 
 if TYPE_CHECKING:
+    from tydust_assetgen.generate.musicgen.decoder.network import Network
     from tydust_assetgen.generate.musicgen.loading import Model
     from tydust_assetgen.generate.musicgen.models import Source
 
@@ -43,28 +45,43 @@ class Keeper:
     def __init__(self) -> None:
         self._held: tuple[tuple[object, ...], Model] | None = None
 
-    def model(self, source: Source, *, device: str, dtype: str) -> Model:
+    def model(self, source: Source, *, device: Kind, precision: Literal["auto"] | Precision) -> Model:
         """The model of that source. Another one that was held is let go first, so that there are never two.
 
         Raises:
-            AssetgenError: it can't be loaded.
+            AssetgenError: it can't be loaded, or not be played in that precision.
         """
         from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
-        from tydust_assetgen.generate.musicgen.decoder import network_of
         from tydust_assetgen.generate.musicgen.loading import load
 
         assert source.folder is not None
-        wanted = (source, fingerprint(source.folder), device, dtype)
+        wanted = (source, fingerprint(source.folder), device, precision)
         if self._held is None or self._held[0] != wanted:
             self.let_go()
-            loaded = load(source, device=device, dtype=dtype)
-            self._held = (wanted, replace(loaded, network=network_of(loaded.musicgen.lm)))
+            loaded = load(source, device=device, precision=precision)
+            self._held = (wanted, replace(loaded, network=_network(loaded)))
         return self._held[1]
 
     def let_go(self) -> None:
         """Forget the model, and give back its memory."""
         self._held = None
         free()
+
+
+def _network(model: Model) -> Network | None:
+    """Our own decoder over a model, or `None` where audiocraft plays it.
+
+    Raises:
+        UnavailableError: only our decoder plays in that precision, and it does not know the model.
+    """
+    from tydust_assetgen.generate.musicgen.decoder import network_of
+    from tydust_assetgen.generate.musicgen.decoder.shape import unsupported
+
+    network = network_of(model.musicgen.lm)
+    if network is None and model.device == "cpu" and model.precision in ROUNDED:
+        what = f"a CPU can't play `{model.source.name}` in `{model.precision}`: {unsupported(model.musicgen.lm)}"
+        raise UnavailableError(what, hint='use `precision = "fp32"`')
+    return network
 
 
 def free() -> None:

@@ -61,8 +61,8 @@ def licence(brief: Brief) -> str:
 
 
 def cautions(brief: Brief, shelf: Shelf) -> tuple[str, ...]:
-    """The licence of the weights, weights that are not here, and a missing GPU: the same words for all slots that it
-    concerns, so that each is said once. How long all takes, the plan says."""
+    """The licence of the weights, weights that are not here, a missing GPU, and a precision that sounds different: the
+    same words for all slots that it concerns, so that each is said once. How long all takes, the plan says."""
     parameters = read(brief)
     source = found(parameters, shelf.root)
     told = [_licensed(parameters, licence(brief))]
@@ -70,6 +70,7 @@ def cautions(brief: Brief, shelf: Shelf) -> tuple[str, ...]:
         told.append(_absent(parameters, source))
     if devices.kind(parameters) == "cpu":
         told.append("no GPU is used: MusicGen is slow on a CPU")
+        told.append(_rounded(parameters))
     return tuple(each for each in told if each)
 
 
@@ -125,6 +126,12 @@ def _licensed(parameters: MusicGenParameters, name: str) -> str:
     if "-NC" in name:
         return f"the weights of `{parameters.model}` are under {name}: what they make is not for commercial use"
     return ""
+
+
+def _rounded(parameters: MusicGenParameters) -> str:
+    if parameters.precision not in devices.ROUNDED:
+        return ""
+    return f"`{parameters.precision}` on a CPU sounds different from `fp32`: the same seed gives other music"
 
 
 _NEAREST = Nature("text", 1, KNOWN["medium"].parameters, Clock())

@@ -24,9 +24,12 @@ class MusicGenParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         str, Meta(max_length=100, description="commit of the model's repository; empty: the cached one")
     ] = ""
     device: Annotated[Literal["auto", "cuda", "cpu"], Meta(description="auto: CUDA where there is a device")] = "auto"
-    dtype: Annotated[
-        Literal["auto", "float32", "float16", "bfloat16"],
-        Meta(description="of the transformer; auto: float16 on CUDA, float32 on a CPU"),
+    precision: Annotated[
+        Literal["auto", "fp32", "fp16", "bf16", "int8"],
+        Meta(
+            description="of the transformer; auto: fp16 on CUDA, fp32 on a CPU; "
+            "bf16 and int8 are faster on a CPU, and sound different"
+        ),
     ] = "auto"
     temperature: Annotated[float, Meta(gt=0, le=5, description="higher: more surprises")] = 1.1
     top_k: Annotated[int, Meta(ge=0, le=2048, description="draw from so many likeliest tokens; 0: from all")] = 250

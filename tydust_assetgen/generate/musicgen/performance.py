@@ -50,12 +50,12 @@ def perform(brief: Brief, shelf: Shelf, keeper: Keeper, tell: Tell) -> Take:
     """
     parameters = msgspec.convert(brief.parameters, MusicGenParameters)
     source = here(parameters, shelf)
-    device, dtype = machine(parameters)
+    device, precision = machine(parameters)
     rising = _rising(tell)
     rising(0.0, f"loading {source.name}")
 
     def work() -> Take:
-        model = keeper.model(source, device=device, dtype=dtype)
+        model = keeper.model(source, device=device, precision=precision)
         return _take(brief, parameters, shelf, model, rising)
 
     return with_memory(work, device=device, model=parameters.model, relieve=keeper.let_go)
@@ -78,7 +78,7 @@ def _take(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, model: Mod
     samples = sounded(model, plan, tell)
     audio, notes = _evened(samples, plan, parameters, model.musicgen.sample_rate)
     tell(1.0, "")
-    return Take(audio, plan.facts, _provenance(model, brief, machine(parameters)[1]), notes)
+    return Take(audio, plan.facts, _provenance(model, brief), notes)
 
 
 def here(parameters: MusicGenParameters, shelf: Shelf) -> Source:
@@ -95,8 +95,8 @@ def here(parameters: MusicGenParameters, shelf: Shelf) -> Source:
     return source
 
 
-def machine(parameters: MusicGenParameters) -> tuple[str, str]:
-    """Device and number format of the transformer, `auto` decided.
+def machine(parameters: MusicGenParameters) -> tuple[devices.Kind, devices.Precision]:
+    """Device and precision of the transformer, `auto` decided.
 
     Raises:
         UnavailableError: this machine does not have what is asked for.
@@ -105,12 +105,11 @@ def machine(parameters: MusicGenParameters) -> tuple[str, str]:
     if device == "cuda" and not devices.cuda_devices():
         hint = 'use `device = "auto"`, which takes the CPU where it must'
         raise UnavailableError("there is no CUDA device here", hint=hint)
-    if device == "cpu" and parameters.dtype == "float16":
-        hint = 'use `dtype = "auto"`, which takes float32 on a CPU'
-        raise UnavailableError("there is no CUDA device here, and a CPU can't play in `float16`", hint=hint)
-    if parameters.dtype != "auto":
-        return device, parameters.dtype
-    return device, "float16" if device == "cuda" else "float32"
+    what, hint = devices.refusal(device, parameters.precision)
+    if what:
+        missing = "there is no CUDA device here, and " if device == "cpu" and parameters.device == "auto" else ""
+        raise UnavailableError(missing + what, hint=hint)
+    return device, devices.precision_on(device, parameters.precision)
 
 
 def planned(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, musicgen: Any) -> Plan:
@@ -212,7 +211,7 @@ def _evened(
     return Audio(samples, rate_hz), notes
 
 
-def _provenance(model: Model, brief: Brief, dtype: str) -> Provenance:
+def _provenance(model: Model, brief: Brief) -> Provenance:
     source = model.source
     weights = fingerprint(source.folder)[:16] if source.folder else ""
     return Provenance(
@@ -221,5 +220,5 @@ def _provenance(model: Model, brief: Brief, dtype: str) -> Provenance:
         licence=licence(brief),
         model=source.repository or Path(source.name).name,  # never a path of this machine
         revision=source.revision or weights,
-        libraries={**libraries(), "device": model.device, "dtype": dtype},
+        libraries={**libraries(), "device": model.device, "precision": model.precision},
     )
