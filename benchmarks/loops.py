@@ -227,7 +227,7 @@ ONWARD = (
 
 def _composed(genre: str, bpm: float, duration_s: float, seed: int) -> tuple[Audio, float]:
     brief = Brief(generator="composer", prompt="", duration_s=duration_s, seed=seed, genre=genre, bpm=bpm)
-    (take,) = Composer().generate([brief], Shelf(Path()), lambda *_: None)
+    ((_, take),) = Composer().generate([brief], Shelf(Path()), lambda *_: None)
     loop = take.audio.samples[:, : take.facts.loop_frames]
     return Audio(loop, take.audio.rate_hz), take.facts.beats_per_bar * 60 / bpm
 

@@ -92,7 +92,7 @@ def ours(folder: Path, work: Path, seconds: float, device: str) -> dict[str, flo
         if share == 1.0:
             watch.lap("generate and decode")
 
-    (take,) = MusicGen().generate([brief], Shelf(work), progress)
+    ((_, take),) = MusicGen().generate([brief], Shelf(work), progress)
     master = finish(take, Finish())
     watch.lap("resample, finish")
     recipe = Recipe(slot="a.ogg", title="a", game="a", brief=brief, finish=Finish(), outputs=())

@@ -30,10 +30,10 @@ def main() -> None:
     words.add_argument("slot", nargs="?", default="music/phase1_calm.ogg")
     chosen = words.parse_args()
     (recipe,) = read_manifest(MANIFEST, parameter_types()).resolve([chosen.slot])
-    (take,) = Composer().generate([recipe.brief], Shelf(Path()), lambda *_: None)
+    ((_, take),) = Composer().generate([recipe.brief], Shelf(Path()), lambda *_: None)
     master = finish(take, recipe.finish)
     tasks: dict[str, Callable[[], object]] = {
-        "generate": lambda: Composer().generate([recipe.brief], Shelf(Path()), lambda *_: None),
+        "generate": lambda: list(Composer().generate([recipe.brief], Shelf(Path()), lambda *_: None)),
         "finish": lambda: finish(take, recipe.finish),
     }
     for kind in ("ogg", "mp3", "flac", "wav", "opus"):

@@ -44,7 +44,9 @@ def test_one_that_spoils_its_batch_fails_alone(game: Game) -> None:
     slots(game, 5, {1: "fail"})  # batches of three, those with other parameters last
     assert game.counts() == {"generated": 4, "finished": 4, "encoded": 4, "failed": 1}
     assert sorted(game.digests()) == ["0.wav", "2.wav", "3.wav", "4.wav"]
-    assert re.findall(r"batch of (\d)", (game.root / "log").read_text()) == ["3", "2", "1", "1"]
+    log = (game.root / "log").read_text()
+    assert re.findall(r"batch of (\d)", log) == ["3", "2", "1"]
+    assert log.count("voice 4\n") == 1, "what was made before it is kept"
 
 
 def test_one_whose_process_dies_fails_alone(game: Game) -> None:
@@ -60,15 +62,21 @@ def test_what_is_no_sound_does_not_spoil_the_batch_that_hears_it(game: Game) -> 
     assert game.counts() == {"generated": 2, "finished": 2, "encoded": 2, "failed": 1}
 
 
-def test_finishing_is_done_beside_performing(game: Game) -> None:
-    """The first worker goes on performing while another one finishes what it has made."""
+def test_a_take_is_finished_while_its_batch_and_the_next_one_go_on(game: Game) -> None:
     slots(game, 6)
     text = (game.root / "assets.toml").read_text()
     (game.root / "assets.toml").write_text(text.replace('trouble = ""', "slow_s = 0.3"))
     game.build()
-    told = [(e.slot, e.stage) for e in game.told if isinstance(e, events.Progressed)]
-    finished = min(told.index((f"{number}.wav", "encode")) for number in range(3))
-    assert told.index(("3.wav", "generate")) < finished, told
+    told = [(type(e), e.slot) for e in game.told if isinstance(e, events.Done | events.Progressed)]
+    last_of = {slot: len(told) - 1 - told[::-1].index((events.Progressed, slot)) for slot in ("2.wav", "5.wav")}
+    assert told.index((events.Done, "0.wav")) < last_of["2.wav"]
+    assert told.index((events.Done, "2.wav")) < last_of["5.wav"]
+
+
+def test_a_batch_that_is_cut_short_has_lost_only_what_was_under_way(game: Game) -> None:
+    slots(game, 3, {2: "kill"})
+    assert game.counts() == {"generated": 2, "finished": 2, "encoded": 2, "failed": 1}
+    assert (game.root / "log").read_text().count("voice 0\n") == 1
 
 
 def test_only_stale_slots_are_in_a_batch(game: Game) -> None:

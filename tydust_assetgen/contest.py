@@ -63,7 +63,7 @@ class Performer:
             self.tell((before + share) / of, f"take {number} of {of}  {note}" if of > 1 else note)
 
         brief = candidate(self.job.recipe.brief, number)
-        (take,) = generator(brief.generator).generate([brief], self._shelf, progress)
+        ((_, take),) = generator(brief.generator).generate([brief], self._shelf, progress)
         return take
 
     @cached_property

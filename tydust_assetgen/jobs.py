@@ -125,8 +125,15 @@ class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag="progressed"):
     """The number of the take that a batch is at; 0 for the whole slot."""
 
 
+class TakeReady(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """One take of a batch is in the store, while the others are still made."""
+
+    index: int
+    """Within the job."""
+
+
 class Performed(msgspec.Struct, frozen=True, kw_only=True, tag="performed"):
-    """A batch of takes is in the store."""
+    """All takes of a batch are in the store."""
 
     seconds: float
 
@@ -140,7 +147,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
     traceback: str = ""
 
 
-Answer: TypeAlias = Progressed | Made | Performed | Inspected | Trouble
+Answer: TypeAlias = Progressed | Made | TakeReady | Performed | Inspected | Trouble
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 GENERATED = 0.6

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -123,11 +124,16 @@ def _warnings(verified: tuple[Verified, ...]) -> list[str]:
     return [f"`{path}`: {check.name}: {check.reason or check.measured}" for path, check in checks]
 
 
-def perform(job: PerformJob, store: Store, progress: Progress) -> None:
-    """Make the takes of several slots and leave them in the store."""
+def perform(job: PerformJob, store: Store, progress: Progress) -> Iterator[int]:
+    """Make the takes of several slots and leave them in the store.
+
+    Yields:
+        The index of each brief whose take is there.
+    """
     takes = generator(job.briefs[0].generator).generate(job.briefs, shelf_of(job.shelf, store), progress)
-    for key, take in zip(job.take_keys, takes, strict=True):
-        store.put_take(key, take)
+    for index, take in takes:
+        store.put_take(job.take_keys[index], take)
+        yield index
 
 
 def inspect_files(job: InspectJob) -> Inspected:

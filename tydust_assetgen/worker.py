@@ -27,6 +27,7 @@ from tydust_assetgen.jobs import (
     Job,
     Performed,
     Progressed,
+    TakeReady,
     TrackJob,
     Trouble,
     read_frame,
@@ -68,7 +69,8 @@ def _answer(job: Job, answers: BinaryIO) -> Answer:
         def progress(index: int, share: float, note: str = "") -> None:
             tell(job.slots[index], "generate", share, note, job.numbers[index])
 
-        perform(job, Store(Path(job.store)), progress)
+        for index in perform(job, Store(Path(job.store)), progress):
+            write_frame(answers, TakeReady(index=index))
         return Performed(seconds=time.perf_counter() - begun)
     except AssetgenError as error:
         first = error.problems[0]

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import msgspec
 
 from tydust_assetgen.errors import StoreError
-from tydust_assetgen.jobs import Answer, Job, PerformJob, Progressed, Trouble, read_frame, write_frame
+from tydust_assetgen.jobs import Answer, Job, PerformJob, Progressed, TakeReady, Trouble, read_frame, write_frame
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.worker import main; main()"
 """The worker sees the modules that its builder sees, and not whatever lies in the current folder."""
@@ -117,7 +117,7 @@ class Pool:
 
     def answers(self) -> Generator[tuple[Job, Answer]]:
         """Answers as they come, until every job has ended: with one `Made`, `Performed` or `Trouble`, after any
-        number of `Progressed`, the first of which says that a worker took it up."""
+        number of `Progressed` and `TakeReady`, the first of which says that a worker took it up."""
         try:
             while self._waiting or any(worker.job for worker in self._workers):
                 for worker, job in self._hand_out():
@@ -138,7 +138,7 @@ class Pool:
         if answer is None:
             answer = self._bury(worker)
         if job is not None:
-            if not isinstance(answer, Progressed):
+            if not isinstance(answer, Progressed | TakeReady):
                 worker.job = None
             yield job, answer
 

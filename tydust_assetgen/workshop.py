@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from tydust_assetgen import events
 from tydust_assetgen.ending import Endings, words_of
 from tydust_assetgen.estimate import FINISHING, Rates, pieces, rate_name
-from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, Trouble
+from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, TakeReady, Trouble
 from tydust_assetgen.lineup import Lineup
 from tydust_assetgen.orders import Bench, Order, jobs_for, perform_job, slots_of, track_job
 from tydust_assetgen.workers import Pool
@@ -49,12 +49,14 @@ class Workshop:
             case Made():
                 made = self._receive(self._orders[answer.slot], answer)
                 self._go_on(answer.slot, made=made)
+            case TakeReady():
+                assert isinstance(job, PerformJob)
+                self._settle(self._orders[job.slots[answer.index]], job.numbers[answer.index])
             case Performed():
                 assert isinstance(job, PerformJob)
                 self._rates.learn(rate_name(job.briefs[0]), sum(b.duration_s for b in job.briefs), answer.seconds)
-                self._receive_batch(job, None)
             case Trouble() if isinstance(job, PerformJob):
-                self._receive_batch(job, answer)
+                self._receive_batch_trouble(job, answer)
             case Trouble():
                 for slot in slots_of(job):
                     self._endings.fail(self._orders[slot].step, answer)
@@ -94,17 +96,23 @@ class Workshop:
             self._endings.tally.encoded += 1
         return published
 
-    def _receive_batch(self, job: PerformJob, trouble: Trouble | None) -> None:
-        """Takes are performed, or lost: then those that have others beside them are tried once more, each alone."""
+    def _receive_batch_trouble(self, job: PerformJob, trouble: Trouble) -> None:
+        """What was performed before is kept. What was not is lost; where it had others beside it, it is tried once
+        more, alone."""
         entries = [(self._orders[slot], number) for slot, number in zip(job.slots, job.numbers, strict=True)]
         for order, number in entries:
-            if trouble and len(entries) > 1:
+            if number not in order.pending:
+                continue
+            if len(entries) > 1:
                 self._pool.submit(perform_job([(order, number)], self._bench))
             else:
-                order.settle(number, trouble)
-        for slot in slots_of(job):
-            if not self._orders[slot].pending:
-                self._after_batches(self._orders[slot])
+                self._settle(order, number, trouble)
+
+    def _settle(self, order: Order, number: int, trouble: Trouble | None = None) -> None:
+        """A take is performed, or lost. With the last one of a slot, what there is can be finished."""
+        order.settle(number, trouble)
+        if not order.pending:
+            self._after_batches(order)
 
     def _after_batches(self, order: Order) -> None:
         """All takes of a slot are performed or lost: finish what there is."""

@@ -505,7 +505,7 @@ def test_a_take_is_exact_and_says_what_it_is() -> None:
         genre="chiptune", key="C major", bpm=150.0, duration_s=12.8, sections=(Section("a", 6.4), Section("b", 6.4))
     )
     shares: list[tuple[int, float]] = []
-    (take,) = Composer().generate([asked], SHELF, lambda index, share, note="": shares.append((index, share)))
+    ((_, take),) = Composer().generate([asked], SHELF, lambda index, share, note="": shares.append((index, share)))
     assert take.facts.loop_frames == round(12.8 * 44_100)
     assert (take.facts.key, take.facts.bpm, take.facts.bars, take.facts.beats_per_bar) == ("C major", 150.0, 8, 4)
     assert [(s.name, round(s.start_s, 6), round(s.length_s, 6)) for s in take.facts.sections] == [

@@ -62,7 +62,8 @@ def _musicgen(kind: str) -> Subject:
 
 
 def play(subject: Subject, *briefs: Brief) -> list[Take]:
-    return subject.made_by.generate(briefs, SHELF, lambda *_: None)
+    takes = dict(subject.made_by.generate(briefs, SHELF, lambda *_: None))
+    return [takes[index] for index in range(len(briefs))]
 
 
 def digest(take: Take) -> str:
@@ -111,7 +112,7 @@ def test_another_process_gives_the_same_samples(subject: Subject) -> None:
         "from tydust_assetgen.generate.registry import generator; from pathlib import Path; "
         "from tydust_assetgen.generate.protocol import Shelf; "
         "brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief); "
-        "take = generator(brief.generator).generate([brief], Shelf(Path()), lambda *_: None)[0]; "
+        "((_, take),) = generator(brief.generator).generate([brief], Shelf(Path()), lambda *_: None); "
         "print(digest_bytes(take.audio.samples.tobytes()))"
     )
     env = {**environment(), "PYTHONHASHSEED": "12345", "PYTHONWARNINGS": "default"}
@@ -129,7 +130,7 @@ def test_another_prompt_or_seed_gives_other_samples(subject: Subject, change: di
 
 def test_progress_goes_up(subject: Subject) -> None:
     told: list[tuple[int, float]] = []
-    subject.made_by.generate([subject.brief()], SHELF, lambda index, share, note="": told.append((index, share)))
+    list(subject.made_by.generate([subject.brief()], SHELF, lambda index, share, note="": told.append((index, share))))
     shares = [share for index, share in told if index == 0]
     assert shares == sorted(shares)
     assert all(0 <= share <= 1 for share in shares)

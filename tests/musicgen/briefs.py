@@ -34,7 +34,7 @@ def brief_for(model: Path | str, duration_s: float = 1.0, seed: int = 7, **chang
 
 
 def perform(made_by: MusicGen, brief: Brief, shelf: Shelf = EMPTY) -> Take:
-    (take,) = made_by.generate([brief], shelf, lambda *_: None)
+    ((_, take),) = made_by.generate([brief], shelf, lambda *_: None)
     return take
 
 

@@ -17,11 +17,13 @@ pytest.importorskip("audiocraft")
 import torch
 
 from tydust_assetgen.generate.musicgen.decoder import network_of
-from tydust_assetgen.generate.musicgen.decoder.band import Band, Stretch, aligned, delayed
+from tydust_assetgen.generate.musicgen.decoder.band import Band
 from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
+from tydust_assetgen.generate.musicgen.decoder.desk import aligned, delayed
+from tydust_assetgen.generate.musicgen.decoder.engine import Engine
 from tydust_assetgen.generate.musicgen.decoder.network import Network
-from tydust_assetgen.generate.musicgen.decoder.sampling import Sampling
 from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
+from tydust_assetgen.generate.musicgen.decoder.track import Sampling, Stretch
 from tydust_assetgen.generate.musicgen.loading import load
 from tydust_assetgen.generate.musicgen.models import find
 
@@ -86,18 +88,20 @@ def attributes(musicgen: Any, words: str) -> list[Any]:
 
 @cache
 def audiocrafts(folder: Path) -> Any:
-    return load(find(str(folder), "", folder), device="cpu", dtype="auto").musicgen
+    return load(find(str(folder), "", folder), device="cpu", precision="auto").musicgen
 
 
 @cache
-def network(folder: Path, rows: int) -> Network:
+def network(folder: Path) -> Network:
     lm = audiocrafts(folder).lm
-    return Network(lm, shape_of(lm), rows=rows)
+    return Network(lm, shape_of(lm))
 
 
 def played(folder: Path, asked: Sequence[Asked], *, rows: int = 1) -> list[Asked]:
     ready = [each.prepare(audiocrafts(folder)) for each in asked]
-    Band(network(folder, rows)).play(ready)
+    frames = max(each.known + each.new for each in asked)
+    ended = list(Band(Engine(network(folder), rows=rows, frames=frames)).play(ready))
+    assert sorted(map(id, ended)) == sorted(map(id, ready))
     return ready
 
 
@@ -193,7 +197,7 @@ def test_a_sequence_has_every_code_once(length: int, known: int, delays: tuple[i
     ],
 )
 def test_other_models_are_left_to_audiocraft(tiny_t5: Checkpoint, change: Any, words: str) -> None:
-    lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", dtype="auto").musicgen.lm
+    lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", precision="auto").musicgen.lm
     assert unsupported(lm) == ""
     change(lm)
     assert words in unsupported(lm)

@@ -239,7 +239,8 @@ def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -
         brief = brief_for(tiny_t5.folder, 5.0, sections=sections, parameters={"per_section": True})
         piece = planned(brief, read(brief), EMPTY, model.musicgen).piece
         assert [(window.start, window.new) for window in piece.windows] == [(0, 100), (100, 125), (225, 25)]
-        return play(model, piece, lambda *_: None).numpy()
+        ((_, made),) = play(model, [piece], lambda *_: None)
+        return made.numpy()
 
     calm, loud = codes("calm bells"), codes("distorted guitars")
     assert calm.shape == (1, 4, 250)
@@ -261,7 +262,7 @@ def test_a_track_is_the_same_before_after_and_beside_others(tiny_t5: Checkpoint,
     alone = perform(MusicGen(), brief).audio.samples
     long = brief_for(tiny_t5.folder, 0.5, prompt="a much longer text " * 20, parameters={"two_step_cfg": True})
     other = brief_for(tiny_stereo.folder, 0.5, seed=1)
-    made = MADE_BY.generate([long, brief, other, brief], EMPTY, lambda *_: None)
+    made = dict(MADE_BY.generate([long, brief, other, brief], EMPTY, lambda *_: None))
     assert np.array_equal(made[1].audio.samples, alone)
     assert np.array_equal(made[3].audio.samples, alone)
 
@@ -269,7 +270,7 @@ def test_a_track_is_the_same_before_after_and_beside_others(tiny_t5: Checkpoint,
 def test_progress_tells_steps_a_second_and_rises(tiny_t5: Checkpoint) -> None:
     told: list[tuple[int, float, str]] = []
     briefs = [brief_for(tiny_t5.folder, 1.0), brief_for(tiny_t5.folder, 4.5)]
-    MADE_BY.generate(briefs, EMPTY, lambda index, share, note="": told.append((index, share, note)))
+    list(MADE_BY.generate(briefs, EMPTY, lambda index, share, note="": told.append((index, share, note))))
     for index in (0, 1):
         shares = [share for each, share, _ in told if each == index]
         assert shares == sorted(shares)
@@ -338,7 +339,7 @@ def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint) -> None:
         "os.cpu_count = lambda: 8; made_by = MusicGen(); "
         "brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief)\n"
         "for player.CORES in (1, 3):\n"
-        "    (take,) = made_by.generate([brief], Shelf(Path()), lambda *_: None)\n"
+        "    ((_, take),) = made_by.generate([brief], Shelf(Path()), lambda *_: None)\n"
         "    print(digest_bytes(take.audio.samples.tobytes()))\n"
         "print(os.environ['OMP_WAIT_POLICY'])"
     )

@@ -28,7 +28,7 @@ GENRES = ("synthwave", "darkwave", "industrial", "chiptune")
 def composed(genre: str, seed: int = 1) -> Samples:
     """66 s of mono music with an intro, a break and an end of their own."""
     brief = Brief(generator="composer", prompt="flying", duration_s=66.0, seed=seed, genre=genre)
-    (take,) = Composer().generate([brief], Shelf(root=Path()), lambda index, share, note="": None)
+    ((_, take),) = Composer().generate([brief], Shelf(root=Path()), lambda index, share, note="": None)
     mono = take.audio.samples.mean(axis=0, keepdims=True)
     return resample(mono, take.audio.rate_hz, RATE_HZ)[:, : 66 * RATE_HZ]
 

@@ -85,7 +85,7 @@ def guided(model: Path | str, **changes: Any) -> Brief:
 def test_the_guide_is_what_the_composer_would_play() -> None:
     brief = guided("melody", loop=True)
     audio, facts = guide(brief, EMPTY)
-    (take,) = Composer().generate([composers(brief)], EMPTY, lambda *_: None)
+    ((_, take),) = Composer().generate([composers(brief)], EMPTY, lambda *_: None)
     assert (facts.key, facts.bpm, facts.bars) == ("D minor", 120.0, 2)
     assert np.array_equal(audio.samples, take.audio.samples[:, : take.facts.loop_frames])
 

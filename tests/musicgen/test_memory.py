@@ -47,16 +47,18 @@ def test_what_can_be_freed_is_freed_and_it_is_tried_once_more() -> None:
 ballast = [torch.zeros(300 << 18)]
 only(100)
 tries = []
-def work():
-    tries.append(1)
-    return torch.zeros(250 << 18).numel()
+def work(attempt):
+    tries.append(attempt)
+    if attempt == 1:
+        yield "before"
+    yield torch.zeros(250 << 18).numel()
 def relieve():
     ballast.clear()
     free()
-print(with_memory(work, device="cpu", model="medium", relieve=relieve), len(tries))
+print(*with_memory(work, device="cpu", model="medium", relieve=relieve), tries)
 """
     )
-    assert lines == [f"{250 << 18} 2"]
+    assert lines == [f"before {250 << 18} [1, 2]"]
 
 
 def test_after_two_tries_it_says_what_was_needed_and_what_would_help() -> None:
@@ -65,11 +67,11 @@ def test_after_two_tries_it_says_what_was_needed_and_what_would_help() -> None:
 from tydust_assetgen.errors import GenerationError
 only(64)
 tries = []
-def work():
-    tries.append(1)
-    torch.zeros(512 << 18)
+def work(attempt):
+    tries.append(attempt)
+    yield torch.zeros(512 << 18)
 try:
-    with_memory(work, device="cpu", model="facebook/musicgen-large")
+    list(with_memory(work, device="cpu", model="facebook/musicgen-large"))
 except GenerationError as error:
     print(error)
 print(len(tries), 0 <= free_bytes("cpu") <= 64 << 20)
@@ -84,11 +86,11 @@ def test_other_errors_are_not_taken_for_it() -> None:
     lines = run(
         """
 tries = []
-def work():
-    tries.append(1)
-    torch.zeros(2, 3) @ torch.zeros(2, 3)
+def work(attempt):
+    tries.append(attempt)
+    yield torch.zeros(2, 3) @ torch.zeros(2, 3)
 try:
-    with_memory(work, device="cpu", model="small")
+    list(with_memory(work, device="cpu", model="small"))
 except RuntimeError as error:
     print(type(error).__name__, len(tries))
 """
@@ -111,7 +113,7 @@ values = msgspec.to_builtins(made_by.parameters(model={str(tiny_t5.folder)!r}, e
 brief = Brief(generator="musicgen", prompt="calm", duration_s=1.0, seed=3, loop=False, parameters=values)
 long = msgspec.structs.replace(brief, duration_s=3.9)
 def play(brief):
-    (take,) = made_by.generate([brief], Shelf(Path()), lambda *_: None)
+    ((_, take),) = made_by.generate([brief], Shelf(Path()), lambda *_: None)
     return digest_bytes(take.audio.samples.tobytes())
 before = play(brief)
 only(1)

@@ -37,7 +37,8 @@ def ours(brief: Brief, shelf: Shelf = EMPTY) -> Samples:
     parameters = msgspec.convert(brief.parameters, MusicGenParameters)
     source = models.find(parameters.model, parameters.revision, shelf.root)
     model = KEEPER.model(source, device="cpu", precision=parameters.precision)
-    return sounded(model, planned(brief, parameters, shelf, model.musicgen), lambda *_: None)
+    ((_, samples),) = sounded(model, [planned(brief, parameters, shelf, model.musicgen)], lambda *_: None)
+    return samples
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -68,8 +68,9 @@ class Tone:
     def estimate_s(self, brief: Brief) -> float:
         return 0.01 * brief.duration_s
 
-    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
-        return [self._play(index, brief, shelf, progress) for index, brief in enumerate(briefs)]
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> Iterator[tuple[int, Take]]:
+        for index, brief in enumerate(briefs):
+            yield index, self._play(index, brief, shelf, progress)
 
     def _play(self, index: int, brief: Brief, shelf: Shelf, progress: Progress) -> Take:
         parameters = msgspec.convert(brief.parameters, ToneParameters)
@@ -97,11 +98,11 @@ class Choir(Tone):
     name = "choir"
     resources = Resources(batch=3)
 
-    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> Iterator[tuple[int, Take]]:
         if log := briefs[0].parameters["log"]:
             with Path(str(log)).open("a") as file:
                 file.write(f"batch of {len(briefs)}, process {os.getpid()}\n")
-        return super().generate(briefs, shelf, progress)
+        yield from super().generate(briefs, shelf, progress)
 
 
 class Critic(Tone):

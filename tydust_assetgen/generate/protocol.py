@@ -6,7 +6,7 @@ arguments, and making it must be cheap: numpy, torch and models are loaded in `g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -90,8 +90,12 @@ class Generator(Protocol):
     def estimate_s(self, brief: Brief) -> float:
         """How long one take will take here, roughly, in seconds, without `Resources.start_s`."""
 
-    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
-        """One take for each brief, in their order.
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> Iterator[tuple[int, Take]]:
+        """One take for each brief.
+
+        Yields:
+            The index of a brief and its take, in whatever order takes are ready: each is kept, and finished by others,
+            while the rest is made.
 
         Raises:
             AssetgenError: a person's mistake, or something that the machine lacks.

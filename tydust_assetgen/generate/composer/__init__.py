@@ -6,7 +6,7 @@ neither numpy nor the score writer; `generate` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -81,13 +81,19 @@ class Composer:
 
         return to_midi(self.score(brief))
 
-    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:  # noqa: ARG002
+    def generate(
+        self,
+        briefs: Sequence[Brief],
+        shelf: Shelf,  # noqa: ARG002
+        progress: Progress,
+    ) -> Iterator[tuple[int, Take]]:
         """One take for each brief, in their order.
 
         Raises:
             GenerationError: a brief can't be composed.
         """
-        return [self._take(index, brief, progress) for index, brief in enumerate(briefs)]
+        for index, brief in enumerate(briefs):
+            yield index, self._take(index, brief, progress)
 
     def _take(self, index: int, brief: Brief, progress: Progress) -> Take:
         from tydust_assetgen.audio import Audio

@@ -6,8 +6,7 @@ read from its files. `player` performs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +26,7 @@ class MusicGen:
 
     name = "musicgen"
     version = "1"
-    resources = Resources(gpu=True, batch=1, memory_mb=6000, start_s=8.0)
+    resources = Resources(gpu=True, batch=16, memory_mb=6000, start_s=8.0)
     parameters: type[msgspec.Struct] = MusicGenParameters
 
     def __init__(self) -> None:
@@ -69,8 +68,8 @@ class MusicGen:
 
         return estimate_s(brief)
 
-    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> list[Take]:
-        """One take for each brief, one after the other; the model stays in memory for the next call.
+    def generate(self, briefs: Sequence[Brief], shelf: Shelf, progress: Progress) -> Iterator[tuple[int, Take]]:
+        """One take for each brief, many at once; the model stays in memory for the next call.
 
         Raises:
             UnavailableError: a library or the weights are not here.
@@ -80,8 +79,7 @@ class MusicGen:
         from tydust_assetgen.generate.musicgen.player import wait_quietly
 
         wait_quietly()
-        keeper = self._keeper()
-        return [perform(brief, shelf, keeper, partial(progress, index)) for index, brief in enumerate(briefs)]
+        yield from perform(briefs, shelf, self._keeper(), progress)
 
     def text_match(self, audio: Audio, text: str) -> float | None:
         """How near a sound is to a text, by CLAP; `None` where that model is not in the hub cache."""

@@ -1,7 +1,8 @@
 """A checkpoint becomes a model on its device. A `Source` walks in, out walks a `Model`: audiocraft's own, ready.
 
-Weights are mapped, not read; the language model is built without memory and takes them over, each converted once to
-the type that audiocraft gives it. No initialiser runs. Nothing is fetched, and nothing is unpickled but tensors.
+Weights are mapped, not read. What is to hold them is built without memory and takes them over, each converted once to
+the type that audiocraft gives it: by several hands, while the rest is still being built. No initialiser runs. Nothing
+is fetched, and nothing is unpickled but tensors.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,9 +25,10 @@ from tydust_assetgen.generate.musicgen.devices import Kind, Precision, precision
 from tydust_assetgen.generate.musicgen.imports import prepare, without_bars
 from tydust_assetgen.generate.musicgen.models import Source
 from tydust_assetgen.generate.musicgen.needs import needs, separator_file
+from tydust_assetgen.generate.musicgen.outlook import CORES
 
 if TYPE_CHECKING:
-    from tydust_assetgen.generate.musicgen.decoder.network import Network
+    from tydust_assetgen.generate.musicgen.decoder.engine import Plays
 
 _LONGEST_STRIDE_S = 30.0
 _TRAINING_ONLY = (
@@ -48,7 +51,7 @@ class Model:
     precision: Precision
     traits: Traits
     source: Source
-    network: Network | None = None
+    network: Plays | None = None
     """Our own decoder over the weights of `musicgen.lm`; without, audiocraft plays."""
 
 
@@ -75,8 +78,9 @@ def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision
     with _quiet():
         from audiocraft.models.musicgen import MusicGen
 
-        lm = _language_model(folder, device, dtype)
-        codec = _codec(folder, device)
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, CORES)) as hands:
+            lm = _language_model(folder, device, dtype, hands)
+            codec = _codec(folder, device, hands)
         # Its constructor refuses windows that are shorter than its default stride, which is then set per track.
         made = MusicGen(str(folder), codec, lm, max_duration=max(traits.segment_s, _LONGEST_STRIDE_S))
     made.max_duration = traits.segment_s
@@ -118,8 +122,7 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         prepare()
-        with without_bars():
-            yield
+        yield
 
 
 def _package(path: Path) -> dict[str, Any]:
@@ -133,7 +136,7 @@ def _package(path: Path) -> dict[str, Any]:
     return package
 
 
-def _language_model(folder: Path, device: str, dtype: str) -> Any:
+def _language_model(folder: Path, device: str, dtype: str, hands: Executor) -> Any:
     """The transformer with its conditioners."""
     from omegaconf import OmegaConf
 
@@ -142,11 +145,10 @@ def _language_model(folder: Path, device: str, dtype: str) -> Any:
     config.device, config.dtype = device, dtype
     for path in _TRAINING_ONLY:
         _drop(config, path.split("."))
-    lm = _empty(config, _conditioners(config))
-    _take_over(lm, package["best_state"], device, folder)
-    lm.eval()
+    lm = _empty(config, _conditioners(config, hands))
+    _take_over(lm, package["best_state"], device, folder, hands)
     lm.cfg = config
-    return lm
+    return lm.eval()
 
 
 def _drop(config: Any, path: list[str]) -> None:
@@ -157,12 +159,14 @@ def _drop(config: Any, path: list[str]) -> None:
     config.pop(path[-1], None)
 
 
-def _conditioners(config: Any) -> Any:
+def _conditioners(config: Any, hands: Executor) -> Any:
     """Made on the device: their encoders bring their own weights. Chroma is prepared as `get_pretrained` does."""
     from audiocraft.models import builders
 
+    from tydust_assetgen.generate.musicgen import t5
+
     path = separator_file() if "self_wav" in config.conditioners else None
-    with separator.given(path) if path else contextlib.nullcontext():
+    with separator.given(path) if path else contextlib.nullcontext(), t5.given(hands):
         provider = builders.get_conditioner_provider(config.transformer_lm.dim, config).to(config.device)
     if "self_wav" in provider.conditioners:
         provider.conditioners["self_wav"].match_len_on_eval = True
@@ -172,17 +176,18 @@ def _conditioners(config: Any) -> Any:
 
 def _empty(config: Any, provider: Any) -> Any:
     """The transformer as the configuration describes it, without memory for its weights."""
-    import torch
     from audiocraft.models import builders
     from audiocraft.models.lm import LMModel
     from omegaconf import OmegaConf
+
+    from tydust_assetgen.generate.musicgen.hollow import hollow
 
     shape: Any = OmegaConf.to_container(config.transformer_lm, resolve=True)
     old_pattern = {"modeling": shape.pop("q_modeling", None), "delay": {"delays": list(range(shape["n_q"]))}}
     named = config.codebooks_pattern.modeling is not None
     fuser = builders.get_condition_fuser(config)
     shape["cross_attention"] = bool(shape.get("cross_attention")) or bool(fuser.fuse2cond["cross"])
-    with torch.device("meta"):
+    with hollow():
         return LMModel(
             pattern_provider=builders.get_codebooks_pattern_provider(
                 shape["n_q"], config.codebooks_pattern if named else OmegaConf.create(old_pattern)
@@ -198,13 +203,16 @@ def _empty(config: Any, provider: Any) -> Any:
         )
 
 
-def _take_over(model: Any, state: dict[str, Any], device: str, folder: Path) -> None:
+def _take_over(model: Any, state: dict[str, Any], device: str, folder: Path, hands: Executor) -> None:
     """Give a model its weights, each as a copy of its own in the type that the model has for it."""
     types = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+
+    def copied(name: str) -> Any:
+        here = state[name].to(device)  # as it is stored: a GPU converts it faster, and less has to go there
+        return here.to(types.get(name, here.dtype), copy=device == "cpu")
+
     try:
-        for name in list(state):
-            state[name] = state[name].to(device=device, dtype=types.get(name, state[name].dtype), copy=True)
-        model.load_state_dict(state, assign=True)
+        model.load_state_dict(dict(zip(state, hands.map(copied, state), strict=True)), assign=True)
     except RuntimeError as error:
         if "memory" in str(error):
             raise
@@ -215,22 +223,26 @@ def _take_over(model: Any, state: dict[str, Any], device: str, folder: Path) -> 
         raise GenerationError(f"the weights in `{folder}` lack `{empty[0]}`")
 
 
-def _codec(folder: Path, device: str) -> Any:
+def _codec(folder: Path, device: str, hands: Executor) -> Any:
     """EnCodec, always in full precision: from the folder, or from the hub cache when the file only names one."""
     from audiocraft.models import builders
     from audiocraft.models.encodec import HFEncodecCompressionModel
     from omegaconf import OmegaConf
 
+    from tydust_assetgen.generate.musicgen.hollow import hollow
+
     package = _package(folder / "compression_state_dict.bin")
     if "pretrained" in package:
-        from transformers import EncodecModel
+        with without_bars():
+            from transformers import EncodecModel
 
-        made = EncodecModel.from_pretrained(package["pretrained"], use_safetensors=True, local_files_only=True)
+            made = EncodecModel.from_pretrained(package["pretrained"], use_safetensors=True, local_files_only=True)
         return HFEncodecCompressionModel(made).to(device).eval()
     config = OmegaConf.create(package["xp.cfg"])
-    config.device = device
-    codec = builders.get_compression_model(config)
-    codec.load_state_dict(package["best_state"])
+    config.device = "meta"
+    with hollow():
+        codec = builders.get_compression_model(config)
+    _take_over(codec, package["best_state"], device, folder, hands)
     return codec.eval()
 
 

@@ -48,7 +48,7 @@ def guide(brief: Brief, shelf: Shelf) -> tuple[Audio, Facts]:
     Raises:
         GenerationError: the brief can't be composed.
     """
-    take = Composer().generate([composers(brief)], shelf, lambda *_: None)[0]
+    ((_, take),) = Composer().generate([composers(brief)], shelf, lambda *_: None)
     frames = take.facts.loop_frames or take.audio.frames
     return Audio(take.audio.samples[:, :frames], take.audio.rate_hz), take.facts
 

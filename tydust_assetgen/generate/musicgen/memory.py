@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -13,7 +13,7 @@ from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen.devices import ROUNDED, Kind, Precision
 
 if TYPE_CHECKING:
-    from tydust_assetgen.generate.musicgen.decoder.network import Network
+    from tydust_assetgen.generate.musicgen.decoder.engine import Plays
     from tydust_assetgen.generate.musicgen.loading import Model
     from tydust_assetgen.generate.musicgen.models import Source
 
@@ -28,6 +28,10 @@ _VAGUE = re.compile(r"could not (create|execute) a (primitive|memory)")
 _SCARCE_BYTES = 256 << 20
 _TRIED = re.compile(r"tr(?:ied|ying) to allocate (?P<number>[\d.]+) ?(?P<unit>bytes|[KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SHARE = {"cpu": 0.5, "cuda": 0.8}
+"""Of the free memory, for keys and values: the rest is for other workers, or for the codec."""
+_BEFORE = 300
+"""Columns of conditions that may stand before the codes."""
 _SMALLER = {
     "large": "medium",
     "medium": "small",
@@ -68,7 +72,7 @@ class Keeper:
         free()
 
 
-def _network(model: Model) -> Network | None:
+def _network(model: Model) -> Plays | None:
     """Our own decoder over a model, or `None` where audiocraft plays it.
 
     Raises:
@@ -77,7 +81,7 @@ def _network(model: Model) -> Network | None:
     from tydust_assetgen.generate.musicgen.decoder import network_of
     from tydust_assetgen.generate.musicgen.decoder.shape import unsupported
 
-    network = network_of(model.musicgen.lm)
+    network = network_of(model.musicgen.lm, model.precision)
     if network is None and model.device == "cpu" and model.precision in ROUNDED:
         what = f"a CPU can't play `{model.source.name}` in `{model.precision}`: {unsupported(model.musicgen.lm)}"
         raise UnavailableError(what, hint='use `precision = "fp32"`')
@@ -93,11 +97,13 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def with_memory(work: Callable[[], Result], *, device: str, model: str, relieve: Callable[[], None] = free) -> Result:
-    """What `work` gives. When memory runs out, what can be freed is freed and it is tried once more.
+def with_memory(
+    work: Callable[[int], Iterator[Result]], *, device: str, model: str, relieve: Callable[[], None] = free
+) -> Iterator[Result]:
+    """What `work` gives. When memory runs out, what can be freed is freed and what is left is tried once more.
 
     Args:
-        work: may be called twice; the second time must give the same.
+        work: called with 1, and after a failure with 2, when it should be modest and give what is still to come.
         device: `cuda` or `cpu`, for the words.
         model: as the manifest names it, for the words.
         relieve: frees what can be freed.
@@ -107,15 +113,29 @@ def with_memory(work: Callable[[], Result], *, device: str, model: str, relieve:
     """
     for attempt in (1, 2):
         try:
-            return work()
+            yield from work(attempt)
         except (RuntimeError, MemoryError, OSError, GenerationError) as error:
             if not ran_out(error) and not (error.__cause__ and ran_out(error.__cause__)):
                 raise
             needed = wanted_bytes(str(error))
+        else:
+            return
         relieve()  # out here, where the error no longer holds what was made so far
-        if attempt == 2:
-            raise GenerationError(_full(needed, device), hint=_advice(model, device))
-    raise AssertionError
+    raise GenerationError(_full(needed, device), hint=_advice(model, device))
+
+
+def rows_that_fit(network: Plays, frames: int) -> int:
+    """How many tracks a network can play at once in the memory that is free now, at least one.
+
+    Args:
+        network: what plays them.
+        frames: of their longest window.
+    """
+    kind = network.device.type
+    share = _SHARE[kind]
+    free_now = free_bytes(kind) * share
+    row = network.row_bytes(frames + network.shape.lag + 1 + _BEFORE)
+    return max(min(int(free_now / row) + network.rows, network.most_rows), 1) if free_now else 1
 
 
 def ran_out(error: BaseException) -> bool:

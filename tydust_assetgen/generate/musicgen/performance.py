@@ -1,10 +1,12 @@
-"""A whole performance. In walk a brief and its shelf, out walks a take: read, load, plan, play, decode, even out."""
+"""A whole performance. In walk briefs and their shelf, out walk takes: read, load, plan, play, decode, even out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,16 +19,17 @@ from tydust_assetgen.generate.musicgen.checkpoint import fingerprint
 from tydust_assetgen.generate.musicgen.layout import Clock, Layout, laid_out
 from tydust_assetgen.generate.musicgen.loading import Model, libraries
 from tydust_assetgen.generate.musicgen.memory import Keeper, with_memory
-from tydust_assetgen.generate.musicgen.outlook import licence, pull_line
+from tydust_assetgen.generate.musicgen.models import Source
+from tydust_assetgen.generate.musicgen.outlook import licence, pull_line, read
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
-from tydust_assetgen.generate.musicgen.player import Piece, Tell, play
-from tydust_assetgen.generate.protocol import Shelf
+from tydust_assetgen.generate.musicgen.piece import Piece, Tell
+from tydust_assetgen.generate.musicgen.player import play
+from tydust_assetgen.generate.musicgen.sounder import Sounder
+from tydust_assetgen.generate.protocol import Progress, Shelf
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-
-    from tydust_assetgen.generate.musicgen.models import Source
 
 
 _PLAYING = 0.95
@@ -42,23 +45,69 @@ class Plan:
     facts: Facts
 
 
-def perform(brief: Brief, shelf: Shelf, keeper: Keeper, tell: Tell) -> Take:
-    """One take.
+class Setting(NamedTuple):
+    """What plays: briefs with the same setting are played together."""
+
+    source: Source
+    device: devices.Kind
+    precision: devices.Precision
+
+
+def perform(briefs: Sequence[Brief], shelf: Shelf, keeper: Keeper, progress: Progress) -> Iterator[tuple[int, Take]]:
+    """Takes of briefs, those of one model together.
 
     Raises:
         AssetgenError: the weights are not here, or memory ran out.
     """
-    parameters = msgspec.convert(brief.parameters, MusicGenParameters)
-    source = here(parameters, shelf)
-    device, precision = machine(parameters)
-    rising = _rising(tell)
-    rising(0.0, f"loading {source.name}")
+    groups: dict[Setting, dict[int, Brief]] = {}
+    for index, brief in enumerate(briefs):
+        groups.setdefault(_setting(brief, shelf), {})[index] = brief
+    for setting, group in groups.items():
+        yield from _Together(setting, group, shelf, keeper, progress).takes()
 
-    def work() -> Take:
-        model = keeper.model(source, device=device, precision=precision)
-        return _take(brief, parameters, shelf, model, rising)
 
-    return with_memory(work, device=device, model=parameters.model, relieve=keeper.let_go)
+def _setting(brief: Brief, shelf: Shelf) -> Setting:
+    parameters = read(brief)
+    return Setting(here(parameters, shelf), *machine(parameters))
+
+
+class _Together:
+    """Briefs of one model on their way."""
+
+    def __init__(
+        self, setting: Setting, briefs: dict[int, Brief], shelf: Shelf, keeper: Keeper, progress: Progress
+    ) -> None:
+        self._setting, self._shelf, self._keeper = setting, shelf, keeper
+        self._left = dict(briefs)
+        self._tells = {index: _rising(partial(progress, index)) for index in briefs}
+
+    def takes(self) -> Iterator[tuple[int, Take]]:
+        """Each when it is ready. When memory runs out, those that are left are played one at a time."""
+        _, device, _ = self._setting
+        named = read(next(iter(self._left.values()))).model
+        return with_memory(self._attempt, device=device, model=named, relieve=self._keeper.let_go)
+
+    def _attempt(self, attempt: int) -> Iterator[tuple[int, Take]]:
+        for tell in self._tells.values():
+            tell(0.0, f"loading {self._setting.source.name}")
+        source, device, precision = self._setting
+        model = self._keeper.model(source, device=device, precision=precision)
+        for index, take in self._played(model, most=1 if attempt > 1 else None):
+            del self._left[index]
+            self._tells[index](1.0, "")
+            yield index, take
+
+    def _played(self, model: Model, most: int | None) -> Iterator[tuple[int, Take]]:
+        left = list(self._left)
+        plans = [planned(self._left[index], read(self._left[index]), self._shelf, model.musicgen) for index in left]
+
+        def tell(number: int, share: float, note: str) -> None:
+            self._tells[left[number]](share, note)
+
+        for number, samples in sounded(model, plans, tell, most=most):
+            brief = self._left[left[number]]
+            audio, notes = _evened(samples, plans[number], read(brief), model.musicgen.sample_rate)
+            yield left[number], Take(audio, plans[number].facts, _provenance(model, brief), notes)
 
 
 def _rising(tell: Tell) -> Tell:
@@ -71,14 +120,6 @@ def _rising(tell: Tell) -> Tell:
         tell(furthest, note)
 
     return told
-
-
-def _take(brief: Brief, parameters: MusicGenParameters, shelf: Shelf, model: Model, tell: Tell) -> Take:
-    plan = planned(brief, parameters, shelf, model.musicgen)
-    samples = sounded(model, plan, tell)
-    audio, notes = _evened(samples, plan, parameters, model.musicgen.sample_rate)
-    tell(1.0, "")
-    return Take(audio, plan.facts, _provenance(model, brief), notes)
 
 
 def here(parameters: MusicGenParameters, shelf: Shelf) -> Source:
@@ -175,20 +216,32 @@ def _sections(brief: Brief) -> tuple[SectionTime, ...]:
     )
 
 
-def sounded(model: Model, plan: Plan, tell: Tell) -> NDArray[np.float32]:
-    """The sound `[C, n]` as the model makes it, exactly as long as planned, without what the track carries on from."""
-    import torch
+def sounded(
+    model: Model, plans: Sequence[Plan], tell: Callable[[int, float, str], None], *, most: int | None = None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The sound of plans as the model makes it, each exactly as long as planned, without what it carries on from.
 
-    from tydust_assetgen.generate.musicgen.sound import decoded
+    Args:
+        model: what plays.
+        plans: what is played.
+        tell: told of each plan, by its index.
+        most: how many are played at once at most; without, as many as there is memory for.
 
+    Yields:
+        The index of a plan and its samples `[C, n]`, as each is ready.
+    """
     musicgen = model.musicgen
-    codes = play(model, plan.piece, lambda share, note: tell(_PLAYING * share, note))
-    with torch.no_grad():
-        sound = decoded(musicgen.compression_model, codes, progress=lambda share: tell(_after(share), "decoding"))
-    before = plan.piece.before
-    skipped = 0 if before is None else round(before.shape[-1] * musicgen.sample_rate / musicgen.frame_rate)
-    frames = round(plan.layout.seconds * musicgen.sample_rate)
-    return np.ascontiguousarray(sound[:, skipped : skipped + frames].float().cpu().numpy())
+    playing = play(
+        model, [plan.piece for plan in plans], lambda n, share, note: tell(n, _PLAYING * share, note), most=most
+    )
+    for number, sound in Sounder(musicgen.compression_model).sounds(
+        playing, lambda n, share: tell(n, _after(share), "decoding")
+    ):
+        plan = plans[number]
+        before = plan.piece.before
+        skipped = 0 if before is None else round(before.shape[-1] * musicgen.sample_rate / musicgen.frame_rate)
+        frames = round(plan.layout.seconds * musicgen.sample_rate)
+        yield number, np.ascontiguousarray(sound[:, skipped : skipped + frames].numpy())
 
 
 def _after(share: float) -> float:

@@ -1,23 +1,24 @@
-"""Playing. In walks a `Piece`, ready to be played, out walk its codes.
+"""Playing. In walk pieces, ready to be played, out walk their codes, as each ends.
 
-`_generated` is the one place that asks the model for tokens: our own decoder where it knows the model and the device,
-else audiocraft's own loop. Both give the same ones.
+Our own decoder plays where it knows the model and the device, many pieces at once; else audiocraft's own loop, one
+after the other. Both give the same tokens.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tydust_assetgen.generate.musicgen.melody import stretch
+from tydust_assetgen.generate.musicgen.memory import rows_that_fit
 from tydust_assetgen.generate.musicgen.outlook import CORES
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.piece import Dice, Piece, attributes_of
+from tydust_assetgen.generate.musicgen.piece import Tell as TellOne
 from tydust_assetgen.generate.musicgen.windows import Window
 
 if TYPE_CHECKING:
@@ -25,85 +26,85 @@ if TYPE_CHECKING:
 
     from tydust_assetgen.generate.musicgen.loading import Model
 
-Tell = Callable[[float, str], None]
-"""Told the share that is done, and how it goes."""
+Tell: TypeAlias = Callable[[int, float, str], None]
+"""Told the index of a piece, the share of it that is done, and how it goes."""
 _TELL_S = 0.1
 
 
-@dataclass(frozen=True)
-class Piece:
-    """All that decides the codes of a track, but for the model."""
-
-    texts: tuple[str, ...]
-    windows: tuple[Window, ...]
-    seed: int
-    parameters: MusicGenParameters
-    melody: torch.Tensor | None = None  # [C, n] at the model's rate
-    before: torch.Tensor | None = None  # [1, K, P], codes that the track carries on from
-
-
-def play(model: Model, piece: Piece, tell: Tell) -> torch.Tensor:
-    """The codes of a piece.
+def play(
+    model: Model, pieces: Sequence[Piece], tell: Tell, *, most: int | None = None
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """The codes of pieces, many at once where our own decoder plays.
 
     Args:
-        model: What plays it.
-        piece: What is played.
-        tell: Called about ten times a second.
+        model: What plays them.
+        pieces: What is played.
+        tell: Called about ten times a second for each.
+        most: How many are played at once at most; without, as many as there is memory for.
 
-    Returns:
-        `[1, K, T]`: what the track carries on from first, if it does so, then all of the track's frames.
+    Yields:
+        As each piece ends its index and its codes `[1, K, T]`: what it carries on from first, if it does so, then all
+        of its frames.
     """
+    together = model.network is not None
+    playing = _together(model, pieces, tell, most) if together else _one_by_one(model, pieces, tell)
+    while True:
+        with _all_cores():
+            ended = next(playing, None)
+        if ended is None:
+            return
+        yield ended
+
+
+def _together(
+    model: Model, pieces: Sequence[Piece], tell: Tell, most: int | None
+) -> Iterator[tuple[int, torch.Tensor]]:
+    from tydust_assetgen.generate.musicgen.decoder.band import Band
+    from tydust_assetgen.generate.musicgen.decoder.engine import Engine
+    from tydust_assetgen.generate.musicgen.row import Row, Words
+
+    network = model.network
+    assert network is not None
+    words = Words(model.musicgen)
+    rows = [
+        Row(piece, words, network, partial(_Meter, piece.windows, partial(tell, index)))
+        for index, piece in enumerate(pieces)
+    ]
+    frames = max(window.length for piece in pieces for window in piece.windows)
+    at_once = min(len(pieces), most or rows_that_fit(network, frames))
+    engine = Engine(network, rows=at_once, frames=frames)
+    for ended in Band(engine).play(rows):
+        assert isinstance(ended, Row)
+        yield rows.index(ended), ended.codes
+
+
+def _one_by_one(model: Model, pieces: Sequence[Piece], tell: Tell) -> Iterator[tuple[int, torch.Tensor]]:
+    import torch
+
+    for index, piece in enumerate(pieces):
+        torch.manual_seed(piece.seed)
+        with Dice(piece.seed).thrown():
+            codes = _by_audiocraft(model, piece, partial(tell, index))
+        yield index, codes
+
+
+def _by_audiocraft(model: Model, piece: Piece, tell: TellOne) -> torch.Tensor:
+    """One piece, window by window."""
     import torch
 
     parts: list[torch.Tensor] = [] if piece.before is None else [piece.before]
-    with _seeded(piece.seed), _all_cores():
-        for window in piece.windows:
-            heard = torch.cat(parts, dim=-1)[..., -window.prompt :] if window.prompt else None
-            codes = _generated(model, piece, window, heard, _Meter(piece.windows, window, tell))
-            parts.append(codes[..., window.prompt :])
-    return torch.cat(parts, dim=-1)
-
-
-def _generated(
-    model: Model, piece: Piece, window: Window, heard: torch.Tensor | None, meter: Callable[[int, int], None]
-) -> torch.Tensor:
-    """Prompt and new frames of one window `[1, K, length]`."""
-    attributes = _conditions(model.musicgen, piece, window)
-    if model.network is not None:
-        return _by_our_decoder(model, piece, window, heard, attributes, meter)
     lm = model.musicgen.lm
-    with model.musicgen.autocast, _guidance(lm, piece.parameters):
-        codes: torch.Tensor = lm.generate(
-            heard,
-            attributes,
-            callback=meter,
-            max_gen_len=window.length,
-            **_sampling(piece.parameters, lm.card),
-        )
-    return codes
-
-
-def _by_our_decoder(
-    model: Model,
-    piece: Piece,
-    window: Window,
-    heard: torch.Tensor | None,
-    attributes: list[Any],
-    meter: Callable[[int, int], None],
-) -> torch.Tensor:
-    """The same. Guidance in two passes and in one are the same thing here: nothing is padded."""
-    import torch
-
-    from tydust_assetgen.generate.musicgen.decoder.band import Stretch, solo
-    from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
-    from tydust_assetgen.generate.musicgen.decoder.sampling import Sampling
-
-    assert model.network is not None
-    shape, asked = model.network.shape, piece.parameters
-    prompt = torch.zeros((shape.codebooks, 0), dtype=torch.long) if heard is None else heard[0]
-    stretch = Stretch(prompt, window.length, *conditions_of(model.musicgen.lm, attributes))
-    sampling = Sampling(asked.temperature, min(asked.top_k, shape.card), asked.top_p, asked.cfg_coef)
-    return solo(model.network, stretch, sampling, torch.default_generator, meter)[None]
+    for window in piece.windows:
+        with model.musicgen.autocast, _guidance(lm, piece.parameters):
+            codes = lm.generate(
+                torch.cat(parts, dim=-1)[..., -window.prompt :] if window.prompt else None,
+                attributes_of(model.musicgen, piece, window),
+                callback=_Meter(piece.windows, tell, window),
+                max_gen_len=window.length,
+                **_sampling(piece.parameters, lm.card),
+            )
+        parts.append(codes[..., window.prompt :])
+    return torch.cat(parts, dim=-1)
 
 
 def _sampling(parameters: MusicGenParameters, card: int) -> dict[str, Any]:
@@ -115,35 +116,6 @@ def _sampling(parameters: MusicGenParameters, card: int) -> dict[str, Any]:
         "cfg_coef": parameters.cfg_coef,
         "two_step_cfg": parameters.two_step_cfg,
     }
-
-
-def _conditions(musicgen: Any, piece: Piece, window: Window) -> list[Any]:
-    """What a window is led by. Each has a batch of its own: in a common one, shorter texts would hear the padding."""
-    melody = None if piece.melody is None else [_under(musicgen, piece, window)]
-    return list(musicgen._prepare_tokens_and_attributes([piece.texts[window.text]], None, melody)[0])
-
-
-def _under(musicgen: Any, piece: Piece, window: Window) -> torch.Tensor:
-    """The melody under a window. A track of one window hears it whole and the model repeats it, as audiocraft does."""
-    assert piece.melody is not None
-    if len(piece.windows) == 1 and not window.prompt:
-        return piece.melody
-    start = int(window.heard_from / musicgen.frame_rate * musicgen.sample_rate)
-    return stretch(piece.melody, start, int(musicgen.max_duration * musicgen.sample_rate))
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """All dice of one track. Demucs, which hears the melody, throws Python's own."""
-    import torch
-
-    state = random.getstate()
-    torch.manual_seed(seed)
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
 
 
 def wait_quietly() -> None:
@@ -183,8 +155,8 @@ def _guidance(lm: Any, parameters: MusicGenParameters) -> Iterator[None]:
 class _Meter:
     """Counts the steps of a window, and tells of them now and then: a step takes a millisecond on a GPU."""
 
-    def __init__(self, row: Sequence[Window], window: Window, tell: Tell) -> None:
-        whole = sum(each.new for each in row)
+    def __init__(self, windows: Sequence[Window], tell: TellOne, window: Window) -> None:
+        whole = sum(each.new for each in windows)
         self._from, self._part = window.start / whole, window.new / whole
         self._tell = tell
         self._first = self._next = 0.0

@@ -1,24 +1,24 @@
 """The transformer, unrolled: prefill reads many columns of one row at once, decode one column of every row.
 
 The weights are audiocraft's own tensors. Keys and values lie in memory that is taken once. A row is two lines of a
-batch: the one that hears its conditions and, `rows` further down, the one that hears none, for classifier-free
-guidance. The second one's cross-attention adds nothing, since without biases nothing comes of hearing nothing.
+batch: the one that hears its conditions, and beside it the one that hears none, for classifier-free guidance. The
+second one's cross-attention adds nothing, since without biases nothing comes of hearing nothing.
+
+A row's bits don't depend on who plays beside it. Products of few lines are the same for each of them (`rows_alike`
+tells up to how many), and attention, where the number of columns decides in which order is added up, is asked row by
+row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch.nn import functional
 
+from tydust_assetgen.generate.musicgen.decoder.linears import Linear, Precision, linear_of, rows_alike
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
-
-Linear: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
-_GROWTH = 512
-"""Columns by which the memory grows: 10 s of music."""
 
 
 @dataclass(frozen=True)
@@ -38,35 +38,49 @@ class Layer:
 
 
 class Network:
-    """A model's weights, and the keys and values of the rows that it plays.
+    """A model's weights on the CPU, and the keys and values of the rows that it plays.
 
     Args:
-        lm: audiocraft's language model, in eval mode, in float32 on the CPU.
+        lm: audiocraft's language model, in eval mode, in float32.
         shape: its sizes.
-        rows: how many tracks at once.
+        precision: of the products with weights: `fp32`, `bf16` or `int8`.
     """
 
-    def __init__(self, lm: Any, shape: Shape, *, rows: int) -> None:
-        self.shape, self.rows = shape, rows
+    def __init__(self, lm: Any, shape: Shape, precision: Precision = "fp32") -> None:
+        self.shape, self.device = shape, torch.device("cpu")
+        self._most_rows = rows_alike(precision, shape)
         self._embeddings = [each.weight.detach() for each in lm.emb]  # K of [card + 1, dim]
-        self._heads = _linear(torch.cat([each.weight.detach() for each in lm.linears]))
+        self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), precision)
         self._norm = _norm(lm.out_norm)
-        self._layers = [_layer(each, shape) for each in lm.transformer.layers]
-        self._heard: list[list[tuple[torch.Tensor, torch.Tensor]]] = [[] for _ in range(rows)]
-        self._columns = 0
-        self._keys = self._values = torch.zeros(0)  # [layers, 2 rows, H, columns, hd]
+        self._layers = [_layer(each, shape, precision) for each in lm.transformer.layers]
+        self._heard: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
+        self._keys = self._values = torch.zeros((shape.layers, 0, 2, shape.heads, 0, shape.head_dim))
+        """`[layers, rows, 2, H, columns, hd]`"""
 
-    def _reserve(self, columns: int) -> None:
-        """Have memory for so many columns of each row; what is there stays."""
-        if columns <= self._columns:
+    @property
+    def most_rows(self) -> int:
+        """How many tracks it can play at once, each with the same bits as alone."""
+        return self._most_rows
+
+    @property
+    def rows(self) -> int:
+        """How many it has memory for."""
+        return int(self._keys.shape[1])
+
+    def row_bytes(self, columns: int) -> int:
+        """Memory of one row."""
+        return 2 * self.shape.layers * 2 * self.shape.dim * columns * 4
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Have memory for so many rows of so many columns, conditions included; what is there stays."""
+        has_rows, has_columns = self._keys.shape[1], self._keys.shape[4]
+        if rows <= has_rows and columns <= has_columns:
             return
-        grown = -(-columns // _GROWTH) * _GROWTH
-        size = (self.shape.layers, 2 * self.rows, self.shape.heads, grown, self.shape.head_dim)
-        keys, values = torch.zeros(size), torch.zeros(size)
-        if self._columns:
-            keys[..., : self._columns, :], values[..., : self._columns, :] = self._keys, self._values
-        self._keys, self._values, self._columns = keys, values, grown
-        self._positions = _positions(self.shape, grown)
+        rows, columns = max(rows, has_rows), max(columns, has_columns)
+        size = (self.shape.layers, rows, 2, self.shape.heads, columns, self.shape.head_dim)
+        self._keys, self._values = (_grown(memory, size) for memory in (self._keys, self._values))
+        self._positions = _positions(self.shape, columns)
+        self._heard += [[] for _ in range(rows - len(self._heard))]
 
     def begin(self, row: int, columns: torch.Tensor, heard: torch.Tensor, unheard: torch.Tensor) -> torch.Tensor:
         """Read the first columns of a row.
@@ -86,56 +100,65 @@ class Network:
         else:
             x = torch.cat([torch.stack([heard, unheard]), x], dim=1)
         length = x.shape[1]
-        self._reserve(length)
         x = x + self._positions[:length]
-        lines = [row, row + self.rows]
         for index, layer in enumerate(self._layers):
             query, key, value = self._split(layer.qkv(layer.norm(x)))
-            self._keys[index, lines, :, :length] = key
-            self._values[index, lines, :, :length] = value
+            self._keys[index, row, :, :, :length] = key
+            self._values[index, row, :, :, :length] = value
             x = x + layer.out(_merged(functional.scaled_dot_product_attention(query, key, value, is_causal=True)))
             if layer.query is not None:
-                x = torch.cat([x[:1] + self._cross(layer, x[:1], [row], index), x[1:]])
+                x[:1] += self._cross(layer, x[:1], [self._heard[row][index]])
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
         return self._logits(x[:, -1])
 
-    def step(self, codes: torch.Tensor, at: Sequence[int]) -> torch.Tensor:
+    def step(self, codes: torch.Tensor, at: torch.Tensor, columns: int) -> torch.Tensor:
         """Read one more column of the first rows.
 
         Args:
             codes: `[R, K]`.
-            at: for each row how many columns (conditions before the codes included) it has already read.
+            at: `[R]`, for each row how many columns (conditions before the codes included) it has already read.
+            columns: unused here: how many columns no row is beyond.
 
         Returns:
             Logits `[2, R, K, card]` of the columns that follow, with and without conditions.
         """
-        rows, longest = len(at), max(at) + 1
-        self._reserve(longest)
-        place = torch.tensor(at)
-        x = self._embedded(codes[:, :, None])[:, 0] + self._positions[place]
-        x = x.repeat(2, 1)[:, None]  # [2R, 1, dim]
-        lines = torch.cat([torch.arange(rows), torch.arange(rows) + self.rows])
-        both = place.repeat(2)
-        mask = None if len(set(at)) == 1 else (torch.arange(longest) <= both[:, None])[:, None, None]
+        del columns
+        rows, places = len(at), at.tolist()
+        x = self._embedded(codes[:, :, None])[:, 0] + self._positions[at]
+        x = x.repeat_interleave(2, dim=0)[:, None]  # [2R, 1, dim]
         for index, layer in enumerate(self._layers):
-            query, key, value = self._split(layer.qkv(layer.norm(x)))
-            self._keys[index, lines, :, both] = key[:, :, 0]
-            self._values[index, lines, :, both] = value[:, :, 0]
-            keys, values = self._keys[index, :, :, :longest], self._values[index, :, :, :longest]
-            if rows < self.rows:
-                keys, values = keys[lines], values[lines]
-            x = x + layer.out(_merged(functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask)))
+            projected = self._split(layer.qkv(layer.norm(x)))
+            x = x + layer.out(
+                _merged(
+                    torch.cat(
+                        [
+                            self._attended(
+                                index, row, places[row], *(part[2 * row : 2 * row + 2] for part in projected)
+                            )
+                            for row in range(rows)
+                        ]
+                    )
+                )
+            )
             if layer.query is not None:
-                x = torch.cat([x[:rows] + self._cross(layer, x[:rows], range(rows), index), x[rows:]])
+                x[::2] += self._cross(layer, x[::2], [heard[index] for heard in self._heard[:rows]])
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
-        return self._logits(x[:, 0]).view(2, rows, self.shape.codebooks, self.shape.card)
+        logits = self._logits(x[:, 0]).view(rows, 2, self.shape.codebooks, self.shape.card)
+        return logits.transpose(0, 1)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Give one row's place to another, so that the rows at work stay side by side."""
         for memory in (self._keys, self._values):
-            for half in (0, self.rows):
-                memory[:, target + half, :, :length] = memory[:, source + half, :, :length]
+            memory[:, target, :, :, :length] = memory[:, source, :, :, :length]
         self._heard[target] = self._heard[source]
+
+    def _attended(
+        self, index: int, row: int, place: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """What one row's two lines `[2, H, 1, hd]` find in what they have read, this column included."""
+        keys, values = self._keys[index, row, :, :, : place + 1], self._values[index, row, :, :, : place + 1]
+        keys[:, :, place], values[:, :, place] = key[:, :, 0], value[:, :, 0]
+        return functional.scaled_dot_product_attention(query, keys, values)
 
     def _embedded(self, columns: torch.Tensor) -> torch.Tensor:
         """`[B, K, S]` codes to `[B, S, dim]`, added up in audiocraft's order."""
@@ -156,18 +179,18 @@ class Network:
         keys, values = both.permute(2, 0, 3, 1, 4)
         return keys.contiguous(), values.contiguous()
 
-    def _cross(self, layer: Layer, x: torch.Tensor, rows: Any, index: int) -> torch.Tensor:
+    def _cross(self, layer: Layer, x: torch.Tensor, heard: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
         """What each row hears. Texts differ in length, and padding would be heard: each row asks its own."""
         assert layer.query is not None
         assert layer.norm_cross is not None
         assert layer.out_cross is not None
         batch, length, _ = x.shape
-        query = layer.query(layer.norm_cross(x)).view(batch, length, self.shape.heads, -1).transpose(1, 2)
-        heard = [
-            functional.scaled_dot_product_attention(query[n : n + 1], *self._heard[row][index])
-            for n, row in enumerate(rows)
+        query = _never_alone(layer.query, layer.norm_cross(x)).view(batch, length, self.shape.heads, -1).transpose(1, 2)
+        found = [
+            functional.scaled_dot_product_attention(query[row : row + 1], keys, values)
+            for row, (keys, values) in enumerate(heard)
         ]
-        return layer.out_cross(_merged(torch.cat(heard)))
+        return _never_alone(layer.out_cross, _merged(torch.cat(found)))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         return self._heads(self._norm(x)).view(len(x), self.shape.codebooks, self.shape.card)
@@ -178,8 +201,9 @@ def _merged(x: torch.Tensor) -> torch.Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def _linear(weight: torch.Tensor) -> Linear:
-    return lambda x: functional.linear(x, weight)
+def _never_alone(linear: Linear, x: torch.Tensor) -> torch.Tensor:
+    """A product of a single line is made in another way, with other last bits: it goes with a copy of itself."""
+    return linear(x) if x.shape[:2].numel() > 1 else linear(x.expand(2, -1, -1))[:1]
 
 
 def _norm(norm: Any) -> Linear:
@@ -187,21 +211,33 @@ def _norm(norm: Any) -> Linear:
     return lambda x: functional.layer_norm(x, weight.shape, weight, bias, eps)
 
 
-def _layer(layer: Any, shape: Shape) -> Layer:
+def _layer(layer: Any, shape: Shape, precision: Precision) -> Layer:
     attention, cross = layer.self_attn, layer.cross_attention
     dim = shape.dim
+
+    def linear(weight: torch.Tensor) -> Linear:
+        return linear_of(weight.detach(), precision)
+
     return Layer(
         norm=_norm(layer.norm1),
-        qkv=_linear(attention.in_proj_weight.detach()),
-        out=_linear(attention.out_proj.weight.detach()),
+        qkv=linear(attention.in_proj_weight),
+        out=linear(attention.out_proj.weight),
         norm_cross=_norm(layer.norm_cross) if cross is not None else None,
-        query=_linear(cross.in_proj_weight.detach()[:dim]) if cross is not None else None,
+        query=linear(cross.in_proj_weight[:dim]) if cross is not None else None,
         keys_values=cross.in_proj_weight.detach()[dim:] if cross is not None else None,
-        out_cross=_linear(cross.out_proj.weight.detach()) if cross is not None else None,
+        out_cross=linear(cross.out_proj.weight) if cross is not None else None,
         norm_ff=_norm(layer.norm2),
-        up=_linear(layer.linear1.weight.detach()),
-        down=_linear(layer.linear2.weight.detach()),
+        up=linear(layer.linear1.weight),
+        down=linear(layer.linear2.weight),
     )
+
+
+def _grown(memory: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """The same in larger memory. Zeros cost nothing before they are written over."""
+    grown = torch.zeros(size)
+    _, rows, _, _, columns, _ = memory.shape
+    grown[:, :rows, :, :, :columns] = memory
+    return grown
 
 
 def _positions(shape: Shape, columns: int) -> torch.Tensor:

@@ -1,0 +1,80 @@
+"""A piece on its way through our own decoder. In walks a `Piece`, out walk its codes, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+
+from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
+from tydust_assetgen.generate.musicgen.decoder.engine import Plays
+from tydust_assetgen.generate.musicgen.decoder.track import Sampling, Stretch
+from tydust_assetgen.generate.musicgen.piece import Dice, Piece, attributes_of
+from tydust_assetgen.generate.musicgen.windows import Window
+
+Meter: TypeAlias = Callable[[int, int], None]
+"""Told how many steps are done, and how many there are."""
+Heard: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+"""What leads a row, and what stands there when nothing is to be heard."""
+
+
+class Words:
+    """Texts that were read. Each is read once, however many pieces and windows it leads."""
+
+    def __init__(self, musicgen: Any) -> None:
+        self._musicgen = musicgen
+        self._read: dict[str, Heard] = {}
+
+    def lead(self, piece: Piece, window: Window, dice: Dice) -> Heard:
+        """What leads a window."""
+        if piece.melody is not None:
+            return self._conditions(piece, window, dice)
+        text = piece.texts[window.text]
+        if text not in self._read:
+            self._read[text] = self._conditions(piece, window, dice)
+        return self._read[text]
+
+    def _conditions(self, piece: Piece, window: Window, dice: Dice) -> Heard:
+        attributes = attributes_of(self._musicgen, piece, window)
+        with dice.thrown(), self._musicgen.autocast:
+            return conditions_of(self._musicgen.lm, attributes)
+
+
+class Row:
+    """One piece. Satisfies `decoder.track.Track`.
+
+    Args:
+        piece: what is played.
+        words: reads what leads it.
+        network: what plays it.
+        meter: makes what is told of a window's steps.
+    """
+
+    def __init__(self, piece: Piece, words: Words, network: Plays, meter: Callable[[Window], Meter]) -> None:
+        asked, shape = piece.parameters, network.shape
+        self.sampling = Sampling(asked.temperature, min(asked.top_k, shape.card), asked.top_p, asked.cfg_coef)
+        self.dice = torch.Generator(network.device).manual_seed(piece.seed)
+        self._piece, self._words, self._meter = piece, words, meter
+        self._throws = Dice(piece.seed)
+        self._waiting = list(piece.windows)
+        nothing = torch.zeros((shape.codebooks, 0), dtype=torch.long, device=network.device)
+        self._codes = nothing if piece.before is None else piece.before[0]
+
+    def begin(self) -> Stretch | None:
+        """The next window; it hears the end of what there is already."""
+        if not self._waiting:
+            return None
+        self._window = self._waiting.pop(0)
+        self.tell = self._meter(self._window)
+        prompt = self._codes[:, self._codes.shape[1] - self._window.prompt :]
+        return Stretch(prompt, self._window.length, *self._words.lead(self._piece, self._window, self._throws))
+
+    def end(self, codes: torch.Tensor) -> None:
+        """A window is played: what is new of it."""
+        self._codes = torch.cat([self._codes, codes[:, self._window.prompt :]], dim=-1)
+
+    @property
+    def codes(self) -> torch.Tensor:
+        """`[1, K, T]`: what the piece carries on from, if it does so, then all that was played."""
+        return self._codes[None].clone()  # out of inference mode it is a tensor like any other
