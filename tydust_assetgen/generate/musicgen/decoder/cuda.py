@@ -1,0 +1,294 @@
+"""The transformer on a GPU. In walk codes, out walk logits; `kernels` does the work of a step.
+
+Half precision is where audiocraft has it: in the layers, their keys and values, and the heads. Embeddings, positions,
+norms and what is handed from layer to layer stay in float32. The weights are audiocraft's own tensors wherever they
+have the type already. All memory is taken at once, and a step touches the host for nothing, so that it can be recorded
+and replayed (`graphs`).
+
+A row is two lines side by side: the first hears its conditions, the second hears none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from tydust_assetgen.generate.musicgen.decoder import kernels
+from tydust_assetgen.generate.musicgen.decoder.kernels import Norm, Parts
+from tydust_assetgen.generate.musicgen.decoder.network import _positions as positions_of
+from tydust_assetgen.generate.musicgen.decoder.shape import Shape
+
+BUCKET = 256
+"""Columns by which memory is counted out."""
+_MOST_ROWS = 32
+WORDS = 64
+"""Tokens of text by which memory is counted out."""
+
+
+class Linear(NamedTuple):
+    """A weight, and the norm of what it is multiplied with."""
+
+    weight: torch.Tensor  # [N, K]
+    norm: Norm | None
+    before: Any
+    """The same norm for prefill: a function of `[..., K]`, float32."""
+
+
+class Layer(NamedTuple):
+    """The weights of one layer."""
+
+    qkv: Linear
+    out: Linear
+    query: Linear | None
+    words: torch.Tensor | None  # [2 dim, dim], the keys and values of a text, used once for each
+    out_cross: Linear | None
+    up: Linear
+    down: Linear
+
+
+class _Scratch(NamedTuple):
+    """What a step writes between its kernels."""
+
+    x: torch.Tensor  # [2 rows, dim], float32
+    qkv: torch.Tensor  # [2 rows, 3 dim]
+    mixed: torch.Tensor  # [2 rows, dim]
+    hidden: torch.Tensor  # [2 rows, 4 dim]
+    query: torch.Tensor  # [rows, dim]
+    logits: torch.Tensor  # [2 rows, K card], float32
+    parts: Parts
+
+    def of(self, rows: int) -> _Scratch:
+        """For the first rows."""
+        x, qkv, mixed, hidden = (each[: 2 * rows] for each in self[:4])
+        return _Scratch(x, qkv, mixed, hidden, self.query[:rows], self.logits[: 2 * rows], self.parts)
+
+
+class CudaNetwork:
+    """A model's weights, and the keys and values of the rows that it plays.
+
+    Args:
+        lm: audiocraft's language model, in eval mode, on the device that is to play.
+        shape: its sizes.
+        dtype: of the layers: float16, bfloat16 or float32.
+    """
+
+    def __init__(self, lm: Any, shape: Shape, dtype: torch.dtype) -> None:
+        self.shape, self.dtype, self.device = shape, dtype, lm.emb[0].weight.device
+        self.taken = 0
+        """How often memory was taken: what has its address must then be made anew."""
+        self._embeddings = torch.stack([each.weight.detach().float() for each in lm.emb])  # [K, card + 1, dim]
+        self._heads = _linear(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
+        self._layers = [_layer(each, shape.dim, dtype) for each in lm.transformer.layers]
+        self._keys, self._values = self._memory(0, 0), self._memory(0, 0)  # [layers, rows, 2, H, columns, hd]
+        self._text_keys, self._text_values = self._texts(0, 0), self._texts(0, 0)  # [layers, rows, H, words, hd]
+        self._lengths = torch.ones(0, device=self.device, dtype=torch.int32)  # of each row's text
+
+    @property
+    def most_rows(self) -> int:
+        """How many tracks it can play at once, each with the same bits as alone."""
+        return _MOST_ROWS
+
+    @property
+    def rows(self) -> int:
+        """How many it has memory for."""
+        return int(self._keys.shape[1])
+
+    def row_bytes(self, columns: int) -> int:
+        """Memory of one row: keys and values, scratch, and what it takes to draw from its logits."""
+        shape = self.shape
+        kept = 2 * 2 * shape.layers * shape.dim * _up(columns, BUCKET)
+        texts = 2 * shape.layers * shape.dim * WORDS if shape.cross else 0
+        parts = 2 * shape.dim * kernels.splits(columns)
+        drawn = 16 * shape.codebooks * shape.card
+        return (kept + texts) * int(self.dtype.itemsize) + 4 * (parts + drawn + 16 * shape.dim)
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Have memory for so many rows of so many columns, conditions included; what is there stays."""
+        has_rows, has_columns = self._keys.shape[1], self._keys.shape[4]
+        if rows <= has_rows and columns <= has_columns:
+            return
+        rows, columns = max(rows, has_rows), max(_up(columns, BUCKET), has_columns)
+        self._keys = _kept(self._keys, self._memory(rows, columns))
+        self._values = _kept(self._values, self._memory(rows, columns))
+        self._positions = positions_of(self.shape, columns).to(self.device)
+        self._scratch = self._cleared(rows, columns)
+        self._reserve_texts(rows, WORDS)
+
+    def _reserve_texts(self, rows: int, words: int) -> None:
+        words = max(_up(words, WORDS), self._text_keys.shape[3])
+        self._text_keys = _kept(self._text_keys, self._texts(rows, words))
+        self._text_values = _kept(self._text_values, self._texts(rows, words))
+        self._lengths = _kept(self._lengths, torch.ones(rows, device=self.device, dtype=torch.int32))
+        self.taken += 1
+
+    def _memory(self, rows: int, columns: int) -> torch.Tensor:
+        shape = self.shape
+        size = (shape.layers, rows, 2, shape.heads, columns, shape.head_dim)
+        return torch.zeros(size, device=self.device, dtype=self.dtype)
+
+    def _texts(self, rows: int, words: int) -> torch.Tensor:
+        shape = self.shape
+        size = (shape.layers if shape.cross else 0, rows, shape.heads, words, shape.head_dim)
+        return torch.zeros(size, device=self.device, dtype=self.dtype)
+
+    def _cleared(self, rows: int, columns: int) -> _Scratch:
+        shape, lines, half = self.shape, 2 * rows, {"device": self.device, "dtype": self.dtype}
+        return _Scratch(
+            torch.zeros(lines, shape.dim, device=self.device),
+            torch.zeros(lines, 3 * shape.dim, **half),
+            torch.zeros(lines, shape.dim, **half),
+            torch.zeros(lines, len(self._layers[0].up.weight), **half),
+            torch.zeros(rows, shape.dim, **half),
+            torch.zeros(lines, len(self._heads.weight), device=self.device),
+            Parts.of(lines, shape.heads, columns, shape.head_dim, self.device),
+        )
+
+    def begin(self, row: int, columns: torch.Tensor, heard: torch.Tensor, unheard: torch.Tensor) -> torch.Tensor:
+        """Read the first columns of a row.
+
+        Args:
+            row: which one.
+            columns: `[K, S]` codes, special tokens where there is none.
+            heard: `[L, dim]` what the row is led by: through cross-attention, or standing before the codes.
+            unheard: `[L, dim]` what stands before the codes where nothing is to be heard; unused with cross-attention.
+
+        Returns:
+            Logits `[2, K, card]` of the column that follows, with and without conditions; float32.
+        """
+        x = self._embedded(columns).expand(2, -1, -1)  # [2, S, dim]
+        if self.shape.cross:
+            self._listen(row, len(heard))
+        else:
+            x = torch.cat([torch.stack([heard, unheard]).float(), x], dim=1)
+        x = x + self._positions[: x.shape[1]]
+        for index, layer in enumerate(self._layers):
+            x = x + self._looked_back(layer, x, self._keys[index, row], self._values[index, row])
+            if layer.query is not None:
+                spoken = self._project(layer, heard, index, row)
+                x = torch.cat([x[:1] + self._heard(layer, x[:1], *spoken), x[1:]])
+            x = x + _read(layer.down, functional.gelu(_read(layer.up, x)))
+        logits = _read(self._heads, x[:, -1])
+        return logits.float().view(2, self.shape.codebooks, self.shape.card)
+
+    def _listen(self, row: int, words: int) -> None:
+        """A row has a text of so many tokens."""
+        if words > self._text_keys.shape[3]:
+            self._reserve_texts(self.rows, words)
+        self._lengths[row] = words
+
+    def _embedded(self, columns: torch.Tensor) -> torch.Tensor:
+        """`[K, S]` codes to `[1, S, dim]`, added up in audiocraft's order."""
+        x = functional.embedding(columns[:1], self._embeddings[0])
+        for book in range(1, self.shape.codebooks):
+            x = x + functional.embedding(columns[book : book + 1], self._embeddings[book])
+        return x
+
+    def _looked_back(self, layer: Layer, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Self-attention of both lines of a row over what they read now; its keys and values are kept."""
+        length = x.shape[1]
+        qkv = _read(layer.qkv, x).view(2, length, 3, self.shape.heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        keys[:, :, :length], values[:, :, :length] = key, value
+        found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return _read(layer.out, found.transpose(1, 2).flatten(2))
+
+    def _project(self, layer: Layer, heard: torch.Tensor, index: int, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The keys and values `[1, H, L, hd]` of a text, kept for all steps."""
+        assert layer.words is not None
+        both = functional.linear(heard.to(self.dtype), layer.words).view(1, len(heard), 2, self.shape.heads, -1)
+        keys, values = both.permute(2, 0, 3, 1, 4)
+        self._text_keys[index, row, :, : len(heard)] = keys[0]
+        self._text_values[index, row, :, : len(heard)] = values[0]
+        return keys, values
+
+    def _heard(self, layer: Layer, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Cross-attention `[1, S, dim]`."""
+        assert layer.query is not None
+        assert layer.out_cross is not None
+        query = _read(layer.query, x).view(1, x.shape[1], self.shape.heads, -1).transpose(1, 2)
+        found = functional.scaled_dot_product_attention(query, keys, values)
+        return _read(layer.out_cross, found.transpose(1, 2).flatten(2))
+
+    def step(self, codes: torch.Tensor, at: torch.Tensor, columns: int) -> torch.Tensor:
+        """Read one more column of the first rows. Nothing is asked of the device, and nothing is taken from it.
+
+        Args:
+            codes: `[R, K]`, int64.
+            at: `[R]`, int64: how many columns (conditions before the codes included) each row has already read.
+            columns: more than any row has read.
+
+        Returns:
+            Logits `[2, R, K, card]` of the columns that follow, with and without conditions; float32. They stand in
+            memory of the network until its next step.
+        """
+        rows = len(codes)
+        x, qkv, mixed, hidden, query, logits, parts = self._scratch.of(rows)
+        hearing = x.view(rows, 2, -1)[:, 0]
+        kernels.embed(codes, at, self._embeddings, self._positions, x)
+        for index, layer in enumerate(self._layers):
+            _write(layer.qkv, x, qkv)
+            kernels.attend(qkv, self._keys[index], self._values[index], at, parts, mixed, columns=columns)
+            _write(layer.out, mixed, x, add=True)
+            if layer.query is not None and layer.out_cross is not None:
+                _write(layer.query, hearing, query)
+                kernels.hear(query, self._text_keys[index], self._text_values[index], self._lengths, mixed[:rows])
+                _write(layer.out_cross, mixed[:rows], hearing, add=True)
+            _write(layer.up, x, hidden, gelu=True)
+            _write(layer.down, hidden, x, add=True)
+        _write(self._heads, x, logits)
+        return logits.view(rows, 2, self.shape.codebooks, self.shape.card).transpose(0, 1)
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Give one row's place to another, so that the rows at work stay side by side."""
+        for memory in (self._keys, self._values):
+            memory[:, target, ..., :length, :] = memory[:, source, ..., :length, :]
+        for memory in (self._text_keys, self._text_values, self._lengths[None]):
+            memory[:, target] = memory[:, source]
+
+
+def _read(linear: Linear, x: torch.Tensor) -> torch.Tensor:
+    """A product over many columns, as torch does it."""
+    return functional.linear(linear.before(x).to(linear.weight.dtype), linear.weight)
+
+
+def _write(linear: Linear, x: torch.Tensor, out: torch.Tensor, *, gelu: bool = False, add: bool = False) -> None:
+    """A product over few lines."""
+    kernels.linear(x, linear.weight, out, norm=linear.norm, gelu=gelu, add=add)
+
+
+def _layer(layer: Any, dim: int, dtype: torch.dtype) -> Layer:
+    attention, cross = layer.self_attn, layer.cross_attention
+    asks = _linear(cross.in_proj_weight[:dim], dtype, layer.norm_cross) if cross is not None else None
+    return Layer(
+        qkv=_linear(attention.in_proj_weight, dtype, layer.norm1),
+        out=_linear(attention.out_proj.weight, dtype),
+        query=asks,
+        words=cross.in_proj_weight[dim:].detach().to(dtype) if cross is not None else None,
+        out_cross=_linear(cross.out_proj.weight, dtype) if cross is not None else None,
+        up=_linear(layer.linear1.weight, dtype, layer.norm2),
+        down=_linear(layer.linear2.weight, dtype),
+    )
+
+
+def _linear(weight: torch.Tensor, dtype: torch.dtype, norm: Any = None) -> Linear:
+    weight = weight.detach().to(dtype)
+    if norm is None:
+        return Linear(weight, None, lambda x: x)
+    return Linear(weight, kernels.folded(norm, weight), _before(norm))
+
+
+def _before(norm: Any) -> Any:
+    weight, bias, eps = norm.weight.detach().float(), norm.bias.detach().float(), norm.eps
+    return lambda x: functional.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step
+
+
+def _kept(memory: torch.Tensor, larger: torch.Tensor) -> torch.Tensor:
+    """The larger memory, with what was in the other."""
+    larger[tuple(map(slice, memory.shape))] = memory
+    return larger

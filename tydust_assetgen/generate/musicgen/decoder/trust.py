@@ -1,0 +1,88 @@
+"""A trial on the device. In walk a network and audiocraft's model, out walks why the network is not to play it, if so.
+
+Nobody has tried the kernels on every card and with every compiler. So, once, when a model is loaded, some steps of two
+rows at different places and with texts of different length are compared with audiocraft's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from tydust_assetgen.generate.musicgen.decoder.cuda import BUCKET, WORDS, CudaNetwork
+from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT
+
+BOUNDS = {torch.float32: 0.001, torch.float16: 0.05, torch.bfloat16: 0.2}
+"""How far logits may be off, as a share of their spread. Two ways of half precision differ by rounding alone; with a
+wrong kernel they have nothing in common, and are off by the whole spread and more."""
+_STEPS = 4
+_SIZES = ((2, 3), (SPLIT - 2, WORDS + 6))
+"""For each row the columns that are known, and the tokens of its text. One goes from one split into the next."""
+
+
+def trusted(network: CudaNetwork, lm: Any) -> str:
+    """Why a network is not to play a model on this device; empty when it may.
+
+    Args:
+        network: over the weights of `lm`.
+        lm: audiocraft's language model.
+    """
+    try:
+        with torch.inference_mode():
+            off = _off(network, lm)
+    except Exception as error:  # noqa: BLE001 - whatever it is, audiocraft can play
+        return f"its kernels fail here: {(str(error).strip() or repr(error)).splitlines()[0][:200]}"
+    most = BOUNDS[network.dtype]
+    return "" if off <= most else f"its logits are off by {off:.1%} of their spread, and {most:.1%} is the most"
+
+
+class _Trial(NamedTuple):
+    """One row, and what audiocraft has to say to it."""
+
+    codes: torch.Tensor  # [K, S]
+    known: int
+    heard: torch.Tensor  # [L, dim]
+    unheard: torch.Tensor
+    logits: torch.Tensor  # [2, K, S, card], after each column
+
+
+def _trial(network: CudaNetwork, lm: Any, known: int, words: int, dice: torch.Generator) -> _Trial:
+    """Random codes, and random conditions of the size of a text's."""
+    shape, device = network.shape, network.device
+    codes = torch.randint(0, shape.card + 1, (shape.codebooks, known + _STEPS), generator=dice).to(device)
+    both = torch.randn((2, words, shape.dim), generator=dice).to(device)
+    if shape.cross:
+        both[1] = 0  # an empty text is heard as nothing
+    methods = lm.fuser.fuse2cond
+    name = (methods["cross"] or methods["prepend"])[0]
+    with torch.autocast(device.type, dtype=network.dtype, enabled=network.dtype != torch.float32):
+        told = {name: (both, torch.ones((2, words), device=device))}
+        logits = lm.forward(codes.expand(2, -1, -1), [], condition_tensors=told)
+    return _Trial(codes, known, both[0], both[1], logits.float())
+
+
+def _off(network: CudaNetwork, lm: Any) -> float:
+    """Root mean square of the logits' difference over that of audiocraft's, where it is worst."""
+    dice = torch.Generator().manual_seed(0)
+    trials = [_trial(network, lm, *size, dice) for size in _SIZES]
+    network.reserve(len(trials), BUCKET)
+    found = [
+        [network.begin(row, each.codes[:, : each.known], each.heard, each.unheard)] for row, each in enumerate(trials)
+    ]
+    for step in range(_STEPS - 1):
+        for row, logits in enumerate(_stepped(network, trials, step).unbind(1)):
+            found[row].append(logits.clone())
+    pairs = [
+        (logits, each.logits[:, :, each.known - 1 + step])
+        for each, row in zip(trials, found, strict=True)
+        for step, logits in enumerate(row)
+    ]
+    return max(float((logits - right).std() / right.std()) for logits, right in pairs)
+
+
+def _stepped(network: CudaNetwork, trials: list[_Trial], step: int) -> torch.Tensor:
+    codes = torch.stack([each.codes[:, each.known + step] for each in trials])
+    before = [0 if network.shape.cross else len(each.heard) for each in trials]
+    at = [ahead + each.known + step for ahead, each in zip(before, trials, strict=True)]
+    return network.step(codes, torch.tensor(at, device=network.device), BUCKET)
