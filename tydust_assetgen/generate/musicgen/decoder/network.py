@@ -203,7 +203,7 @@ def _merged(x: torch.Tensor) -> torch.Tensor:
 
 def _never_alone(linear: Linear, x: torch.Tensor) -> torch.Tensor:
     """A product of a single line is made in another way, with other last bits: it goes with a copy of itself."""
-    return linear(x) if x.shape[:2].numel() > 1 else linear(x.expand(2, -1, -1))[:1]
+    return linear(x) if x.shape[:2].numel() > 1 else linear(x.repeat(2, 1, 1))[:1]
 
 
 def _norm(norm: Any) -> Linear:
