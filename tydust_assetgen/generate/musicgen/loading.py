@@ -166,7 +166,11 @@ def _conditioners(config: Any, hands: Executor) -> Any:
     from tydust_assetgen.generate.musicgen import t5
 
     path = separator_file() if "self_wav" in config.conditioners else None
-    with separator.given(path) if path else contextlib.nullcontext(), t5.given(hands):
+    finetuned = any(table.get("t5", {}).get("finetune") for table in config.conditioners.values())
+    with (
+        separator.given(path) if path else contextlib.nullcontext(),
+        contextlib.nullcontext() if finetuned else t5.given(config.device, hands),
+    ):
         provider = builders.get_conditioner_provider(config.transformer_lm.dim, config).to(config.device)
     if "self_wav" in provider.conditioners:
         provider.conditioners["self_wav"].match_len_on_eval = True
@@ -176,6 +180,7 @@ def _conditioners(config: Any, hands: Executor) -> Any:
 
 def _empty(config: Any, provider: Any) -> Any:
     """The transformer as the configuration describes it, without memory for its weights."""
+    import torch
     from audiocraft.models import builders
     from audiocraft.models.lm import LMModel
     from omegaconf import OmegaConf
@@ -229,7 +234,7 @@ def _codec(folder: Path, device: str, hands: Executor) -> Any:
     from audiocraft.models.encodec import HFEncodecCompressionModel
     from omegaconf import OmegaConf
 
-    from tydust_assetgen.generate.musicgen.hollow import hollow
+    from tydust_assetgen.generate.musicgen.hollow import undrawn
 
     package = _package(folder / "compression_state_dict.bin")
     if "pretrained" in package:
@@ -239,8 +244,8 @@ def _codec(folder: Path, device: str, hands: Executor) -> Any:
             made = EncodecModel.from_pretrained(package["pretrained"], use_safetensors=True, local_files_only=True)
         return HFEncodecCompressionModel(made).to(device).eval()
     config = OmegaConf.create(package["xp.cfg"])
-    config.device = "meta"
-    with hollow():
+    config.device = "cpu"
+    with undrawn():
         codec = builders.get_compression_model(config)
     _take_over(codec, package["best_state"], device, folder, hands)
     return codec.eval()

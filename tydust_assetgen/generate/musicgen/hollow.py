@@ -1,0 +1,48 @@
+"""Models without values. In walks code that builds one, out walks a model whose weights mean nothing yet: they follow.
+
+Drawing values that are then thrown away takes longer than reading the true ones. On torch's device `meta` nothing is
+drawn either, but some of torch's initialisers load its compiler there to find that out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_DRAWN = frozenset({"kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"})
+_FILLED = _DRAWN | {"add_", "clamp_", "erfinv_", "fill_", "mul_", "zero_"}
+
+
+@contextlib.contextmanager
+def undrawn() -> Iterator[None]:
+    """While it lasts, nothing is drawn: tensors hold what lay in their memory."""
+    with _Skipping(_DRAWN):
+        yield
+
+
+@contextlib.contextmanager
+def hollow() -> Iterator[None]:
+    """While it lasts, tensors are made without memory, and nothing is filled that has no values."""
+    with torch.device("meta"), _Skipping(_FILLED):
+        yield
+
+
+class _Skipping(TorchFunctionMode):  # type: ignore[misc]
+    """Functions that change a tensor's values and nothing else are not called."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), named: Mapping[str, Any] | None = None
+    ) -> Any:
+        del types
+        named = named or {}
+        if getattr(function, "__name__", "") in self._names:
+            return args[0] if args else named["tensor"]
+        return function(*args, **named)
