@@ -247,6 +247,10 @@ class CudaNetwork:
         for memory in (self._text_keys, self._text_values, self._lengths[None]):
             memory[:, target] = memory[:, source]
 
+    def _memories(self) -> list[torch.Tensor]:
+        """All that is kept of each row."""
+        return [self._keys, self._values, self._text_keys, self._text_values]
+
 
 def _read(linear: Linear, x: torch.Tensor) -> torch.Tensor:
     """A product over many columns, as torch does it."""

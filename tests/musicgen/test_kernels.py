@@ -1,0 +1,350 @@
+"""The kernels: in Triton's interpreter each does what torch does, and for real cards each compiles without spilling.
+
+The interpreter is asked for by the environment before Triton is loaded, and most of these tests' neighbours load it: so
+what is named `check_…` here is run by a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("triton")
+pytest.importorskip("torch")
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tydust_assetgen.generate.musicgen.decoder import kernels
+from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT, Parts, Tile
+
+few = settings(max_examples=6)
+seeds = st.integers(0, 2**32 - 1)
+types = st.sampled_from([torch.float32, torch.float16])
+CLOSE = {torch.float32: 2e-5, torch.float16: 2e-2}
+
+
+def in_the_interpreter(path: Path) -> None:
+    """Run all checks of a file of tests."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "python_functions=check_*"]
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_kernels_do_what_torch_does() -> None:
+    in_the_interpreter(Path(__file__))
+
+
+def drawn(seed: int, *size: int, dtype: Any = torch.float32) -> Any:
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+@few
+@given(seed=seeds, rows=st.integers(1, 5), books=st.sampled_from([1, 4, 8]), dim=st.sampled_from([16, 48, 320]))
+def check_embeddings_are_added_up_in_order(seed: int, rows: int, books: int, dim: int) -> None:
+    dice = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, 33, (rows, books), generator=dice)
+    at = torch.randint(0, 512, (rows,), generator=dice)
+    embeddings, positions = drawn(seed, books, 33, dim), drawn(seed + 1, 512, dim)
+    out = torch.full((2 * rows, dim), 9.0)
+    kernels.embed(codes, at, embeddings, positions, out)
+    right = torch.zeros(rows, dim)
+    for book in range(books):
+        right = right + embeddings[book, codes[:, book]]
+    assert torch.equal(out[0::2], right + positions[at])
+    assert torch.equal(out[1::2], out[0::2])
+
+
+def check_a_place_beyond_all_memory_does_no_harm() -> None:
+    """Rows at which nobody sits are stepped as well."""
+    out = torch.zeros(2, 16)
+    kernels.embed(torch.zeros(1, 1).long(), torch.tensor([4000]), drawn(1, 1, 3, 16), drawn(2, 512, 16), out)
+    assert torch.equal(out[0], drawn(1, 1, 3, 16)[0, 0] + drawn(2, 512, 16)[511])
+
+
+@few
+@given(
+    seed=seeds,
+    lines=st.sampled_from([1, 2, 5, 16, 17, 34]),
+    inner=st.sampled_from([16, 96, 256]),
+    outer=st.sampled_from([16, 48]),
+    dtype=types,
+    gelu=st.booleans(),
+    every=st.sampled_from([1, 2]),
+)
+def check_products_with_a_norm_before_them(
+    seed: int, lines: int, inner: int, outer: int, dtype: Any, gelu: bool, every: int
+) -> None:
+    norm = nn.LayerNorm(inner)
+    nn.init.normal_(norm.weight, 1, 0.3, generator=torch.Generator().manual_seed(seed))
+    nn.init.normal_(norm.bias, 0, 0.3, generator=torch.Generator().manual_seed(seed + 1))
+    x = 3 * drawn(seed, every * lines, inner)[::every] + 0.5
+    weight = drawn(seed + 3, outer, inner, dtype=dtype) / inner**0.5
+    out = torch.full((lines, 2, outer), 7.0, dtype=dtype)
+    kernels.linear(x, weight, out[:, 0], norm=kernels.folded(norm, weight), gelu=gelu)
+    with torch.no_grad():
+        right = functional.linear(norm(x), weight.float())
+    right = functional.gelu(right) if gelu else right
+    assert torch.allclose(out[:, 0].float(), right, atol=CLOSE[dtype], rtol=CLOSE[dtype])
+    assert (out[:, 1] == 7).all(), "lines between are not touched"
+
+
+@few
+@given(seed=seeds, lines=st.sampled_from([1, 3, 20]), inner=st.sampled_from([32, 192]), dtype=types)
+def check_products_that_are_added(seed: int, lines: int, inner: int, dtype: Any) -> None:
+    x, weight = drawn(seed, lines, inner, dtype=dtype), drawn(seed + 1, 32, inner, dtype=dtype) / inner**0.5
+    before = drawn(seed + 2, lines, 2, 32)
+    out = before.clone()
+    kernels.linear(x, weight, out[:, 1], add=True)
+    right = before[:, 1] + functional.linear(x.float(), weight.float())
+    assert torch.allclose(out[:, 1], right, atol=2e-5), "also halves are summed in full"
+    assert torch.equal(out[:, 0], before[:, 0])
+
+
+@few
+@given(seed=seeds, others=st.integers(1, 15), dtype=types)
+def check_a_line_does_not_depend_on_the_others(seed: int, others: int, dtype: Any) -> None:
+    norm = nn.LayerNorm(64)
+    x, weight = drawn(seed, 1 + others, 64), drawn(seed + 1, 48, 64, dtype=dtype)
+    folded = kernels.folded(norm, weight)
+    alone, together = torch.zeros(1, 48), torch.zeros(1 + others, 48)
+    kernels.linear(x[:1], weight, alone, norm=folded)
+    kernels.linear(x, weight, together, norm=folded)
+    assert torch.equal(alone[0], together[0])
+
+
+class Past:
+    """Keys and values of some rows, full to the brim: what is beyond a row's place must not be heard."""
+
+    def __init__(self, seed: int, at: list[int], columns: int, dtype: Any, *, heads: int = 2, width: int = 16) -> None:
+        size = (len(at) + 1, 2, heads, columns, width)
+        self.keys, self.values = drawn(seed, *size, dtype=dtype), drawn(seed + 1, *size, dtype=dtype)
+        self.qkv = drawn(seed + 2, 2 * len(at), 3 * heads * width, dtype=dtype)
+        self.at, self.columns, self.heads, self.width = torch.tensor(at), columns, heads, width
+        self.before = self.keys.clone(), self.values.clone()
+
+    def attend(self, columns: int | None = None) -> Any:
+        lines, dim = len(self.qkv), self.heads * self.width
+        parts = Parts.of(lines, self.heads, self.columns, self.width, torch.device("cpu"))
+        out = torch.zeros(lines, dim, dtype=self.qkv.dtype)
+        kernels.attend(self.qkv, self.keys, self.values, self.at, parts, out, columns=columns or int(self.at.max()) + 1)
+        assert not parts.done.any(), "the next step finds its counters at nought"
+        return out
+
+    def right(self, line: int) -> Any:
+        """By torch, over what a line has read and what it reads now."""
+        place, (query, key, value) = int(self.at[line // 2]), self.qkv[line].view(3, self.heads, 1, -1).float()
+        keys, values = (each[line // 2, line % 2, :, :place].float() for each in self.before)
+        keys, values = torch.cat([keys, key], dim=1), torch.cat([values, value], dim=1)
+        return functional.scaled_dot_product_attention(query, keys, values).flatten()
+
+
+places = st.lists(st.sampled_from([0, 1, 77, SPLIT - 1, SPLIT, SPLIT + 1, 3 * SPLIT + 5]), min_size=1, max_size=2)
+
+
+@few
+@given(seed=seeds, at=places, dtype=types)
+def check_every_line_looks_back_from_its_own_place(seed: int, at: list[int], dtype: Any) -> None:
+    past = Past(seed, at, 512, dtype)
+    out = past.attend()
+    for line in range(2 * len(at)):
+        assert torch.allclose(out[line].float(), past.right(line), atol=CLOSE[dtype] / 4)
+    for memory, before, part in zip((past.keys, past.values), past.before, (1, 2), strict=True):
+        right = before.clone()
+        for line, new in enumerate(past.qkv.unflatten(1, (3, past.heads, -1))[:, part]):
+            right[line // 2, line % 2, :, at[line // 2]] = new
+        assert torch.equal(memory, right), "this column was written, and no other"
+
+
+def check_many_splits_are_put_together() -> None:
+    """More than are gathered in one go."""
+    past = Past(3, [17 * SPLIT + 3], 18 * SPLIT, torch.float32, heads=1)
+    assert torch.allclose(past.attend()[1], past.right(1), atol=1e-6)
+
+
+@few
+@given(seed=seeds, place=st.sampled_from([5, SPLIT, 300]), other=st.sampled_from([0, 200, 390]))
+def check_attention_does_not_depend_on_neighbours_or_on_room(seed: int, place: int, other: int) -> None:
+    alone = Past(seed, [place], 512, torch.float32)
+    beside = Past(seed + 9, [place, other], 768, torch.float32)
+    beside.keys[0, ..., :512, :], beside.values[0, ..., :512, :] = alone.keys[0], alone.values[0]
+    beside.qkv[:2] = alone.qkv
+    assert torch.equal(beside.attend(columns=768)[:2], alone.attend())
+
+
+def check_a_row_at_which_nobody_sits_does_no_harm() -> None:
+    """Its place may lie beyond what the others read: nothing is written, and nothing is left half done."""
+    past = Past(4, [3, 400], 512, torch.float32)
+    out = past.attend(columns=SPLIT)
+    assert torch.allclose(out[0], past.right(0), atol=1e-6)
+    assert torch.equal(past.keys[1], past.before[0][1])
+
+
+@few
+@given(seed=seeds, lengths=st.lists(st.sampled_from([1, 3, 64, 65, 130]), min_size=1, max_size=3), dtype=types)
+def check_each_row_hears_its_own_text_and_no_padding(seed: int, lengths: list[int], dtype: Any) -> None:
+    rows, heads, width = len(lengths), 2, 16
+    keys = drawn(seed, rows + 1, heads, 192, width, dtype=dtype)
+    values, query = drawn(seed + 1, *keys.shape, dtype=dtype), drawn(seed + 2, rows, heads * width, dtype=dtype)
+    out = torch.zeros(rows, heads * width, dtype=dtype)
+    kernels.hear(query, keys, values, torch.tensor([*lengths, 1], dtype=torch.int32), out)
+    for row, length in enumerate(lengths):
+        asked = query[row].float().view(heads, 1, width)
+        known, meant = keys[row, :, :length].float(), values[row, :, :length].float()
+        right = functional.scaled_dot_product_attention(asked, known, meant).flatten()
+        assert torch.allclose(out[row].float(), right, atol=CLOSE[dtype] / 4)
+
+
+# What follows is compiled for cards that need not be here.
+
+DIMS = {"small": 1024, "medium": 1536, "large": 2048}
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+needs_a_compiler = pytest.mark.skipif(INTERPRETED, reason="Triton interprets in this process")
+MOST_SHARED_BYTES = 99 << 10
+"""What one program may have on every card since Ampere (CUDA C++ Programming Guide, table of compute capabilities)."""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
+
+
+def compiled(kernel: Any, types: dict[str, str], constants: dict[str, Any], card: int, **options: int) -> Any:
+    """A kernel as the launcher compiles it, for pointers and strides in multiples of 16."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    names = kernel.arg_names
+    signature = {name: types.get(name, "constexpr") for name in names}
+    aligned = [name for name, kind in types.items() if kind[0] == "*" or name.endswith(("stride", "room"))]
+    source = ASTSource(
+        fn=kernel,
+        signature=signature,
+        constexprs={(names.index(name),): value for name, value in constants.items()},
+        attrs={(names.index(name),): [["tt.divisibility", 16]] for name in aligned},
+    )
+    return triton.compile(source, target=GPUTarget("cuda", card, 32), options=options)
+
+
+def product(dim: int, lines: int, card: int, what: str, dtype: str = "fp16") -> Any:
+    """One of a layer's products, for so many lines."""
+    normed, inner = what in ("qkv", "up"), 4 * dim if what == "down" else dim
+    tile = Tile.of({"qkv": 3 * dim, "up": 4 * dim}.get(what, dim), inner, 4 if dtype == "fp32" else 2, lines)
+    pointers = {
+        "x": "*fp32" if normed else f"*{dtype}",
+        "weight": f"*{dtype}",
+        "out": f"*{dtype}" if normed else "*fp32",
+    }
+    numbers = dict.fromkeys(("gains", "sums", "shifts"), "*fp32") | dict.fromkeys(
+        ("lines", "x_stride", "out_stride"), "i32"
+    )
+    constants = {"inner": inner, "block_lines": tile.lines, "block_outer": tile.outer, "block_inner": tile.inner}
+    flags = {"normed": normed, "gelu": what == "up", "add": not normed}
+    return compiled(
+        kernels._linear,
+        pointers | numbers | {"eps": "fp32"},
+        constants | flags,
+        card,
+        num_warps=tile.warps,
+        num_stages=tile.stages,
+    )
+
+
+def spilled_bytes(made: Any, tmp_path: Path) -> int:
+    """What a program keeps in memory for want of registers."""
+    import triton
+
+    path = tmp_path / "kernel.cubin"
+    path.write_bytes(made.asm["cubin"])
+    command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    return max(int(number) for number in re.findall(r"(?:STACK|LOCAL):(\d+)", told.stdout))
+
+
+CARDS = [
+    *(("large", lines, 90, "fp16", what) for lines in (2, 32) for what in ("qkv", "out", "up", "down")),
+    *((size, lines, 90, "fp16", "qkv") for size in ("small", "medium") for lines in (2, 32)),
+    *(("medium", 32, 80, dtype, what) for dtype in ("fp16", "bf16") for what in ("up", "down")),
+    *(("medium", 32, 90, "fp32", what) for what in ("up", "down")),
+]
+
+
+@needs_a_compiler
+@pytest.mark.parametrize(("size", "lines", "card", "dtype", "what"), CARDS)
+def test_products_fit_on_a_card(tmp_path: Path, size: str, lines: int, card: int, dtype: str, what: str) -> None:
+    made = product(DIMS[size], lines, card, what, dtype)
+    assert made.metadata.shared <= MOST_SHARED_BYTES
+    assert spilled_bytes(made, tmp_path) == 0
+    halves = made.asm["ptx"].count("mma.sync")
+    assert (halves > 0) == (dtype != "fp32"), "halves go through the tensor cores, float32 never does"
+    assert made.asm["ptx"].count("cp.async") >= 2, "weights are fetched while others are worked on"
+
+
+@needs_a_compiler
+@pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
+def test_attention_fits_on_a_card(tmp_path: Path, dtype: str) -> None:
+    half = dict.fromkeys(("qkv", "query", "keys", "values", "out"), f"*{dtype}")
+    scratch = dict.fromkeys(("sums", "peaks", "shares"), "*fp32") | {"at": "*i64", "done": "*i32"}
+    back = {
+        name: (half | scratch)[name] for name in ("qkv", "keys", "values", "at", *tuple(scratch)[:3], "done", "out")
+    }
+    sizes: dict[str, Any] = {"heads": 24, "head_dim": 64, "block": SPLIT}
+    words = {name: half[name] for name in ("query", "keys", "values", "out")} | {"lengths": "*i32", "room": "i32"}
+    looking = compiled(kernels._attend, back | {"room": "i32", "splits": "i32"}, sizes | {"gathered": 16}, 90)
+    hearing = compiled(kernels._hear, words, sizes | {"block": 64}, 90)
+    for made in (looking, hearing):
+        assert spilled_bytes(made, tmp_path) == 0
+        assert made.metadata.shared <= MOST_SHARED_BYTES
+    before, _, _ = looking.asm["ptx"].partition("atom.global.gpu.acq_rel.add")
+    assert before != looking.asm["ptx"]
+    assert before.rindex("st.global") < before.rindex("bar.sync"), "all have written before one counts"
+
+
+def order(made: Any) -> tuple[list[str], list[str]]:
+    """In which order a compiled product sums along a line: by which instruction, and how lanes share a line's mean."""
+    text = made.asm["ttgir"]
+    along = [re.sub(r"warpsPerCTA = \[\d+, 1\]", "", layout) for layout in reduced(text)]
+    return sorted(set(re.findall(r"mma\.sync\S*", made.asm["ptx"]))), along
+
+
+def reduced(text: str) -> list[str]:
+    """The layouts of what is reduced, each of which has all its warps along the lines."""
+    names = re.findall(r"\}\) : \(tensor<\d+x\d+xf32, (#\w+)>\)", text)
+    layouts = [
+        next(line for line in text.splitlines() if line.startswith(f"{name} = ")).split("=", 1)[1] for name in names
+    ]
+    assert all(re.search(r"warpsPerCTA = \[\d+, 1\]", layout) for layout in layouts)
+    return layouts
+
+
+@needs_a_compiler
+@pytest.mark.parametrize(("card", "dtype"), [(80, "fp16"), (90, "fp16"), (90, "fp32")])
+def test_few_lines_and_many_are_summed_in_one_order(card: int, dtype: str) -> None:
+    """So a row's bits stay what they are, however many play beside it."""
+    few, many = (order(product(DIMS["medium"], lines, card, "qkv", dtype)) for lines in (2, 32))
+    assert few == many
+    assert len(few[1]) == 2, "a mean and a variance"
+
+
+@pytest.mark.parametrize("dim", DIMS.values())
+def test_products_are_shared_out_among_a_whole_card(dim: int) -> None:
+    """Each of some hundred multiprocessors has something to fetch, and a block along K is the same for all rows."""
+    shapes = [(3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (8192, dim), (16384, dim)]
+    for outer, inner in shapes:
+        few, many = (Tile.of(outer, inner, 2, lines) for lines in (2, 32))
+        assert few.inner == many.inner
+        assert inner % few.inner == outer % few.outer == outer % many.outer == 0
+        assert outer // few.outer >= 64
+        flying = (few.stages - 1) * few.outer * few.inner * 2 * min(outer // few.outer, 264)
+        assert flying >= 1_250_000, "bytes on their way: 3 TB/s times half a microsecond is 1.5 MB"
