@@ -89,7 +89,7 @@ class _CausalMark:
 
 def prepare() -> None:
     """Import what is used of audiocraft. What is imported already, of its own or of others, is left as it is."""
-    _on_wide_pages()
+    on_wide_pages()
     for name in _PACKAGES:
         _defer(name)
     if "audiocraft" in sys.modules and not hasattr(sys.modules["audiocraft"], "__version__"):
@@ -118,7 +118,7 @@ def _take_away() -> None:
             del sys.modules[name]
 
 
-def _on_wide_pages() -> None:
+def on_wide_pages() -> None:
     """torch may ask Linux for pages of 2 MB. Most of what a CPU does to get a model's weights into memory of its own
     is to hand out pages, and these are 512 times fewer: half the time, measured. To be said before torch is loaded."""
     if "torch" not in sys.modules:
