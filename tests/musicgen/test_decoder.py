@@ -201,4 +201,57 @@ def test_other_models_are_left_to_audiocraft(tiny_t5: Checkpoint, change: Any, w
     assert unsupported(lm) == ""
     change(lm)
     assert words in unsupported(lm)
-    assert network_of(lm) is None
+    assert network_of(lm, "fp32") == (None, unsupported(lm))
+
+
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+@given(known=st.lists(st.integers(1, 60), min_size=1, max_size=6), seed=st.integers(0, 2**32 - 1))
+def test_a_rows_logits_have_the_same_bits_in_any_company(tiny_t5: Checkpoint, known: list[int], seed: int) -> None:
+    """Not only the same tokens: what is drawn from almost equal logits becomes other music sooner or later."""
+    plays = network(tiny_t5.folder)
+    known = known[: plays.most_rows]
+    dice = torch.Generator().manual_seed(seed)
+    card, books, dim = plays.shape.card, plays.shape.codebooks, plays.shape.dim
+    codes = [torch.randint(0, card, (books, count + 1), generator=dice) for count in known]
+    heard = [torch.randn((3 + row, dim), generator=dice) for row in range(len(known))]
+    plays.reserve(len(known), 64)
+
+    def begin(row: int, track: int) -> None:
+        plays.begin(row, codes[track][:, :-1], heard[track], torch.zeros_like(heard[track]))
+
+    with torch.inference_mode():
+        for row in range(len(known)):
+            begin(row, row)
+        together = plays.step(torch.stack([each[:, -1] for each in codes]), torch.tensor(known), 64).clone()
+        for track, count in enumerate(known):
+            begin(0, track)
+            alone = plays.step(codes[track][None, :, -1], torch.tensor([count]), 64)
+            assert torch.equal(alone[:, 0], together[:, track])
+
+
+def test_in_another_precision_the_models_own_weights_are_given_up(tiny_t5: Checkpoint) -> None:
+    lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", precision="auto").musicgen.lm
+    plays, reason = network_of(lm, "int8")
+    assert plays is not None
+    assert not reason
+    assert all(weight.is_meta for weight in lm.transformer.parameters())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_rounded_weights_play_nearly_the_same(tiny_t5: Checkpoint, precision: Any) -> None:
+    """Logits after the same columns; tokens soon part ways."""
+    exact = network(tiny_t5.folder)
+    lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", precision="auto").musicgen.lm
+    rounded, _ = network_of(lm, precision)
+    assert rounded is not None
+    dice = torch.Generator().manual_seed(0)
+    codes = torch.randint(0, exact.shape.card, (exact.shape.codebooks, 30), generator=dice)
+    heard = torch.randn((9, exact.shape.dim), generator=dice)
+    found = []
+    for plays in (exact, rounded):
+        plays.reserve(1, 64)
+        with torch.inference_mode():
+            plays.begin(0, codes[:, :-1], heard, torch.zeros_like(heard))
+            found.append(plays.step(codes[None, :, -1], torch.tensor([29]), 64).clone())
+    off = float((found[1] - found[0]).std() / found[0].std())
+    assert 1e-6 < off < 0.03

@@ -347,3 +347,20 @@ def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint) -> None:
     done = subprocess.run([sys.executable, "-c", code], input=brief, env=environment(), capture_output=True, check=True)
     one, three, policy = done.stdout.decode().split()
     assert (one, policy) == (three, "PASSIVE")
+
+
+def test_a_model_that_our_decoder_does_not_know_is_played_by_audiocraft_and_it_is_said(tiny_t5: Checkpoint) -> None:
+    """The same samples, and a note."""
+    from dataclasses import replace
+
+    made_by = MusicGen()
+    brief = brief_for(tiny_t5.folder, 1.0)
+    ours = perform(made_by, brief)
+    assert made_by._held is not None
+    assert made_by._held._held is not None
+    wanted, model = made_by._held._held
+    made_by._held._held = (wanted, replace(model, network=None, refused="its positions are not sinusoids"))
+    theirs = perform(made_by, brief)
+    assert np.array_equal(theirs.audio.samples, ours.audio.samples)
+    assert ours.notes == ()
+    assert theirs.notes == ("played by audiocraft itself, more slowly: its positions are not sinusoids",)

@@ -53,6 +53,8 @@ class Model:
     source: Source
     network: Plays | None = None
     """Our own decoder over the weights of `musicgen.lm`; without, audiocraft plays."""
+    refused: str = ""
+    """Why it does not play."""
 
 
 def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision) -> Model:

@@ -63,7 +63,8 @@ class Keeper:
         if self._held is None or self._held[0] != wanted:
             self.let_go()
             loaded = load(source, device=device, precision=precision)
-            self._held = (wanted, replace(loaded, network=_network(loaded)))
+            network, reason = _network(loaded)
+            self._held = (wanted, replace(loaded, network=network, refused=reason))
         return self._held[1]
 
     def let_go(self) -> None:
@@ -72,20 +73,19 @@ class Keeper:
         free()
 
 
-def _network(model: Model) -> Plays | None:
-    """Our own decoder over a model, or `None` where audiocraft plays it.
+def _network(model: Model) -> tuple[Plays | None, str]:
+    """Our own decoder over a model, or `None` where audiocraft plays it, and why.
 
     Raises:
         UnavailableError: only our decoder plays in that precision, and it does not know the model.
     """
     from tydust_assetgen.generate.musicgen.decoder import network_of
-    from tydust_assetgen.generate.musicgen.decoder.shape import unsupported
 
-    network = network_of(model.musicgen.lm, model.precision)
+    network, reason = network_of(model.musicgen.lm, model.precision)
     if network is None and model.device == "cpu" and model.precision in ROUNDED:
-        what = f"a CPU can't play `{model.source.name}` in `{model.precision}`: {unsupported(model.musicgen.lm)}"
+        what = f"a CPU can't play `{model.source.name}` in `{model.precision}`: {reason}"
         raise UnavailableError(what, hint='use `precision = "fp32"`')
-    return network
+    return network, reason
 
 
 def free() -> None:

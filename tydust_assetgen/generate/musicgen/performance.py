@@ -107,6 +107,8 @@ class _Together:
         for number, samples in sounded(model, plans, tell, most=most):
             brief = self._left[left[number]]
             audio, notes = _evened(samples, plans[number], read(brief), model.musicgen.sample_rate)
+            if model.refused:
+                notes = (*notes, f"played by audiocraft itself, more slowly: {model.refused}")
             yield left[number], Take(audio, plans[number].facts, _provenance(model, brief), notes)
 
 

@@ -3,35 +3,62 @@
 shape      what must be known of a model, and which ones are left to audiocraft
 track      what is asked for: windows of tracks
 conditions what leads a row
-linears    how weights multiply on a CPU
 network    the transformer, unrolled: prefill and decode apart, keys and values in memory that is taken once
+  linears  how weights multiply on a CPU, by precision
+cuda       the same on a GPU
+  kernels  what a GPU does in a step
+  trust    a trial on the device, before it may play
 sampling   drawing the next tokens, each row in its own way
 desk       what the rows have before them: sequences, places, dice
 engine     a network and a desk: one step, from codes to codes
+  graphs   a step that is recorded once and then replayed
 band       many tracks at once, each with its own length, words, dice and place in time
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
+
+import torch
 
 from tydust_assetgen.generate.musicgen.decoder.engine import Plays
 from tydust_assetgen.generate.musicgen.decoder.network import Network
 from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
 from tydust_assetgen.generate.musicgen.devices import Precision
 
-__all__ = ["network_of", "unsupported"]
+_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def network_of(lm: Any, precision: Precision = "fp32") -> Plays | None:
-    """A network that plays a model, or `None` where audiocraft must do it.
+def network_of(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
+    """A network that plays a model, or `None` where audiocraft must do it, and why.
 
-    In full precision on a CPU it shares the model's weights, and costs no memory until something is played.
+    In the precision that the model has it shares its weights. In another one it has its own, and those of the model's
+    transformer are given up: only the network can play then. It takes memory for music when something is played.
 
     Args:
         lm: audiocraft's language model, in eval mode; on a CPU in float32.
         precision: of the products with weights.
     """
-    if unsupported(lm) or lm.emb[0].weight.device.type != "cpu" or precision == "fp16":
-        return None
-    return Network(lm, shape_of(lm), precision)
+    if reason := unsupported(lm):
+        return None, reason
+    if lm.emb[0].weight.device.type == "cuda":
+        return _on_cuda(lm, precision)
+    if precision == "fp16":
+        return None, "a CPU does not play in `fp16`"
+    network = Network(lm, shape_of(lm), precision)
+    if precision != "fp32":
+        lm.transformer.to("meta")
+    return network, ""
+
+
+def _on_cuda(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
+    """On a card that nobody has tried, only after a trial."""
+    if find_spec("triton") is None:
+        return None, "Triton is not installed"
+    from tydust_assetgen.generate.musicgen.decoder.cuda import CudaNetwork
+    from tydust_assetgen.generate.musicgen.decoder.trust import trusted
+
+    network = CudaNetwork(lm, shape_of(lm), _TYPES[precision])
+    reason = trusted(network, lm)
+    return (None, reason) if reason else (network, "")

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from tydust_assetgen.generate.musicgen.decoder.desk import Desk, delayed
+from tydust_assetgen.generate.musicgen.decoder.graphs import Graphs
 from tydust_assetgen.generate.musicgen.decoder.sampling import Kind
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 from tydust_assetgen.generate.musicgen.decoder.track import Stretch, Track
@@ -24,6 +25,10 @@ class Plays(Protocol):
 
     @property
     def device(self) -> torch.device: ...
+
+    @property
+    def taken(self) -> int:
+        """Changes whenever memory is taken anew."""
 
     @property
     def most_rows(self) -> int:
@@ -63,6 +68,7 @@ class Engine:
         self.network, self.rows = network, rows
         self._columns = frames + network.shape.lag + 1
         self._desk = Desk(network.shape, rows=rows, columns=self._columns, device=network.device)
+        self._graphs = Graphs(self._run, self._desk.kind, network, rows) if network.device.type == "cuda" else None
 
     def begin(self, row: int, stretch: Stretch, track: Track) -> tuple[int, int]:
         """A window begins in a row, and has its first column drawn.
@@ -87,7 +93,10 @@ class Engine:
         """One column further in each of the first rows, none of which is then beyond `columns`."""
         here = slice(0, rows)
         self._desk.shake(here)
-        self._run(here, columns, self._desk.kind(here))
+        if self._graphs is None:
+            self._run(here, columns, self._desk.kind(here))
+        else:
+            self._graphs.step(rows, columns)
 
     def _run(self, rows: slice, columns: int, kind: Kind) -> None:
         logits = self.network.step(self._desk.codes(rows), self._desk.at(rows), columns)

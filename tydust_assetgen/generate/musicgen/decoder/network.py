@@ -48,6 +48,8 @@ class Network:
 
     def __init__(self, lm: Any, shape: Shape, precision: Precision = "fp32") -> None:
         self.shape, self.device = shape, torch.device("cpu")
+        self.taken = 0
+        """How often memory was taken."""
         self._most_rows = rows_alike(precision, shape)
         self._embeddings = [each.weight.detach() for each in lm.emb]  # K of [card + 1, dim]
         self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), precision)
@@ -79,6 +81,7 @@ class Network:
         rows, columns = max(rows, has_rows), max(columns, has_columns)
         size = (self.shape.layers, rows, 2, self.shape.heads, columns, self.shape.head_dim)
         self._keys, self._values = (_grown(memory, size) for memory in (self._keys, self._values))
+        self.taken += 1
         self._positions = _positions(self.shape, columns)
         self._heard += [[] for _ in range(rows - len(self._heard))]
 
@@ -224,7 +227,7 @@ def _layer(layer: Any, shape: Shape, precision: Precision) -> Layer:
         out=linear(attention.out_proj.weight),
         norm_cross=_norm(layer.norm_cross) if cross is not None else None,
         query=linear(cross.in_proj_weight[:dim]) if cross is not None else None,
-        keys_values=cross.in_proj_weight.detach()[dim:] if cross is not None else None,
+        keys_values=_words(cross, dim, precision) if cross is not None else None,
         out_cross=linear(cross.out_proj.weight) if cross is not None else None,
         norm_ff=_norm(layer.norm2),
         up=linear(layer.linear1.weight),
@@ -238,6 +241,12 @@ def _grown(memory: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
     _, rows, _, _, columns, _ = memory.shape
     grown[:, :rows, :, :, :columns] = memory
     return grown
+
+
+def _words(cross: Any, dim: int, precision: Precision) -> torch.Tensor:
+    """What makes keys and values of texts. Where the model's weights are to go, it does not hold the others back."""
+    weight: torch.Tensor = cross.in_proj_weight.detach()[dim:]
+    return weight if precision == "fp32" else weight.clone()
 
 
 def _positions(shape: Shape, columns: int) -> torch.Tensor:
