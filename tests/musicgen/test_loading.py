@@ -6,7 +6,8 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if not caches.INSTALLED:
 
 import torch
 
+from tydust_assetgen.generate.musicgen.hollow import hollow, undrawn
 from tydust_assetgen.generate.musicgen.loading import Model, libraries, load
 from tydust_assetgen.generate.musicgen.memory import Keeper
 from tydust_assetgen.generate.musicgen.separator import separator
@@ -287,6 +289,59 @@ def test_importing_audiocraft_runs_nothing_of_its_training_and_says_nothing() ->
         f"print(*[name for name in {unwanted} if name in sys.modules], audiocraft.__version__)"
     )
     assert out == "1.3.0"
+
+
+def test_a_model_loads_and_reads_words_without_what_takes_longest_to_import(tiny_t5: Checkpoint) -> None:
+    unwanted = ("transformers", "huggingface_hub", "torchaudio", "dora", "scipy", "sympy", "torch._dynamo", "triton")
+    out = run(
+        "import sys; from pathlib import Path; from tydust_assetgen.generate.musicgen import loading, models\n"
+        f"source = models.find({str(tiny_t5.folder)!r}, '', Path())\n"
+        "musicgen = loading.load(source, device='cpu', precision='auto').musicgen\n"
+        "words = musicgen._prepare_tokens_and_attributes(['calm', 'x'], None, None)[0]\n"
+        "provider = musicgen.lm.condition_provider\n"
+        "print(bool(provider(provider.tokenize(words))['description'][0].any()))\n"
+        f"print(*[name for name in {unwanted} if name in sys.modules])\n"
+    )
+    assert out == "True"
+
+
+def test_what_was_promised_to_audiocraft_is_the_real_thing_when_it_is_used() -> None:
+    out = run(
+        f"{_PREPARED} from audiocraft.modules import conditioners; from audiocraft.models import encodec, loaders\n"
+        "print('transformers' in sys.modules, conditioners.num2words(17))\n"
+        "import huggingface_hub, num2words, transformers, flashy.distrib, torchaudio.functional\n"
+        "print(conditioners.T5Tokenizer.from_pretrained.__self__ is transformers.T5Tokenizer)\n"
+        "print(encodec.HFEncodecModel.config_class is transformers.EncodecModel.config_class)\n"
+        "print(loaders.hf_hub_download.__name__, flashy.distrib.rank())\n"
+    )
+    assert out.splitlines() == ["False seventeen", "True", "True", "hf_hub_download 0"]
+
+
+def test_what_is_imported_already_is_given_as_it_is() -> None:
+    out = run(
+        f"import transformers; {_PREPARED} from audiocraft.modules import conditioners\n"
+        "print(conditioners.T5EncoderModel is transformers.T5EncoderModel)\n"
+    )
+    assert out == "True"
+
+
+@pytest.mark.parametrize("how", [hollow, undrawn])
+def test_nothing_is_drawn_for_a_model_whose_weights_follow(how: Callable[[], AbstractContextManager[None]]) -> None:
+    def built() -> torch.nn.Module:
+        made = torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.Linear(4, 4), torch.nn.LSTM(4, 4))
+        torch.nn.init.trunc_normal_(made[1].weight)
+        return made
+
+    before = torch.get_rng_state()
+    with how():
+        empty = built()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert {tensor.is_meta for tensor in empty.parameters()} == {how is hollow}
+    filled = built()
+    assert not torch.equal(torch.get_rng_state(), before)
+    empty.load_state_dict(filled.state_dict(), assign=True)
+    codes = torch.arange(8)
+    assert torch.equal(empty(codes)[0], filled(codes)[0])
 
 
 def test_a_deferred_package_is_itself_when_it_is_asked_for_more(tmp_path: Path) -> None:

@@ -115,12 +115,18 @@ class Tokens(dict[str, torch.Tensor]):
 
 
 class Tokenizer:
-    """Texts to numbers, by the rules of `tokenizer.json`; the shorter ones are padded."""
+    """Texts to numbers, by the vocabulary of `tokenizer.json`: words are parted at spaces, an end is put to each text,
+    and the shorter ones are padded, whatever the file says of that."""
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer as Rules
+        from tokenizers import pre_tokenizers, processors
 
         self._rules = Rules.from_file(str(folder / _TOKENIZER))
+        spaces = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always", split=True)]
+        self._rules.pre_tokenizer = pre_tokenizers.Sequence(spaces)
+        end = ("</s>", self._rules.token_to_id("</s>"))
+        self._rules.post_processor = processors.TemplateProcessing(single=["$A", "</s>"], special_tokens=[end])
         self._rules.no_truncation()
         self._rules.enable_padding(pad_id=0)
 
