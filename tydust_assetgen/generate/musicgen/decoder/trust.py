@@ -16,8 +16,8 @@ from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT
 BOUNDS = {torch.float32: 0.001, torch.float16: 0.05, torch.bfloat16: 0.2}
 """How far logits may be off, as a share of their spread. Two ways of half precision differ by rounding alone; with a
 wrong kernel they have nothing in common, and are off by the whole spread and more."""
-_STEPS = 4
-_SIZES = ((2, 3), (SPLIT - 2, WORDS + 6))
+_STEPS = 3
+_SIZES = ((2, 3), (SPLIT - 1, WORDS + 6))
 """For each row the columns that are known, and the tokens of its text. One goes from one split into the next."""
 
 
