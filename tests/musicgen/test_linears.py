@@ -238,21 +238,26 @@ def test_integers_are_alike_for_all() -> None:
         assert rows_alike("int8", shape(64)) == 8
 
 
-@pytest.mark.parametrize("other", range(2, 17))
-def test_the_trial_finds_the_first_number_of_lines_that_is_made_otherwise(other: int) -> None:
-    """Lines come in twos, and alone: with `other` lines and more, the last bit differs."""
+@pytest.mark.parametrize("other", range(3, 18))
+@pytest.mark.parametrize("each", [1, 2])
+def test_the_trial_finds_the_first_number_of_lines_that_is_made_otherwise(other: int, each: int) -> None:
+    """From `other` lines on the last bit of one number differs."""
 
     def linear(x: Tensor) -> Tensor:
-        return x * 2 if len(x) < other else torch.nextafter(x * 2, torch.tensor(9e9))
+        made = x * 2
+        if len(x) >= other:
+            made[-1, 0] = torch.nextafter(made[-1, 0], torch.tensor(9e9))
+        return made
 
-    whole = linears._alike_of(linear, noise(16, 8))
-    assert whole == max((other - 1) // 2, 1) if other > 2 else whole == 8
+    assert linears._alike_of(linear, 8, each) == min((other - 1) // each, 8)
 
 
-def test_nobody_is_alike_where_the_second_line_already_is_another() -> None:
-    assert linears._alike_of(lambda x: x * len(x), noise(16, 8)) == 1
+@pytest.mark.parametrize("each", [1, 2])
+def test_nobody_is_alike_where_neighbours_are_heard(each: int) -> None:
+    assert linears._alike_of(lambda x: x / x.abs().max(), 8, each) == 1
     places = torch.arange(16.0)[:, None]
-    assert linears._alike_of(lambda x: x + places[: len(x)], noise(16, 8)) == 1
+    assert linears._alike_of(lambda x: x + places[: len(x)], 8, each) == 1
+    assert linears._alike_of(lambda x: x + 1, 8, each) == 8
 
 
 def test_the_trial_leaves_the_dice_alone() -> None:
