@@ -79,6 +79,7 @@ def test_torch_stays_in_its_room() -> None:
         ("tydust_assetgen.cli", ["msgspec", "tomli", "numpy", "argparse", "re", "json", "hashlib", "pathlib", "rich"]),
         ("tydust_assetgen.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
         ("tydust_assetgen.building", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
+        ("tydust_assetgen.worker", ["scipy", "torch"]),
         ("tydust_assetgen.generate.registry", ["numpy", "scipy", "torch"]),
         ("tydust_assetgen", ["numpy", "msgspec", "tomli"]),
     ],

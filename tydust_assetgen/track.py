@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tydust_assetgen import codec, finish, verify
+from tydust_assetgen import codec, finish
 from tydust_assetgen.contest import Performer, choose
 from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.events import Stage
@@ -70,6 +70,8 @@ class _Walk:
         return master
 
     def output(self, index: int, master: Master) -> Verified:
+        from tydust_assetgen import verify  # a second of scipy comes with it, and a performance can begin without
+
         recipe, output = self.job.recipe, self.job.recipe.outputs[index]
         self.tell("encode", _FINISHED)
         encoded = Encoded(output, codec.encode(master, output, tags_of(recipe, master.provenance)))
@@ -142,6 +144,8 @@ def inspect_files(job: InspectJob) -> Inspected:
 
 
 def _inspect_file(job: InspectJob, file: FileToInspect) -> InspectedFile:
+    from tydust_assetgen import verify
+
     try:
         data = Path(file.place).read_bytes()
     except OSError as error:

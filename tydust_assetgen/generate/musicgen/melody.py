@@ -16,7 +16,6 @@ from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.musicgen.guide import composers
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Shelf
-from tydust_assetgen.resample import resample
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +54,8 @@ def guide(brief: Brief, shelf: Shelf) -> tuple[Audio, Facts]:
 
 def fitted(audio: Audio, rate_hz: int, channels: int, *, circular: bool = False) -> NDArray[np.float32]:
     """A sound `[channels, frames]` at the model's rate, with as many channels as the model has."""
+    from tydust_assetgen.resample import resample  # scipy comes with it, and most tracks follow nothing
+
     samples = audio.samples
     if channels == 1 and audio.channels > 1:
         samples = samples.mean(axis=0, keepdims=True, dtype=np.float32)
