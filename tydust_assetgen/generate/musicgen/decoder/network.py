@@ -130,19 +130,7 @@ class Network:
         x = self._embedded(codes[:, :, None])[:, 0] + self._positions[at]
         x = x.repeat_interleave(2, dim=0)[:, None]  # [2R, 1, dim]
         for index, layer in enumerate(self._layers):
-            projected = self._split(layer.qkv(layer.norm(x)))
-            x = x + layer.out(
-                _merged(
-                    torch.cat(
-                        [
-                            self._attended(
-                                index, row, places[row], *(part[2 * row : 2 * row + 2] for part in projected)
-                            )
-                            for row in range(rows)
-                        ]
-                    )
-                )
-            )
+            x = x + layer.out(self._looked_back(index, self._split(layer.qkv(layer.norm(x))), places))
             if layer.query is not None:
                 x[::2] += self._cross(layer, x[::2], [heard[index] for heard in self._heard[:rows]])
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
@@ -155,13 +143,18 @@ class Network:
             memory[:, target, :, :, :length] = memory[:, source, :, :, :length]
         self._heard[target] = self._heard[source]
 
-    def _attended(
-        self, index: int, row: int, place: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    def _looked_back(
+        self, index: int, projected: tuple[torch.Tensor, torch.Tensor, torch.Tensor], places: list[int]
     ) -> torch.Tensor:
-        """What one row's two lines `[2, H, 1, hd]` find in what they have read, this column included."""
-        keys, values = self._keys[index, row, :, :, : place + 1], self._values[index, row, :, :, : place + 1]
-        keys[:, :, place], values[:, :, place] = key[:, :, 0], value[:, :, 0]
-        return functional.scaled_dot_product_attention(query, keys, values)
+        """What each row's two lines find in what they have read, this column included `[2R, 1, dim]`."""
+        query, key, value = projected  # [2R, H, 1, hd]
+        found = []
+        for row, place in enumerate(places):
+            lines = slice(2 * row, 2 * row + 2)
+            keys, values = self._keys[index, row, :, :, : place + 1], self._values[index, row, :, :, : place + 1]
+            keys[:, :, place], values[:, :, place] = key[lines, :, 0], value[lines, :, 0]
+            found.append(functional.scaled_dot_product_attention(query[lines], keys, values))
+        return _merged(torch.cat(found))
 
     def _embedded(self, columns: torch.Tensor) -> torch.Tensor:
         """`[B, K, S]` codes to `[B, S, dim]`, added up in audiocraft's order."""
@@ -206,7 +199,7 @@ def _merged(x: torch.Tensor) -> torch.Tensor:
 
 def _never_alone(linear: Linear, x: torch.Tensor) -> torch.Tensor:
     """A product of a single line is made in another way, with other last bits: it goes with a copy of itself."""
-    return linear(x) if x.shape[:2].numel() > 1 else linear(x.repeat(2, 1, 1))[:1]
+    return linear(x) if x.shape[:2].numel() > 1 else linear(torch.cat([x, x]))[:1]
 
 
 def _norm(norm: Any) -> Linear:
