@@ -23,6 +23,8 @@ from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 BUCKET = 256
 """Columns by which memory is counted out."""
 _MOST_ROWS = 32
+_HOPPER = 9
+"""The compute capability from which on a kernel can come early."""
 WORDS = 64
 """Tokens of text by which memory is counted out."""
 
@@ -76,6 +78,8 @@ class CudaNetwork:
 
     def __init__(self, lm: Any, shape: Shape, dtype: torch.dtype) -> None:
         self.shape, self.dtype, self.device = shape, dtype, lm.emb[0].weight.device
+        self.early = self.device.type == "cuda" and torch.cuda.get_device_capability(self.device)[0] >= _HOPPER
+        """Whether kernels come before those ahead have ended."""
         self.taken = 0
         """How often memory was taken: what has its address must then be made anew."""
         self._embeddings = torch.stack([each.weight.detach().float() for each in lm.emb])  # [K, card + 1, dim]
@@ -228,17 +232,32 @@ class CudaNetwork:
         hearing = x.view(rows, 2, -1)[:, 0]
         kernels.embed(codes, at, self._embeddings, self._positions, x)
         for index, layer in enumerate(self._layers):
-            _write(layer.qkv, x, qkv)
-            kernels.attend(qkv, self._keys[index], self._values[index], at, parts, mixed, columns=columns)
-            _write(layer.out, mixed, x, add=True)
+            self._write(layer.qkv, x, qkv)
+            kernels.attend(
+                qkv, self._keys[index], self._values[index], at, parts, mixed, columns=columns, early=self.early
+            )
+            self._write(layer.out, mixed, x, add=True)
             if layer.query is not None and layer.out_cross is not None:
-                _write(layer.query, hearing, query)
-                kernels.hear(query, self._text_keys[index], self._text_values[index], self._lengths, mixed[:rows])
-                _write(layer.out_cross, mixed[:rows], hearing, add=True)
-            _write(layer.up, x, hidden, gelu=True)
-            _write(layer.down, hidden, x, add=True)
-        _write(self._heads, x, logits)
+                self._write(layer.query, hearing, query)
+                kernels.hear(
+                    query,
+                    self._text_keys[index],
+                    self._text_values[index],
+                    self._lengths,
+                    mixed[:rows],
+                    early=self.early,
+                )
+                self._write(layer.out_cross, mixed[:rows], hearing, add=True)
+            self._write(layer.up, x, hidden, gelu=True)
+            self._write(layer.down, hidden, x, add=True)
+        self._write(self._heads, x, logits)
         return logits.view(rows, 2, self.shape.codebooks, self.shape.card).transpose(0, 1)
+
+    def _write(
+        self, linear: Linear, x: torch.Tensor, out: torch.Tensor, *, gelu: bool = False, add: bool = False
+    ) -> None:
+        """A product over few lines, as our kernel does it."""
+        kernels.linear(x, linear.weight, out, norm=linear.norm, gelu=gelu, add=add, early=self.early)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Give one row's place to another, so that the rows at work stay side by side."""
@@ -255,11 +274,6 @@ class CudaNetwork:
 def _read(linear: Linear, x: torch.Tensor) -> torch.Tensor:
     """A product over many columns, as torch does it."""
     return functional.linear(linear.before(x).to(linear.weight.dtype), linear.weight)
-
-
-def _write(linear: Linear, x: torch.Tensor, out: torch.Tensor, *, gelu: bool = False, add: bool = False) -> None:
-    """A product over few lines."""
-    kernels.linear(x, linear.weight, out, norm=linear.norm, gelu=gelu, add=add)
 
 
 def _layer(layer: Any, dim: int, dtype: torch.dtype) -> Layer:

@@ -4,6 +4,9 @@ A step multiplies few lines with every weight of the model, so all that counts i
 come out of memory. Five kernels do it, each over all lines at once: `embed`, `linear` (which norms what it reads, and
 adds to what is there), `attend`, `hear`, and `linear` again for the heads.
 
+On Hopper and later a kernel may be there `early`: it comes while the one before still runs, has its first weights
+fetched into the cache, which nothing before it can change, and then waits until all others have ended.
+
 A line's result never depends on how many others there are, nor on how much memory is set aside: every sum runs over
 blocks whose sizes follow from the model alone, in one order. In Triton's interpreter all of it runs on a CPU.
 """
@@ -23,6 +26,14 @@ _GATHERED = 16
 """Splits that are put together in one go: 2,048 columns, 40 s of music."""
 _WORDS = 64
 """Tokens of a text that are read in one go."""
+_LINES_AHEAD = tl.constexpr(32)
+"""Lines of cache, 128 bytes each, that a program has fetched of each row of its weights before it waits. All programs
+together: 6 to 20 MB of an L2 cache of 50 MB, more than a card's memory gives in the time between two kernels."""
+
+
+def _launched(early: bool) -> dict[str, bool]:
+    """How a kernel that may be early is launched (CUDA C++ Programming Guide, "Programmatic Dependent Launch")."""
+    return {"launch_pdl": True} if early else {}
 
 
 class Norm(NamedTuple):
@@ -50,7 +61,11 @@ def _times(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def embed(
-    codes: torch.Tensor, at: torch.Tensor, embeddings: torch.Tensor, positions: torch.Tensor, out: torch.Tensor
+    codes: torch.Tensor,
+    at: torch.Tensor,
+    embeddings: torch.Tensor,
+    positions: torch.Tensor,
+    out: torch.Tensor,
 ) -> None:
     """The sum of each row's embeddings, in the order of its codebooks, at its place; twice, once for each line.
 
@@ -103,6 +118,7 @@ def linear(
     norm: Norm | None = None,
     gelu: bool = False,
     add: bool = False,
+    early: bool = False,
 ) -> None:
     """Multiply each line with a weight, and sum in float32.
 
@@ -113,6 +129,7 @@ def linear(
         norm: what is done to `x` first.
         gelu: bend the result (the exact function, by the error function).
         add: add to what is in `out`.
+        early: come before the kernel ahead, which must be one of these here, has ended.
     """
     (lines, inner), outer = x.shape, len(weight)
     tile = Tile.of(outer, inner, weight.element_size(), lines)
@@ -135,8 +152,10 @@ def linear(
         norm is not None,
         gelu,
         add,
+        128 // weight.element_size() if early else 0,
         num_warps=tile.warps,
         num_stages=tile.stages,
+        **_launched(early),
     )
 
 
@@ -183,7 +202,14 @@ def _linear(
     normed: tl.constexpr,
     gelu: tl.constexpr,
     add: tl.constexpr,
+    fetched: tl.constexpr,
 ) -> None:
+    if fetched > 0:
+        tl.extra.cuda.gdc_launch_dependents()
+        row = tl.program_id(1) * block_outer + tl.arange(0, block_outer)
+        ahead = tl.minimum(tl.arange(0, _LINES_AHEAD) * fetched, inner - fetched)
+        _fetch(weight + row[:, None].to(tl.int64) * inner + ahead[None, :])
+        tl.extra.cuda.gdc_wait()
     line = tl.program_id(0) * block_lines + tl.arange(0, block_lines)
     column = tl.program_id(1) * block_outer + tl.arange(0, block_outer)
     within = (line < lines)[:, None]
@@ -217,6 +243,14 @@ def splits(columns: int) -> int:
     return -(-columns // SPLIT)
 
 
+@triton.jit
+def _fetch(there: tl.tensor) -> None:
+    """Have lines of cache fetched, and don't wait for them."""
+    tl.inline_asm_elementwise(
+        "prefetch.global.L2 [$1]; mov.b32 $0, 0;", "=r,l", [there.to(tl.int64)], dtype=tl.int32, is_pure=False, pack=1
+    )
+
+
 class Parts(NamedTuple):
     """Room for what each split has found, until the last of them puts it together."""
 
@@ -245,6 +279,7 @@ def attend(
     out: torch.Tensor,
     *,
     columns: int,
+    early: bool = False,
 ) -> None:
     """Put each line's new keys and values into memory, and let it look back at all that it has read.
 
@@ -260,8 +295,9 @@ def attend(
         columns: more than any row is at.
     """
     heads, room, head_dim = keys.shape[2:]
+    sizes = (heads, head_dim, SPLIT, _GATHERED, early)
     _attend[splits(columns), heads, len(qkv)](
-        qkv, keys, values, at, *parts, out, room, parts.peaks.shape[2], heads, head_dim, SPLIT, _GATHERED, num_warps=4
+        qkv, keys, values, at, *parts, out, room, parts.peaks.shape[2], *sizes, num_warps=4, **_launched(early)
     )
 
 
@@ -282,7 +318,11 @@ def _attend(
     head_dim: tl.constexpr,
     block: tl.constexpr,
     gathered: tl.constexpr,
+    early: tl.constexpr,
 ) -> None:
+    if early:
+        tl.extra.cuda.gdc_launch_dependents()
+        tl.extra.cuda.gdc_wait()
     split, head, line = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     place = tl.load(at + line // 2)
     filled = tl.minimum(place // block + 1, tl.num_programs(0))
@@ -350,7 +390,13 @@ def _gather(
 
 
 def hear(
-    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, lengths: torch.Tensor, out: torch.Tensor
+    query: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    lengths: torch.Tensor,
+    out: torch.Tensor,
+    *,
+    early: bool = False,
 ) -> None:
     """Let each row look at its own text.
 
@@ -361,7 +407,8 @@ def hear(
         out: `[R, dim]`.
     """
     heads, room, head_dim = keys.shape[1:]
-    _hear[heads, len(query)](query, keys, values, lengths, out, room, heads, head_dim, _WORDS, num_warps=4)
+    sizes = (heads, head_dim, _WORDS, early)
+    _hear[heads, len(query)](query, keys, values, lengths, out, room, *sizes, num_warps=4, **_launched(early))
 
 
 @triton.jit
@@ -375,7 +422,11 @@ def _hear(
     heads: tl.constexpr,
     head_dim: tl.constexpr,
     block: tl.constexpr,
+    early: tl.constexpr,
 ) -> None:
+    if early:
+        tl.extra.cuda.gdc_launch_dependents()
+        tl.extra.cuda.gdc_wait()
     head, row = tl.program_id(0), tl.program_id(1)
     length = tl.load(lengths + row)
     width = tl.arange(0, head_dim)
