@@ -40,6 +40,8 @@ _PART = 512
 _TILE = 16
 """Lines of a tile of AMX (Intel, "Intrinsics Guide", `_tile_dpbf16ps`): fewer take as long."""
 _TINY = torch.finfo(torch.float32).tiny
+_WHOLE = float(1 << 23)
+"""From here up to twice as much a float32 has no fraction: adding it rounds, and the last bits are the integer."""
 _WEIGHT_STEPS = 127
 _DEEPEST = 2**31 // (255 * _WEIGHT_STEPS)
 """Sums of more products of integers would not fit."""
@@ -94,10 +96,10 @@ def _bf16(weight: torch.Tensor) -> Linear:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.bfloat16(), least)
 
     def product(x: torch.Tensor) -> torch.Tensor:
-        lines = len(x)
+        lines, x = len(x), x.bfloat16()
         if lines < least:
             x = functional.pad(x, (0, 0, 0, least - lines))
-        made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x.bfloat16(), packed, None, "none", [], "")
+        made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
         return made[:lines].float()
 
     return product
@@ -129,8 +131,9 @@ def split(x: torch.Tensor, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
     half, base = 1 << bits - 1, 1 << bits
     unit = x.abs().amax(-1, keepdim=True).mul_(1 / ((half - 1) * (base + 1))).clamp_min_(_TINY)
-    number = (x / unit).add_(half * (base + 1) + 0.5).to(torch.int32)  # the half makes rounding of cutting off
-    return torch.cat([number >> bits, number & base - 1]).to(torch.uint8), unit
+    number = (x / unit).add_(_WHOLE + half * (base + 1)).view(torch.int32)
+    digits = torch.cat([number >> bits, number])
+    return (digits if bits == 8 else digits.bitwise_and_(base - 1)).to(torch.uint8), unit  # which takes the last 8 bits
 
 
 def _of_integers(weight: torch.Tensor, step: torch.Tensor, zero: int) -> Linear:
