@@ -139,17 +139,18 @@ class Manifest:
         return {name: _digest(_canonical(base) or b"") for name, base in {**bases, "": [shared, genres]}.items()}
 
 
-def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]]) -> Manifest:
+def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]], data: bytes | None = None) -> Manifest:
     """Reads and checks a manifest.
 
     Args:
         path: the file, usually `assets.toml`.
         generators: names of the generators that are here, each with the struct of its own parameters.
+        data: its bytes, where they are not those of the file, such as those that git has staged.
 
     Raises:
         ManifestError: with every problem of the manifest, its slots included.
     """
-    text = read_text(path)
+    text = read_text(path, data)
     head = check_head(parse(text, path), generators)
     around = head.around
     tables = (raw for raw in head.music.values() if isinstance(raw, dict))

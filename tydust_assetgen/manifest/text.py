@@ -21,13 +21,13 @@ _AT_LINE = re.compile(r"\(at line (\d+)")
 _TWICE = ("Cannot overwrite a value", "Cannot declare", "Cannot mutate", "Cannot redefine", "Duplicate inline")
 
 
-def read_text(path: Path) -> str:
-    """The text of a manifest, UTF-8, at most `MAX_BYTES`.
+def read_text(path: Path, data: bytes | None = None) -> str:
+    """The text of a manifest, UTF-8, at most `MAX_BYTES`; of `data`, where its bytes are at hand.
 
     Raises:
         ManifestError: missing, no regular file, unreadable, too large, not UTF-8.
     """
-    data = _read_bytes(path)
+    data = _read_bytes(path) if data is None else data
     if len(data) > MAX_BYTES:
         _refuse(path, f"is larger than {MAX_BYTES // 2**20} MB", "split it: one manifest for each part of the game")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
