@@ -14,7 +14,7 @@ from conftest import environment
 
 from tests.musicgen.briefs import EMPTY, RATE_HZ, brief_for, perform
 from tydust_assetgen.errors import GenerationError, UnavailableError
-from tydust_assetgen.flow import Brief, Finish, Recipe, Section, SectionTime
+from tydust_assetgen.flow import Brief, Finish, Recipe, Section, SectionTime, Take
 from tydust_assetgen.generate.musicgen import MusicGen
 from tydust_assetgen.generate.musicgen.layout import Clock, laid_out, margin_s
 from tydust_assetgen.generate.musicgen.outlook import read
@@ -224,6 +224,18 @@ def test_facts_and_provenance(tiny_t5: Checkpoint) -> None:
     assert provenance.revision == str(MADE_BY.key_parameters(brief, EMPTY)["weights"])[:16]
     assert provenance.libraries.keys() == {"torch", "audiocraft", "transformers", "device", "precision"}
     assert (provenance.libraries["device"], provenance.libraries["precision"]) == ("cpu", "fp32")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_cpu_plays_other_music_in_another_precision_and_the_same_again(tiny_t5: Checkpoint, precision: str) -> None:
+    def played(precision: str, made_by: MusicGen) -> Take:
+        asked = {"device": "cpu", "precision": precision}
+        return perform(made_by, brief_for(tiny_t5.folder, 2.0, parameters=asked))
+
+    take = played(precision, MADE_BY)
+    assert take.provenance.libraries["precision"] == precision
+    assert not np.array_equal(take.audio.samples, played("fp32", MADE_BY).audio.samples)
+    assert np.array_equal(take.audio.samples, played(precision, MusicGen()).audio.samples)
 
 
 def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -> None:
