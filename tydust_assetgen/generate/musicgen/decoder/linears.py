@@ -4,7 +4,8 @@ A step reads every weight once for a handful of lines, so its time is the memory
 
 fp32  nothing is rounded. Plain, or packed by oneDNN on AMD's CPUs, where the other library (MKL) is slow. The maker
       decides, never a stopwatch: the two ways differ in their last bits, and a machine must give the same every time.
-bf16  weights and lines are rounded to 8 bits of mantissa, sums are in fp32.
+bf16  weights, lines and what comes out are rounded to 8 bits of mantissa, sums are in fp32. oneDNN shares out the sums
+      by the number of threads, so these decide the last bits, in this precision alone.
 int8  weights are rounded to 255 steps, each output with a step of its own. Lines are not rounded to 8 bits: a line is
       split into two digits of 8 bits, and both digits go through the same product of integers. The second digit is
       free, as the weights are read anyway, and integers add up to the same whatever the order: a line's bits depend
