@@ -90,7 +90,9 @@ def ours(folder: Path, device: str) -> dict[str, float]:
     """What a worker does for one track, until the first step is done."""
     spans = Spans()
     spans.run("assetgen", _modules)
-    spans.run("torch", lambda: __import__("torch"))
+    from tydust_assetgen.generate.musicgen.imports import load_torch
+
+    spans.run("torch", load_torch)
     _watch(spans)
     import msgspec
 
@@ -112,11 +114,9 @@ def _modules() -> None:
     """All that a worker imports, but for torch and what needs it."""
     import tydust_assetgen.generate.musicgen.loading
     import tydust_assetgen.worker  # noqa: F401
-    from tydust_assetgen.generate.musicgen.imports import on_wide_pages
     from tydust_assetgen.generate.musicgen.player import wait_quietly
 
     wait_quietly()
-    on_wide_pages()
 
 
 def _watch(spans: Spans) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from conftest import REPOSITORY
 
 from tests.musicgen import caches
@@ -264,6 +265,21 @@ def _json(shape: dict[str, Any]) -> str:
     return json.dumps({**shape, "segment": {"_type": "fraction", "numerator": 16, "denominator": 2}})
 
 
+def test_a_t5_that_was_trained_with_the_model_is_left_to_transformers(tmp_path: Path, tiny_t5: Checkpoint) -> None:
+    shutil.copy(tiny_t5.folder / WEIGHTS[1], tmp_path)
+    package = torch.load(tiny_t5.folder / WEIGHTS[0], weights_only=True)
+    config = yaml.safe_load(package["xp.cfg"])
+    config["conditioners"]["description"]["t5"]["finetune"] = True
+    package["xp.cfg"] = yaml.safe_dump(config)
+    read = _text_encoder(on_cpu(tiny_t5.folder).musicgen).weights
+    own = {**read, "encoder.embed_tokens.weight": read["shared.weight"]}
+    head = "condition_provider.conditioners.description.t5"
+    package["best_state"] |= {f"{head}.{name}": tensor + 1 for name, tensor in own.items()}
+    torch.save(package, tmp_path / WEIGHTS[0])
+    trained = _text_encoder(on_cpu(tmp_path).musicgen).state_dict()
+    assert all(torch.equal(trained[name], tensor + 1) for name, tensor in own.items())
+
+
 def test_versions_of_what_decides_the_sound() -> None:
     assert libraries() == {name: libraries()[name] for name in ("torch", "audiocraft", "transformers")}
     assert libraries()["audiocraft"] == "1.3.0"
@@ -285,7 +301,8 @@ _PREPARED = "import sys; from tydust_assetgen.generate.musicgen.imports import p
 def test_importing_audiocraft_runs_nothing_of_its_training_and_says_nothing() -> None:
     unwanted = ["audiocraft.solvers", "audiocraft.metrics", "spacy.cli", "av.container", "xformers.checkpoint"]
     out = run(
-        f"{_PREPARED} import audiocraft.models.musicgen, audiocraft.models.builders, audiocraft.data.audio;"
+        f"{_PREPARED} import audiocraft.models.musicgen, audiocraft.models.builders, audiocraft.data.audio, gc;"
+        "assert gc.isenabled();"
         f"print(*[name for name in {unwanted} if name in sys.modules], audiocraft.__version__)"
     )
     assert out == "1.3.0"

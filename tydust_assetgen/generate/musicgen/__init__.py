@@ -75,12 +75,12 @@ class MusicGen:
             UnavailableError: a library or the weights are not here.
             GenerationError: the model can't make it, or memory runs out.
         """
-        from tydust_assetgen.generate.musicgen.imports import on_wide_pages
+        from tydust_assetgen.generate.musicgen.imports import load_torch
         from tydust_assetgen.generate.musicgen.player import wait_quietly
 
         wait_quietly()
-        on_wide_pages()
-        from tydust_assetgen.generate.musicgen.performance import perform  # loads torch
+        load_torch()
+        from tydust_assetgen.generate.musicgen.performance import perform  # with torch, so only now
 
         yield from perform(briefs, shelf, self._keeper(), progress)
 

@@ -22,7 +22,7 @@ from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen import checkpoint, separator
 from tydust_assetgen.generate.musicgen.checkpoint import Traits
 from tydust_assetgen.generate.musicgen.devices import Kind, Precision, precision_on, refusal
-from tydust_assetgen.generate.musicgen.imports import prepare, without_bars
+from tydust_assetgen.generate.musicgen.imports import prepare, unswept, without_bars
 from tydust_assetgen.generate.musicgen.models import Source
 from tydust_assetgen.generate.musicgen.needs import needs, separator_file
 from tydust_assetgen.generate.musicgen.outlook import CORES
@@ -123,8 +123,9 @@ def _quiet() -> Iterator[None]:
         sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
-        prepare()
-        yield
+        with unswept():
+            prepare()
+            yield
 
 
 def _package(path: Path) -> dict[str, Any]:
