@@ -16,7 +16,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("manifest", "prompt", "lockfile", "keys", "takes", "disk", "state", "measure", "codec", "resample"),
-            *("report", "lint"),
+            *("report", "lint", "remote"),
         }
     ),
     frozenset({"planning", "reasons", "generate", "finish", "verify", "scoring", "store", "publish", "plot"}),
@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
             *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest"),
-            *("cautions", "choosing", "ending", "workshop", "orphans", "looking"),
+            *("cautions", "choosing", "ending", "workshop", "orphans", "looking", "hook"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),

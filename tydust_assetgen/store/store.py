@@ -13,57 +13,26 @@ import os
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.audio import Audio
 from tydust_assetgen.disk import digest_bytes, remove, write_atomic
 from tydust_assetgen.errors import StoreError
-from tydust_assetgen.flow import Contest, Facts, Master, Provenance, Take, Verified
-
-Kind: TypeAlias = Literal["takes", "masters", "outputs"]
-_KINDS: tuple[Kind, ...] = ("takes", "masters", "outputs")
-
-
-class StoredAudio(msgspec.Struct, frozen=True, kw_only=True):
-    """Where samples lie: an object of little-endian float32, one channel after the other."""
-
-    digest: str
-    channels: int
-    frames: int
-    rate_hz: int
-
-
-class TakeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    audio: StoredAudio
-    facts: Facts
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
-
-
-class MasterRecord(msgspec.Struct, frozen=True, kw_only=True):
-    audio: StoredAudio
-    loop: LoopPoints | None
-    facts: Facts
-    provenance: Provenance
-    notes: tuple[str, ...]
-
-
-class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
-    verified: Verified
-    facts: Facts
-    provenance: Provenance
-
-
-class Collected(msgspec.Struct, frozen=True, kw_only=True):
-    """What `gc` did, in bytes and counts."""
-
-    removed: int
-    freed_bytes: int
-    kept: int
-    kept_bytes: int
-
+from tydust_assetgen.flow import Contest, Master, Take
+from tydust_assetgen.store.records import (
+    KINDS,
+    Collected,
+    Kind,
+    MasterRecord,
+    OutputRecord,
+    Record,
+    StoredAudio,
+    TakeRecord,
+    digest_in,
+    is_digest,
+)
 
 _R = TypeVar("_R", TakeRecord, MasterRecord, OutputRecord)
 
@@ -79,15 +48,19 @@ class Store:
     def has(self, kind: Kind, key: str) -> bool:
         """Whether there is a record with its content; the content itself is verified when it is read."""
         record = self._any_record(kind, key, use=False)
-        return record is not None and self.has_object(_digest_in(record))
+        return record is not None and self.has_object(digest_in(record))
+
+    def record(self, kind: Kind, key: str) -> Record | None:
+        """What a key's record says, or `None`; whether its content is there, it does not say."""
+        return self._any_record(kind, key, use=False)
 
     def has_object(self, digest: str) -> bool:
         """Whether these bytes were made here."""
-        return _is_digest(digest) and self._object_path(digest).is_file()
+        return is_digest(digest) and self._object_path(digest).is_file()
 
     def has_adopted(self, digest: str) -> bool:
         """Whether these bytes are a person's own, kept by `adopt`."""
-        return _is_digest(digest) and self._adopted_path(digest).is_file()
+        return is_digest(digest) and self._adopted_path(digest).is_file()
 
     def output(self, key: str) -> OutputRecord | None:
         """What is known of an encoded file, or `None`."""
@@ -98,7 +71,7 @@ class Store:
 
     def read_object(self, digest: str) -> bytes | None:
         """Content by its digest, verified; damaged content is set aside."""
-        if not _is_digest(digest):
+        if not is_digest(digest):
             return None
         path = self._adopted_path(digest) if self.has_adopted(digest) else self._object_path(digest)
         try:
@@ -152,6 +125,16 @@ class Store:
     def put_output(self, key: str, data: bytes, record: OutputRecord) -> None:
         self.put_object(data)
         self._put_record("outputs", key, record)
+
+    def keep(self, kind: Kind, key: str, record: Record, data: bytes) -> None:
+        """Keep a record that came from elsewhere, with the content that it names.
+
+        Raises:
+            StoreError: the disk is full or read-only, or the record names other content.
+        """
+        if self.put_object(data) != digest_in(record):
+            raise StoreError("this content is not what its record names")
+        self._put_record(kind, key, record)
 
     def put_object(self, data: bytes) -> str:
         """Keep content under its digest, which is returned.
@@ -228,11 +211,11 @@ class Store:
 
     def _all_records(self) -> Iterator[tuple[float, Path, str]]:
         """Time of last use, place and content of every record that can be read."""
-        for kind in _KINDS:
+        for kind in KINDS:
             for path in _files(self.root / "records" / kind):
                 record = self._any_record(kind, path.stem, use=False)
                 if record is not None:
-                    yield path.stat().st_mtime, path, _digest_in(record)
+                    yield path.stat().st_mtime, path, digest_in(record)
 
     # how it lies on the disk
 
@@ -257,7 +240,7 @@ class Store:
         path = self._record_path(kind, key)
         try:
             record = msgspec.json.decode(path.read_bytes(), type=type_)
-            if not _is_digest(_digest_in(record)):
+            if not is_digest(digest_in(record)):
                 return None
             if use:
                 os.utime(path)
@@ -265,7 +248,7 @@ class Store:
             return None
         return record
 
-    def _any_record(self, kind: Kind, key: str, *, use: bool = True) -> TakeRecord | MasterRecord | OutputRecord | None:
+    def _any_record(self, kind: Kind, key: str, *, use: bool = True) -> Record | None:
         match kind:
             case "takes":
                 return self._record(kind, key, TakeRecord, use=use)
@@ -274,7 +257,7 @@ class Store:
             case "outputs":
                 return self._record(kind, key, OutputRecord, use=use)
 
-    def _put_record(self, kind: Kind, key: str, record: TakeRecord | MasterRecord | OutputRecord) -> None:
+    def _put_record(self, kind: Kind, key: str, record: Record) -> None:
         self._write(self._record_path(kind, key), msgspec.json.encode(record, order="deterministic"))
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -306,15 +289,6 @@ class Store:
             return None
         samples = np.frombuffer(data, dtype="<f4").reshape(stored.channels, stored.frames)
         return Audio(samples, stored.rate_hz)
-
-
-def _digest_in(record: TakeRecord | MasterRecord | OutputRecord) -> str:
-    return record.verified.digest if isinstance(record, OutputRecord) else record.audio.digest
-
-
-def _is_digest(text: str) -> bool:
-    """Records and lock files may come from elsewhere, and digests become paths."""
-    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,0 +1,31 @@
+"""What can go wrong with a remote, in words that are safe to show. None of these ever fails a build."""
+
+from __future__ import annotations
+
+import re
+
+_TELLING = re.compile(r"\S*[@?=&]\S*")
+"""Words of a library's message in which a user, a query or a token could stand."""
+
+
+class RemoteError(Exception):
+    """The remote does not do what a remote must: it is off for this build."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+class DistrustError(RemoteError):
+    """One thing that it holds is not what its name says: a miss."""
+
+
+def words_of(error: BaseException) -> str:
+    """What a library or the system says, in one short line with nothing secret in it."""
+    if isinstance(error, RemoteError):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    said = _TELLING.sub("…", next(iter(str(error).splitlines()), ""))[:120]
+    kind = type(error).__name__
+    return f"{kind}: {said}" if said else kind

@@ -1,0 +1,95 @@
+"""One remote in use. In walk names, out walk bytes or nothing: whatever goes wrong is a miss and one warning.
+
+The first thing that fails, or takes too long, turns the remote off for this build. Content that is not what its name
+says is a miss; after a few of them the remote is off as well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tydust_assetgen.remote.address import Address
+from tydust_assetgen.remote.errors import DistrustError, RemoteError, words_of
+from tydust_assetgen.remote.limits import within
+from tydust_assetgen.remote.transport import Transport, open_transport
+
+_T = TypeVar("_T")
+_LIES = 3
+"""So many pieces of bad content are borne."""
+
+
+class Remote:
+    """Used from several threads at once.
+
+    `warn` is called at most once, with a message and a hint, from any thread.
+    """
+
+    def __init__(self, address: Address, root: Path, timeout_s: float, warn: Callable[[str, str], None]) -> None:
+        self.name = address.shown
+        self.off = False
+        self.hits, self.received, self.sent = 0, 0, 0
+        self._address, self._root, self._timeout_s, self._warn = address, root, timeout_s, warn
+        self._lock, self._opening = threading.Lock(), threading.Lock()
+        self._transport: Transport | None = None
+        self._bad = set[str]()
+        self._warned = False
+
+    def get(self, name: str, max_bytes: int) -> bytes | None:
+        """The content, not yet checked; `None` when there is none, or the remote is off."""
+        data = self._ask(lambda way: way.get(name, max_bytes), name)
+        with self._lock:
+            self.received += len(data or b"")
+        return data
+
+    def has(self, name: str) -> bool | None:
+        """Whether it has this name, and nothing bad is known of it; `None` when the remote is off."""
+        return False if name in self._bad else self._ask(lambda way: way.has(name), name)
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Whether it is there now."""
+
+        def send(way: Transport) -> bool:
+            way.put(name, data)
+            return True
+
+        done = bool(self._ask(send, name))
+        with self._lock:
+            self.sent += len(data) if done else 0
+        return done
+
+    def distrust(self, name: str, why: str) -> None:
+        """What came under this name is not what it should be. The next upload writes over it."""
+        with self._lock:
+            self._bad.add(name)
+            self.off = self.off or len(self._bad) > _LIES
+        self._say(f"the cache `{self.name}` has a bad entry: {why}", "it counts as absent")
+
+    def _ask(self, work: Callable[[Transport], _T], name: str) -> _T | None:
+        if self.off:
+            return None
+        try:
+            return within(self._timeout_s, lambda: work(self._opened()))
+        except DistrustError as error:
+            self.distrust(name, error.message)
+        except Exception as error:  # noqa: BLE001  libraries raise what they like, and no build fails by a cache
+            self.off = True
+            hint = error.hint if isinstance(error, RemoteError) else ""
+            self._say(f"the cache `{self.name}` is not used: {words_of(error)}", hint)
+        return None
+
+    def _opened(self) -> Transport:
+        with self._opening:
+            if self.off:  # somebody else has tried
+                raise RemoteError("it is off")
+            if self._transport is None:
+                self._transport = open_transport(self._address, self._root, self._timeout_s)
+            return self._transport
+
+    def _say(self, message: str, hint: str) -> None:
+        with self._lock:
+            first, self._warned = not self._warned, True
+        if first:
+            self._warn(message, hint)
