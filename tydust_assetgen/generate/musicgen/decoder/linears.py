@@ -74,7 +74,7 @@ def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -
 def rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights as integers from -127 to 127 `[N, K]`, and each output's step `[N]`: at most half a step of error."""
     step = weight.abs().amax(1).div(_WEIGHT_STEPS).clamp_min(_TINY)
-    return (weight / step[:, None]).round().clamp(-_WEIGHT_STEPS, _WEIGHT_STEPS).to(torch.int8), step
+    return (weight / step[:, None]).round_().to(torch.int8), step
 
 
 def _scaled(integers: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
