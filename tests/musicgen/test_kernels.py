@@ -240,7 +240,8 @@ def compiled(kernel: Any, types: dict[str, str], constants: dict[str, Any], card
 def product(dim: int, lines: int, card: int, what: str, dtype: str = "fp16") -> Any:
     """One of a layer's products, for so many lines."""
     normed, inner = what in ("qkv", "up"), 4 * dim if what == "down" else dim
-    tile = Tile.of({"qkv": 3 * dim, "up": 4 * dim}.get(what, dim), inner, 4 if dtype == "fp32" else 2, lines)
+    element_bytes = 4 if dtype == "fp32" else 2
+    tile = Tile.of({"qkv": 3 * dim, "up": 4 * dim}.get(what, dim), inner, element_bytes, lines, normed=normed)
     pointers = {
         "x": "*fp32" if normed else f"*{dtype}",
         "weight": f"*{dtype}",
@@ -250,14 +251,14 @@ def product(dim: int, lines: int, card: int, what: str, dtype: str = "fp16") -> 
         ("lines", "x_stride", "out_stride"), "i32"
     )
     constants = {"inner": inner, "block_lines": tile.lines, "block_outer": tile.outer, "block_inner": tile.inner}
-    early = 128 // (4 if dtype == "fp32" else 2) if card >= 90 else 0
-    flags = {"normed": normed, "gelu": what == "up", "add": not normed, "fetched": early}
+    early = 128 // element_bytes if card >= 90 else 0
+    flags = {"hands": tile.hands, "normed": normed, "gelu": what == "up", "add": not normed, "fetched": early}
     return compiled(
         kernels._linear,
         pointers | numbers | {"eps": "fp32"},
         constants | flags,
         card,
-        num_warps=tile.warps,
+        num_warps=4,
         num_stages=tile.stages,
     )
 
@@ -327,21 +328,20 @@ def test_attention_fits_on_a_card(tmp_path: Path, dtype: str) -> None:
     assert before.rindex("st.global") < before.rindex("bar.sync"), "all have written before one counts"
 
 
-def order(made: Any) -> tuple[list[str], list[str]]:
-    """In which order a compiled product sums along a line: by which instruction, and how lanes share a line's mean."""
+def order(made: Any) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """In which order a compiled product sums: by which instruction, and how registers, lanes and warps share each axis
+    that is reduced. How they share the lines, which don't meet, makes no difference."""
     text = made.asm["ttgir"]
-    along = [re.sub(r"warpsPerCTA = \[\d+, 1\]", "", layout) for layout in reduced(text)]
-    return sorted(set(re.findall(r"mma\.sync\S*", made.asm["ptx"]))), along
-
-
-def reduced(text: str) -> list[str]:
-    """The layouts of what is reduced, each of which has all its warps along the lines."""
-    names = re.findall(r"\}\) : \(tensor<\d+x\d+xf32, (#\w+)>\)", text)
-    layouts = [
-        next(line for line in text.splitlines() if line.startswith(f"{name} = ")).split("=", 1)[1] for name in names
-    ]
-    assert all(re.search(r"warpsPerCTA = \[\d+, 1\]", layout) for layout in layouts)
-    return layouts
+    told = dict(line.split(" = ", 1) for line in text.splitlines() if line.startswith("#"))
+    shared = []
+    for each in text.split('"tt.reduce"')[1:]:
+        axis, what = (
+            re.search(sought, each) for sought in (r"axis = (\d)", r"\}\) : \(tensor<\d+x\d+x\d+xf32, (#\w+)>")
+        )
+        if axis and what:
+            sizes = re.findall(r"\w+ = \[(\d+), (\d+), (\d+)\]", told[what[1]])
+            shared.append((axis[1], [each[n] for each in sizes for n in {0, int(axis[1])}]))
+    return sorted(set(re.findall(r"mma\.sync\S*", made.asm["ptx"]))), shared
 
 
 @needs_a_compiler
@@ -350,7 +350,7 @@ def test_few_lines_and_many_are_summed_in_one_order(card: int, dtype: str) -> No
     """So a row's bits stay what they are, however many play beside it."""
     few, many = (order(product(DIMS["medium"], lines, card, "qkv", dtype)) for lines in (2, 32))
     assert few == many
-    assert len(few[1]) == 2, "a mean and a variance"
+    assert [axis for axis, _ in few[1]] == ["0", "2", "2"], "a product, a mean and a variance"
 
 
 @pytest.mark.parametrize("dim", DIMS.values())
@@ -358,9 +358,10 @@ def test_products_are_shared_out_among_a_whole_card(dim: int) -> None:
     """Each of some hundred multiprocessors has something to fetch, and a block along K is the same for all rows."""
     shapes = [(3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (8192, dim), (16384, dim)]
     for outer, inner in shapes:
-        few, many = (Tile.of(outer, inner, 2, lines) for lines in (2, 32))
-        assert few.inner == many.inner
-        assert inner % few.inner == outer % few.outer == outer % many.outer == 0
+        few, many = (Tile.of(outer, inner, 2, lines, normed=inner == dim) for lines in (2, 32))
+        deep = few.inner * few.hands
+        assert few[2:4] == many[2:4]
+        assert inner % deep == outer % few.outer == outer % many.outer == 0
         assert outer // few.outer >= 64
-        flying = (few.stages - 1) * few.outer * few.inner * 2 * min(outer // few.outer, 264)
+        flying = (few.stages - 1) * few.outer * deep * 2 * min(outer // few.outer, 264)
         assert flying >= 1_250_000, "bytes on their way: 3 TB/s times half a microsecond is 1.5 MB"

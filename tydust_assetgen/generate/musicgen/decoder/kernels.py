@@ -132,7 +132,7 @@ def linear(
         early: come before the kernel ahead, which must be one of these here, has ended.
     """
     (lines, inner), outer = x.shape, len(weight)
-    tile = Tile.of(outer, inner, weight.element_size(), lines)
+    tile = Tile.of(outer, inner, weight.element_size(), lines, normed=norm is not None)
     gains, sums, shifts, eps = norm or (x, x, x, 0.0)
     _linear[triton.cdiv(lines, tile.lines), outer // tile.outer](
         x,
@@ -149,11 +149,12 @@ def linear(
         tile.lines,
         tile.outer,
         tile.inner,
+        tile.hands,
         norm is not None,
         gelu,
         add,
         128 // weight.element_size() if early else 0,
-        num_warps=tile.warps,
+        num_warps=4,
         num_stages=tile.stages,
         **_launched(early),
     )
@@ -165,17 +166,19 @@ class Tile(NamedTuple):
     lines: int
     outer: int
     inner: int
-    warps: int
+    """Of K, for each of its hands: as many warps that work side by side, so that none waits long for its sums."""
+    hands: int
     stages: int
 
     @classmethod
-    def of(cls, outer: int, inner: int, element_bytes: int, lines: int) -> Tile:
+    def of(cls, outer: int, inner: int, element_bytes: int, lines: int, *, normed: bool) -> Tile:
         """Many small programs, each with several blocks of weights on their way. Only how many lines a program has
         follows from how many there are: they are rows of the same instructions, and don't meet."""
         tall = 32 if lines > 16 else 16
         wide = _divisor(outer, 32 if outer >= 4096 and tall == 32 else 16)
-        deep = _divisor(inner, 256 // element_bytes)
-        return cls(tall, wide, deep, warps=2 if tall == 16 else 4, stages=6 if tall == 16 else 4)
+        deep = _divisor(inner, (256 if normed else 512) // element_bytes)
+        hands = max(min(4, deep // 16), 1)
+        return cls(tall, wide, deep // hands, hands, stages=4 if tall == 32 else 6 if normed else 5)
 
 
 def _divisor(number: int, most: int) -> int:
@@ -199,6 +202,7 @@ def _linear(
     block_lines: tl.constexpr,
     block_outer: tl.constexpr,
     block_inner: tl.constexpr,
+    hands: tl.constexpr,
     normed: tl.constexpr,
     gelu: tl.constexpr,
     add: tl.constexpr,
@@ -212,27 +216,28 @@ def _linear(
         tl.extra.cuda.gdc_wait()
     line = tl.program_id(0) * block_lines + tl.arange(0, block_lines)
     column = tl.program_id(1) * block_outer + tl.arange(0, block_outer)
-    within = (line < lines)[:, None]
-    y = tl.zeros([block_lines, block_outer], tl.float32)
-    once = tl.zeros([block_lines, block_inner], tl.float32)
-    squared = tl.zeros([block_lines, block_inner], tl.float32)
-    for start in range(0, inner, block_inner):
-        k = start + tl.arange(0, block_inner)
-        part = tl.load(x + line[:, None] * x_stride + k[None, :], mask=within, other=0.0)
-        block = tl.load(weight + column[None, :].to(tl.int64) * inner + k[:, None])
+    parts = tl.zeros([hands, block_lines, block_outer], tl.float32)
+    once = tl.zeros([hands, block_lines, block_inner], tl.float32)
+    squared = tl.zeros([hands, block_lines, block_inner], tl.float32)
+    for start in range(0, inner, hands * block_inner):
+        k = start + tl.arange(0, hands)[:, None] * block_inner + tl.arange(0, block_inner)[None, :]
+        there = x + line[None, :, None] * x_stride + k[:, None, :]
+        part = tl.load(there, mask=(line < lines)[None, :, None], other=0.0)
+        block = tl.load(weight + column[None, None, :].to(tl.int64) * inner + k[:, :, None])
         if normed:
             once += part
             squared += part * part
-            part = part * tl.load(gains + k)[None, :]
-        y = tl.dot(part.to(block.dtype), block, y, input_precision="ieee")
+            part = part * tl.load(gains + k)[:, None, :]
+        parts = tl.dot(part.to(block.dtype), block, parts, input_precision="ieee")
+    y = tl.sum(parts, 0)
     if normed:
-        mean = tl.sum(once, 1) / inner
-        variance = tl.maximum(tl.sum(squared, 1) / inner - mean * mean, 0.0)
+        mean = tl.sum(tl.sum(once, 2), 0) / inner
+        variance = tl.maximum(tl.sum(tl.sum(squared, 2), 0) / inner - mean * mean, 0.0)
         y -= mean[:, None] * tl.load(sums + column)[None, :]
         y = y / tl.sqrt(variance + eps)[:, None] + tl.load(shifts + column)[None, :]
     if gelu:
         y = 0.5 * y * (1.0 + tl.erf(y * 0.7071067811865476))
-    there = out + line[:, None] * out_stride + column[None, :]
+    there, within = out + line[:, None] * out_stride + column[None, :], (line < lines)[:, None]
     if add:
         y += tl.load(there, mask=within, other=0.0)
     tl.store(there, y.to(out.dtype.element_ty), mask=within)
