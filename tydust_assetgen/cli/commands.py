@@ -77,6 +77,10 @@ def _warn_of_lock(seen: Survey, arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> int:
+    if arguments.staged or arguments.all:
+        from tydust_assetgen.cli.hooking import staged
+
+        return staged(arguments)
     seen = survey(project_of(arguments), slots=arguments.slots)
     stale = [step for step in seen.plan.steps if step.action != "fresh"]
     if arguments.json:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from tydust_assetgen.cli import choosing, commands, making
+from tydust_assetgen.cli import choosing, commands, hooking, making
 from tydust_assetgen.version import VERSION
 
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -103,6 +103,8 @@ def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         to, "check", "exit 1 with the reasons when anything is not fresh (for hooks and CI)", commands.check
     )
     _slots(check)
+    check.add_argument("--staged", action="store_true", help="judge what git has staged (the pre-commit hook)")
+    check.add_argument("--all", action="store_true", help="with --staged: also what this commit does not change")
     _json(check)
     verify = _command(to, "verify", "decode and measure what is published; exit 1 on any failure", commands.verify)
     _slots(verify)
@@ -123,6 +125,7 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     plot.add_argument("slot", metavar="SLOT")
     plot.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .png, here")
     _add_models(to)
+    _add_hook(to)
     _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
     doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
     _json(doctor)
@@ -140,6 +143,16 @@ def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     pull.add_argument("name", metavar="NAME", help="such as medium, or OWNER/NAME")
     pull.add_argument("--revision", default="", metavar="REV", help="commit, branch or tag (default: main)")
     _json(pull)
+
+
+def _add_hook(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    hook = to.add_parser("hook", help="have git ask assetgen before each commit", allow_abbrev=False)
+    _add_common(hook, hidden=True)
+    deeds = hook.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="deed")
+    help_ = "put the pre-commit hook in place; a hook that is there stays, and runs first"
+    _json(_command(deeds, "install", help_, hooking.install))
+    help_ = "take it away, and put back what was there before"
+    _json(_command(deeds, "uninstall", help_, hooking.uninstall))
 
 
 def _models(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,74 @@
+"""Commands for git: `check --staged`, `hook install`, `hook uninstall`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from tydust_assetgen.hook import judge_staged
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tydust_assetgen.hook.install import Outcome
+    from tydust_assetgen.hook.verdict import Verdict
+
+_MOST = 50
+"""Refusals that are shown: more than that, nobody reads."""
+
+
+def staged(arguments: argparse.Namespace) -> int:
+    """`assetgen check --staged`."""
+    found = judge_staged(arguments.folder, arguments.manifest, arguments.slots, everything=arguments.all)
+    if arguments.json:
+        _print_json(found)
+    elif found is not None and found.refusals:
+        _say(found)
+    elif arguments.verbose and found is not None:
+        sys.stderr.write(f"all that is staged is right: {found.right} slots\n")
+    return 1 if found is not None and found.refusals else 0
+
+
+def _print_json(found: Verdict | None) -> None:
+    from tydust_assetgen.cli.commands import print_json
+    from tydust_assetgen.hook.verdict import Verdict
+
+    print_json(found or Verdict())
+
+
+def _say(found: Verdict) -> None:
+    for refusal in found.refusals[:_MOST]:
+        sys.stderr.write(f"refused: {refusal.slot}: {refusal.reason}\n")
+        sys.stderr.write(f"  hint: `{' && '.join(refusal.mend)}`\n")
+    more = len(found.refusals) - _MOST
+    if more > 0:
+        sys.stderr.write(f"refused: {more} more; `assetgen check --staged --json` lists them all\n")
+    slots = len({(refusal.manifest, refusal.slot) for refusal in found.refusals})
+    sys.stderr.write(f"{slots} of {slots + found.right} slots are not staged as the manifest and the lock file say\n")
+    if os.path.basename(os.environ.get("GIT_INDEX_FILE", "")).startswith("next-index"):
+        sys.stderr.write("  hint: you named files to `git commit`: name these, too, or stage all and name none\n")
+
+
+def install(arguments: argparse.Namespace) -> int:
+    """`assetgen hook install`."""
+    from tydust_assetgen.hook.install import install as put
+
+    return _told(put(arguments.folder), arguments)
+
+
+def uninstall(arguments: argparse.Namespace) -> int:
+    """`assetgen hook uninstall`."""
+    from tydust_assetgen.hook.install import uninstall as take_away
+
+    return _told(take_away(arguments.folder), arguments)
+
+
+def _told(outcome: Outcome, arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        from tydust_assetgen.cli.commands import print_json
+
+        print_json({"hook": str(outcome.hook), "done": outcome.done.name.lower()})
+    elif not arguments.quiet:
+        sys.stderr.write(f"`{outcome.hook}`: {outcome.done.value}\n")
+    return 0

@@ -1,0 +1,276 @@
+"""Judging the index. In walk the manifests that a commit touches, out walks a `Verdict`.
+
+A slot is right when the staged lock file has the keys that the staged manifest asks for, and git has for each of its
+files the bytes that the lock file has the digest of. A file in Git LFS is a pointer in the index, and has that
+digest in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tydust_assetgen.codec import CODEC_VERSION
+from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
+from tydust_assetgen.finish import FINISH_VERSION
+from tydust_assetgen.flow import Output, Recipe
+from tydust_assetgen.generate.registry import generators, parameter_types
+from tydust_assetgen.hook import lock_of
+from tydust_assetgen.hook.git import Blobs, Entry, Staged, entries, filtered, ignored
+from tydust_assetgen.hook.memory import Content, Memory
+from tydust_assetgen.hook.mending import Mender
+from tydust_assetgen.hook.verdict import Refusal, Verdict
+from tydust_assetgen.keyring import Keyed, Keyring
+from tydust_assetgen.lockfile import MAX_BYTES, LockedOutput, LockEntry, LockFile
+from tydust_assetgen.manifest import MAX_BYTES as MANIFEST_MAX_BYTES
+from tydust_assetgen.manifest import Manifest, read_manifest
+from tydust_assetgen.reasons import Wanted, changes
+from tydust_assetgen.scoring import SCORING_VERSION
+from tydust_assetgen.survey import choose
+
+_POINTER_MAX_BYTES = 1024
+"""A Git LFS pointer is smaller (its specification, docs/spec.md)."""
+_POINTER = re.compile(rb"version https?://\S+\n(?:ext-\S+ \S+\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n")
+
+
+def judge(
+    folder: str, staged: Staged, manifests: Iterable[str], blobs: Blobs, slots: tuple[str, ...], *, everything: bool
+) -> Verdict:
+    """Judge these manifests, relative to the repository; see `judge_staged`."""
+    memory = Memory(staged.private)
+    benches = [_bench(folder, staged, place, blobs, memory) for place in manifests]
+    found = [bench.verdict(slots) for bench in benches if everything or bench.touched]
+    memory.close()
+    return Verdict(
+        right=sum(one.right for one in found), refusals=tuple(refusal for one in found for refusal in one.refusals)
+    )
+
+
+def _bench(folder: str, staged: Staged, place: str, blobs: Blobs, memory: Memory) -> Bench:
+    paper = staged.papers[place]
+    if paper.trouble:
+        raise ManifestError(paper.trouble, place=place, hint=f"settle it, then `git add {place}`")
+    data = blobs.read(paper.blob, MANIFEST_MAX_BYTES)
+    manifest = read_manifest(Path(staged.top, place), parameter_types(), data)
+    return Bench(folder, staged, place, data, manifest, _lock(staged, lock_of(place), blobs), blobs, memory)
+
+
+def _lock(staged: Staged, place: str, blobs: Blobs) -> LockFile:
+    """The staged lock file; an empty one when none is staged.
+
+    Raises:
+        AssetgenError: it can't be read, or is from a newer assetgen.
+    """
+    paper = staged.papers.get(place)
+    if paper is None:
+        return LockFile(name=place)
+    data = b"" if paper.trouble else blobs.read(paper.blob, MAX_BYTES).replace(b"\r\n", b"\n")
+    lock = LockFile(data, place)
+    if lock.newer_format:
+        raise AssetgenError(f"`{place}` was written by a newer assetgen", hint="upgrade assetgen")
+    trouble = paper.trouble or next(iter(lock.problems), "")
+    if trouble:
+        raise AssetgenError(trouble, place=place, hint=f"`assetgen build` mends it; then `git add {place}`")
+    return lock
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One staged manifest, with all that is needed to judge it."""
+
+    folder: str
+    staged: Staged
+    place: str
+    data: bytes
+    manifest: Manifest
+    lock: LockFile
+    blobs: Blobs
+    memory: Memory
+
+    @cached_property
+    def root(self) -> str:
+        """What turns a path of the project into one of the repository."""
+        folder = self.place.rpartition("/")[0]
+        return f"{folder}/" if folder else ""
+
+    @cached_property
+    def tree(self) -> str:
+        """What turns an output's path into one of the repository."""
+        inner = self.manifest.assets.relative_to(self.manifest.root).as_posix()
+        return self.root if inner == "." else f"{self.root}{inner}/"
+
+    @property
+    def touched(self) -> bool:
+        """Whether the commit changes the manifest, its lock file, a file that it names or one that a slot becomes."""
+        named = {self.root + file.relative_to(self.manifest.root).as_posix() for file in self.manifest.files}
+        if not self.staged.changed.isdisjoint({self.place, lock_of(self.place), *named}):
+            return True
+        inner = (path.removeprefix(self.tree) for path in self.staged.changed if path.startswith(self.tree))
+        return any(self.manifest.owner_of(path) or self.lock.owner_of(path) for path in inner)
+
+    @cached_property
+    def index(self) -> dict[str, Entry]:
+        """The index's entries for all outputs and named files."""
+        named = (self.root + file.relative_to(self.manifest.root).as_posix() for file in self.manifest.files)
+        return entries(self.folder, (self.tree, *named))
+
+    def verdict(self, slots: tuple[str, ...]) -> Verdict:
+        """Judge these slots, all when none is named.
+
+        Raises:
+            ManifestError: with every problem of the manifest.
+        """
+        if self._keeps_out:
+            return Verdict()
+        wanted = choose(self.manifest, slots)
+        marks = {slot: mark for slot in wanted if (mark := self._mark(slot))}
+        unsure = [slot for slot in wanted if not self.memory.knows(marks.get(slot, ""))]
+        keyed = self._keyed(self.manifest.resolve(unsure))
+        refusals = {each.recipe.slot: tuple(self._judged(each)) for each in keyed}
+        right = [each for each in keyed if not refusals[each.recipe.slot]]
+        self.memory.keep(
+            marks[each.recipe.slot] for each in right if _same_everywhere(each) and each.recipe.slot in marks
+        )
+        return Verdict(
+            right=len(wanted) - len(keyed) + len(right),
+            refusals=tuple(one for found in refusals.values() for one in found),
+        )
+
+    @cached_property
+    def _keeps_out(self) -> bool:
+        """The game does not commit its music at all: its lock file is not in the index, and git ignores it."""
+        place = lock_of(self.place)
+        return place not in self.staged.papers and bool(ignored(self.staged.top, [place]))
+
+    @cached_property
+    def _bare(self) -> bool:
+        """The game commits its lock file and no music: whoever builds gets it elsewhere."""
+        locked = (entry for slot in self.lock.blocks if (entry := self.lock.entry(slot)))
+        return not any(self.tree + output.output.path in self.index for entry in locked for output in entry.outputs)
+
+    @cached_property
+    def _rules(self) -> str:
+        """What decides a slot's keys besides its fingerprint and the lock file."""
+        made_by = sorted((name, made.version) for name, made in generators().items())
+        return repr((made_by, FINISH_VERSION, CODEC_VERSION, SCORING_VERSION, self.tree))
+
+    def _mark(self, slot: str) -> str:
+        """A digest of all that a slot is judged by; empty when the lock file does not know it."""
+        entry = self.lock.entry(slot)
+        if entry is None:
+            return ""
+        files = [(locked.output.path, self.index.get(self.tree + locked.output.path)) for locked in entry.outputs]
+        asked = b"\0".join((self._rules.encode(), self.manifest.fingerprint(slot), slot.encode(), repr(files).encode()))
+        return hashlib.blake2b(asked + b"\0" + self.lock.blocks[slot], digest_size=16).hexdigest()
+
+    def _keyed(self, recipes: Iterable[Recipe]) -> list[Keyed]:
+        recipes = tuple(recipes)
+        ring = _StagedKeyring(self.manifest, self.lock, recipes={recipe.slot: recipe for recipe in recipes}, bench=self)
+        found, problems = list[Keyed](), list[Problem]()
+        for recipe in recipes:
+            try:
+                found.append(ring.of(recipe))
+            except ManifestError as error:
+                problems += error.problems
+        if problems:
+            raise ManifestError.all(dict.fromkeys(problems))
+        return found
+
+    def _judged(self, keyed: Keyed) -> Iterator[Refusal]:
+        entry = self.lock.entry(keyed.recipe.slot)
+        pairs = list(zip(keyed.recipe.outputs, keyed.keys.outputs, strict=True))
+        locked = [entry.output_at(output.path) if entry else None for output, _ in pairs]
+        stale = [
+            why
+            for (output, key), lock in zip(pairs, locked, strict=True)
+            for why in _stale(keyed, entry, output, key, lock)
+        ]
+        if stale:
+            by_hand = any(lock and lock.hand_made for lock in locked)
+            yield self._refusal(keyed, "", *self._mender.stale(keyed, tuple(dict.fromkeys(stale)), by_hand=by_hand))
+            return
+        for output, lock in zip(keyed.recipe.outputs, locked, strict=True):
+            if lock is not None and (found := self._file(keyed, output, lock)) is not None:
+                yield found
+
+    def _file(self, keyed: Keyed, output: Output, locked: LockedOutput) -> Refusal | None:
+        """What is wrong with one file of a slot whose keys are right."""
+        path = self.tree + output.path
+        item = self.index.get(path)
+        if item is None:
+            kept_out = bool(ignored(self.staged.top, [path]))
+            if kept_out and self._bare:
+                return None
+            return self._refusal(keyed, path, *self._mender.missing(keyed, path, locked, kept_out=kept_out))
+        if item.trouble:
+            return self._refusal(keyed, path, *self._mender.odd(keyed, path, locked, item.trouble))
+        found = self.content(item.blob)
+        if found.digest == locked.digest or self._written(path, item.blob, found) == locked.digest:
+            return None
+        return self._refusal(keyed, path, *self._mender.other(keyed, path, locked, found))
+
+    def _refusal(self, keyed: Keyed, path: str, reason: str, mend: tuple[str, ...]) -> Refusal:
+        return Refusal(manifest=self.place, slot=keyed.recipe.slot, path=path, reason=reason, mend=mend)
+
+    @cached_property
+    def _mender(self) -> Mender:
+        return Mender(self.staged.top, self.place, self.tree, self.data)
+
+    def content(self, blob: str) -> Content:
+        """What a blob stands for. A big one is read once in its life."""
+        known = self.memory.blob(blob)
+        if known is None:
+            known = _content(self.blobs.chunks(blob))
+            self.memory.keep_blob(blob, known)
+        return known
+
+    def _written(self, path: str, blob: str, found: Content) -> str:
+        """Digest of a file as git would write it to the disk: a filter, or an ending of lines, may be set for it."""
+        if found.pointer:
+            return ""
+        return hashlib.sha256(filtered(self.folder, path, blob)).hexdigest()
+
+
+class _StagedKeyring(Keyring):
+    """Hears references as they are staged. What is no file in the index, such as a link, is heard from the disk."""
+
+    def __init__(self, *papers: object, bench: Bench, **more: object) -> None:
+        super().__init__(*papers, **more)  # type: ignore[arg-type]
+        self._bench = bench
+
+    def _file_digest(self, recipe: Recipe, path: str) -> str:
+        place = self._bench.root + path
+        item = self._bench.index.get(place)
+        if item is None:
+            hint = f"`git add {place}` first" if Path(self._bench.staged.top, place).exists() else "is it committed?"
+            raise ManifestError(f"`{path}` is not staged", place=recipe.place, slot=recipe.slot, hint=hint)
+        return super()._file_digest(recipe, path) if item.trouble else self._bench.content(item.blob).digest
+
+
+def _stale(keyed: Keyed, entry: LockEntry | None, output: Output, key: str, lock: LockedOutput | None) -> Iterator[str]:
+    """Why the lock file's word on an output is not what is asked."""
+    if lock is None:
+        yield f"the staged lock file does not know `{output.path}`"
+    elif lock.key != key:
+        wanted = Wanted(keyed.recipe, output, keyed.versions, keyed.key_parameters)
+        yield from map(str, changes(entry, wanted, lock.output))
+
+
+def _same_everywhere(keyed: Keyed) -> bool:
+    """Nothing outside of the manifest, the lock file and the versions has decided its keys."""
+    return not keyed.key_parameters and not keyed.recipe.brief.references
+
+
+def _content(chunks: Iterable[bytes]) -> Content:
+    hasher, head, size = hashlib.sha256(), b"", 0
+    for chunk in chunks:
+        hasher.update(chunk)
+        head, size = head or chunk[:_POINTER_MAX_BYTES], size + len(chunk)
+    pointer = _POINTER.fullmatch(head) if size <= _POINTER_MAX_BYTES else None
+    if pointer:
+        return Content(pointer[1].decode(), int(pointer[2]), pointer=True)
+    return Content(hasher.hexdigest(), size, pointer=False)

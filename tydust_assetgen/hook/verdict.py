@@ -1,0 +1,26 @@
+"""What the hook finds. Papers only: `Verdict`, and in it one `Refusal` for each thing that a person has to mend."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that must not be committed like this."""
+
+    manifest: str
+    """Relative to the repository, as `path`."""
+    slot: str
+    path: str
+    """The file that it is about; empty when it is about the slot as a whole."""
+    reason: str
+    mend: tuple[str, ...] = ()
+    """Commands, one after the other, as they are typed where `git commit` was."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """On all that is staged."""
+
+    right: int = 0
+    """Slots that are as the manifest and the lock file say."""
+    refusals: tuple[Refusal, ...] = ()
