@@ -48,10 +48,10 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_no_page_names_a_command_that_is_not_there() -> None:
-    commands = set(re.findall(r"^    (\w+)  ", _help(), re.MULTILINE))
+    commands = set(re.findall(r"^    ([\w-]+)  ", _help(), re.MULTILINE))
     assert {"build", "status", "check", "verify"} <= commands
     for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:
-        named = set(re.findall(r"`assetgen (\w+)", page.read_text()))
+        named = set(re.findall(r"`assetgen ([\w-]*\w)", page.read_text()))
         assert named <= commands, page.name
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tydust_assetgen.cautions import cautions
 from tydust_assetgen.cli.commands import print_json, project_of, step_paper, verbosity_of
+from tydust_assetgen.cli.engines import depfile_of
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.lockfile import read_lock
@@ -34,7 +35,10 @@ def build(arguments: argparse.Namespace) -> int:
         wait=not arguments.no_wait,
     )
     with reporter(json=arguments.json, color=arguments.color, verbosity=verbosity_of(arguments)) as tell:
-        return build_project(project, options, tell).exit_code
+        report = build_project(project, options, tell)
+    write_depfile()
+    return report.exit_code
+    write_depfile = depfile_of(arguments, project)
 
 
 def _dry_run(arguments: argparse.Namespace, project: Project) -> int:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from tydust_assetgen.cli import choosing, commands, hooking, making
+from tydust_assetgen.cli import choosing, commands, engines, hooking, making
 from tydust_assetgen.version import VERSION
 
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -79,6 +79,12 @@ def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     pick.add_argument("take", metavar="TAKE", type=_take, help="its number, or `best` to take your pick back")
     _json(pick)
     gc = _command(to, "gc", "make the store smaller: what was not used for longest goes first", making.gc)
+    build.add_argument(
+        "--depfile", metavar="FILE", default="", help="write what the outputs depend on, for Make, Ninja"
+    )
+    build.add_argument(
+        "--depfile-target", action="append", default=[], metavar="PATH", help="a target there instead of the outputs"
+    )
     gc.add_argument("--max-size", type=_bytes, metavar="SIZE", help="keep at most this much, such as 5GB")
     gc.add_argument("--max-age", type=_seconds, metavar="AGE", help="drop what was not used for this long, such as 30d")
     _json(gc)
@@ -134,6 +140,10 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     completion.set_defaults(parser=top)
 
 
+    listing = _command(to, "list", "print the files that the slots become, in the asset tree", engines.list_files)
+    _slots(listing)
+    _json(listing)
+    _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", engines.cmake_dir)
 def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     models = _command(to, "models", "show MusicGen's models and which are here", _models)
     models.add_argument("--folder", dest="folders", action="append", default=[], metavar="DIR", help="look there, too")

@@ -1,0 +1,73 @@
+"""Commands for what is around a game's music: its build tool and its engine.
+
+In walk arguments, out walk lists of files, a depfile, and where the integrations lie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tydust_assetgen.cli.commands import print_json, project_of
+from tydust_assetgen.depfile import depfile
+from tydust_assetgen.disk import write_atomic
+from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.generate.registry import parameter_types
+from tydust_assetgen.integrations import FOLDER
+from tydust_assetgen.manifest import Manifest, read_manifest
+from tydust_assetgen.project import Project
+from tydust_assetgen.survey import choose
+
+
+def list_files(arguments: argparse.Namespace) -> int:
+    """The files that the slots become, without a look at any of them."""
+    project = project_of(arguments)
+    manifest = read_manifest(project.manifest, parameter_types())
+    outputs = _outputs(manifest, arguments.slots)
+    if arguments.json:
+        print_json(
+            {
+                "manifest": str(manifest.path),
+                "tree": str(manifest.assets),
+                "needs": [str(path) for path in manifest.files],
+                "slots": [{"slot": slot, "paths": paths} for slot, paths in outputs.items()],
+            }
+        )
+        return 0
+    for paths in outputs.values():
+        for path in paths:
+            sys.stdout.write(f"{path}\n")
+    return 0
+
+
+def cmake_dir(arguments: argparse.Namespace) -> int:
+    del arguments
+    sys.stdout.write((FOLDER / "cmake").as_posix() + "\n")
+    return 0
+
+
+def depfile_of(arguments: argparse.Namespace, project: Project) -> Callable[[], None]:
+    """Makes the text of the depfile now, so that what can't be said is said before the work; gives what writes it."""
+    if not arguments.depfile:
+        return lambda: None
+    manifest = read_manifest(project.manifest, parameter_types())
+    here, path = Path.cwd(), Path(arguments.depfile).absolute()
+    own = [Path(target).absolute() for target in arguments.depfile_target]
+    made = own or [manifest.assets / one for paths in _outputs(manifest, arguments.slots).values() for one in paths]
+    text = depfile(made, (manifest.path, *manifest.files), here)
+
+    def write() -> None:
+        try:
+            write_atomic(path, text.encode(), durable=False)
+        except OSError as error:
+            raise AssetgenError(f"can't write `{path}`: {error.strerror or error}") from error
+
+    return write
+
+
+def _outputs(manifest: Manifest, slots: list[str]) -> dict[str, list[str]]:
+    """Paths in the asset tree by slot."""
+    recipes = manifest.resolve(choose(manifest, slots))
+    return {recipe.slot: [output.path for output in recipe.outputs] for recipe in recipes}
