@@ -204,6 +204,16 @@ def test_replayed_steps_are_those_that_were_recorded(tiny_t5: Checkpoint, precis
     assert len({bucket.rows for bucket, _ in replaying._graphs._graphs}) > 1
 
 
+def test_kernels_that_come_early_change_nothing(tiny_t5: Checkpoint) -> None:
+    plays = Plays.of(tiny_t5.folder, "fp16")
+    if not plays.network.early:
+        pytest.skip("kernels come early on Hopper and later")
+    tracks = [OnCard("calm", 100, seed=n, known=9 * n) for n in range(6)]
+    early = plays.play(*tracks)
+    plays.network.early = False
+    assert all(torch.equal(one, other) for one, other in zip(early, plays.play(*tracks), strict=True))
+
+
 def test_memory_that_is_taken_anew_is_recorded_anew(tiny_t5: Checkpoint) -> None:
     plays = Plays.of(tiny_t5.folder, "fp32")
     track = OnCard("calm", 60, seed=8)

@@ -16,9 +16,10 @@ import torch
 from torch.nn import functional
 
 from tydust_assetgen.generate.musicgen.decoder import kernels
-from tydust_assetgen.generate.musicgen.decoder.kernels import Norm, Parts
+from tydust_assetgen.generate.musicgen.decoder.kernels import Parts
 from tydust_assetgen.generate.musicgen.decoder.network import _positions as positions_of
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
+from tydust_assetgen.generate.musicgen.decoder.weights import Layer, Linear, layer_of, linear_of, read
 
 BUCKET = 256
 """Columns by which memory is counted out."""
@@ -27,27 +28,6 @@ _HOPPER = 9
 """The compute capability from which on a kernel can come early."""
 WORDS = 64
 """Tokens of text by which memory is counted out."""
-
-
-class Linear(NamedTuple):
-    """A weight, and the norm of what it is multiplied with."""
-
-    weight: torch.Tensor  # [N, K]
-    norm: Norm | None
-    before: Any
-    """The same norm for prefill: a function of `[..., K]`, float32."""
-
-
-class Layer(NamedTuple):
-    """The weights of one layer."""
-
-    qkv: Linear
-    out: Linear
-    query: Linear | None
-    words: torch.Tensor | None  # [2 dim, dim], the keys and values of a text, used once for each
-    out_cross: Linear | None
-    up: Linear
-    down: Linear
 
 
 class _Scratch(NamedTuple):
@@ -83,8 +63,8 @@ class CudaNetwork:
         self.taken = 0
         """How often memory was taken: what has its address must then be made anew."""
         self._embeddings = torch.stack([each.weight.detach().float() for each in lm.emb])  # [K, card + 1, dim]
-        self._heads = _linear(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
-        self._layers = [_layer(each, shape.dim, dtype) for each in lm.transformer.layers]
+        self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
+        self._layers = [layer_of(each, shape.dim, dtype) for each in lm.transformer.layers]
         self._keys, self._values = self._memory(0, 0), self._memory(0, 0)  # [layers, rows, 2, H, columns, hd]
         self._text_keys, self._text_values = self._texts(0, 0), self._texts(0, 0)  # [layers, rows, H, words, hd]
         self._lengths = torch.ones(0, device=self.device, dtype=torch.int32)  # of each row's text
@@ -172,8 +152,8 @@ class CudaNetwork:
             if layer.query is not None:
                 spoken = self._project(layer, heard, index, row)
                 x = torch.cat([x[:1] + self._heard(layer, x[:1], *spoken), x[1:]])
-            x = x + _read(layer.down, functional.gelu(_read(layer.up, x)))
-        logits = _read(self._heads, x[:, -1])
+            x = x + read(layer.down, functional.gelu(read(layer.up, x)))
+        logits = read(self._heads, x[:, -1])
         return logits.float().view(2, self.shape.codebooks, self.shape.card)
 
     def _listen(self, row: int, words: int) -> None:
@@ -192,11 +172,11 @@ class CudaNetwork:
     def _looked_back(self, layer: Layer, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Self-attention of both lines of a row over what they read now; its keys and values are kept."""
         length = x.shape[1]
-        qkv = _read(layer.qkv, x).view(2, length, 3, self.shape.heads, -1)
+        qkv = read(layer.qkv, x).view(2, length, 3, self.shape.heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         keys[:, :, :length], values[:, :, :length] = key, value
         found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return _read(layer.out, found.transpose(1, 2).flatten(2))
+        return read(layer.out, found.transpose(1, 2).flatten(2))
 
     def _project(self, layer: Layer, heard: torch.Tensor, index: int, row: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The keys and values `[1, H, L, hd]` of a text, kept for all steps."""
@@ -211,9 +191,9 @@ class CudaNetwork:
         """Cross-attention `[1, S, dim]`."""
         assert layer.query is not None
         assert layer.out_cross is not None
-        query = _read(layer.query, x).view(1, x.shape[1], self.shape.heads, -1).transpose(1, 2)
+        query = read(layer.query, x).view(1, x.shape[1], self.shape.heads, -1).transpose(1, 2)
         found = functional.scaled_dot_product_attention(query, keys, values)
-        return _read(layer.out_cross, found.transpose(1, 2).flatten(2))
+        return read(layer.out_cross, found.transpose(1, 2).flatten(2))
 
     def step(self, codes: torch.Tensor, at: torch.Tensor, columns: int) -> torch.Tensor:
         """Read one more column of the first rows. Nothing is asked of the device, and nothing is taken from it.
@@ -269,37 +249,6 @@ class CudaNetwork:
     def _memories(self) -> list[torch.Tensor]:
         """All that is kept of each row."""
         return [self._keys, self._values, self._text_keys, self._text_values]
-
-
-def _read(linear: Linear, x: torch.Tensor) -> torch.Tensor:
-    """A product over many columns, as torch does it."""
-    return functional.linear(linear.before(x).to(linear.weight.dtype), linear.weight)
-
-
-def _layer(layer: Any, dim: int, dtype: torch.dtype) -> Layer:
-    attention, cross = layer.self_attn, layer.cross_attention
-    asks = _linear(cross.in_proj_weight[:dim], dtype, layer.norm_cross) if cross is not None else None
-    return Layer(
-        qkv=_linear(attention.in_proj_weight, dtype, layer.norm1),
-        out=_linear(attention.out_proj.weight, dtype),
-        query=asks,
-        words=cross.in_proj_weight[dim:].detach().to(dtype) if cross is not None else None,
-        out_cross=_linear(cross.out_proj.weight, dtype) if cross is not None else None,
-        up=_linear(layer.linear1.weight, dtype, layer.norm2),
-        down=_linear(layer.linear2.weight, dtype),
-    )
-
-
-def _linear(weight: torch.Tensor, dtype: torch.dtype, norm: Any = None) -> Linear:
-    weight = weight.detach().to(dtype)
-    if norm is None:
-        return Linear(weight, None, lambda x: x)
-    return Linear(weight, kernels.folded(norm, weight), _before(norm))
-
-
-def _before(norm: Any) -> Any:
-    weight, bias, eps = norm.weight.detach().float(), norm.bias.detach().float(), norm.eps
-    return lambda x: functional.layer_norm(x, weight.shape, weight, bias, eps)
 
 
 def _up(number: int, step: int) -> int:

@@ -1,8 +1,8 @@
 """What a GPU does in a step, in Triton. In walk some lines of a batch, out walk the same lines one operation further.
 
 A step multiplies few lines with every weight of the model, so all that counts is how fast weights, keys and values
-come out of memory. Five kernels do it, each over all lines at once: `embed`, `linear` (which norms what it reads, and
-adds to what is there), `attend`, `hear`, and `linear` again for the heads.
+come out of memory. Four kernels do it, each over all lines at once: `embed`, `linear` (which norms what it reads, and
+adds to what is there), `attend` and `hear`: eight launches a layer, five where no text is heard by itself.
 
 On Hopper and later a kernel may be there `early`: it comes while the one before still runs, has its first weights
 fetched into the cache, which nothing before it can change, and then waits until all others have ended.
@@ -100,7 +100,7 @@ def _embed(
     row = tl.program_id(0)
     here = tl.program_id(1) * block + tl.arange(0, block)
     within = here < dim
-    x = tl.zeros([block], tl.float32)
+    x = tl.full([block], 0.0, tl.float32)
     for book in range(books):
         token = book * tokens + tl.load(codes + row * codes_stride + book)
         x += tl.load(embeddings + token * dim + here, mask=within, other=0.0)
@@ -216,9 +216,9 @@ def _linear(
         tl.extra.cuda.gdc_wait()
     line = tl.program_id(0) * block_lines + tl.arange(0, block_lines)
     column = tl.program_id(1) * block_outer + tl.arange(0, block_outer)
-    parts = tl.zeros([hands, block_lines, block_outer], tl.float32)
-    once = tl.zeros([hands, block_lines, block_inner], tl.float32)
-    squared = tl.zeros([hands, block_lines, block_inner], tl.float32)
+    parts = tl.full([hands, block_lines, block_outer], 0.0, tl.float32)
+    once = tl.full([hands, block_lines, block_inner], 0.0, tl.float32)
+    squared = tl.full([hands, block_lines, block_inner], 0.0, tl.float32)
     for start in range(0, inner, hands * block_inner):
         k = start + tl.arange(0, hands)[:, None] * block_inner + tl.arange(0, block_inner)[None, :]
         there = x + line[None, :, None] * x_stride + k[:, None, :]
@@ -373,7 +373,7 @@ def _gather(
 ) -> tl.tensor:
     """What all splits of a line have found. It comes from the second level of cache: others have written it."""
     width = tl.arange(0, head_dim)
-    total = tl.zeros([head_dim], tl.float32)
+    total = tl.full([head_dim], 0.0, tl.float32)
     peak, share = float("-inf"), 0.0
     start = 0
     while start < filled:
@@ -437,7 +437,7 @@ def _hear(
     width = tl.arange(0, head_dim)
     mine = (row * heads + head) * head_dim + width
     asked = tl.load(query + mine).to(tl.float32) * (head_dim**-0.5)
-    total = tl.zeros([head_dim], tl.float32)
+    total = tl.full([head_dim], 0.0, tl.float32)
     peak, share = float("-inf"), 0.0
     start = 0
     while start < length:

@@ -48,9 +48,9 @@ class Network:
 
     def __init__(self, lm: Any, shape: Shape, precision: Precision = "fp32") -> None:
         self.shape, self.device = shape, torch.device("cpu")
+        self._precision = precision
         self.taken = 0
         """How often memory was taken."""
-        self._most_rows = rows_alike(precision, shape)
         self._embeddings = [each.weight.detach() for each in lm.emb]  # K of [card + 1, dim]
         self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), precision)
         self._norm = _norm(lm.out_norm)
@@ -61,8 +61,8 @@ class Network:
 
     @property
     def most_rows(self) -> int:
-        """How many tracks it can play at once, each with the same bits as alone."""
-        return self._most_rows
+        """How many tracks it can play at once, each with the same bits as alone; with this number of threads."""
+        return rows_alike(self._precision, self.shape)
 
     @property
     def rows(self) -> int:
