@@ -113,6 +113,10 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, tag="inspected"):
 Job: TypeAlias = TrackJob | PerformJob | InspectJob
 
 
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Nobody wants the job under way any more. The worker stops at its next word, and keeps what it has loaded."""
+
+
 class Progressed(msgspec.Struct, frozen=True, kw_only=True, tag="progressed"):
     """How far a slot is."""
 
@@ -147,14 +151,18 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
     traceback: str = ""
 
 
-Answer: TypeAlias = Progressed | Made | TakeReady | Performed | Inspected | Trouble
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    """A job ended early, as it was told."""
+
+
+Answer: TypeAlias = Progressed | Made | TakeReady | Performed | Inspected | Trouble | Stopped
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 GENERATED = 0.6
 """How much of a track's bar is done when its take is."""
 
 
-def write_frame(pipe: BinaryIO, paper: Job | Answer) -> None:
+def write_frame(pipe: BinaryIO, paper: Job | Stop | Answer) -> None:
     data = msgspec.msgpack.encode(paper)
     pipe.write(struct.pack("<I", len(data)) + data)
     pipe.flush()

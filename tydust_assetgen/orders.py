@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -27,6 +27,8 @@ class Order:
     started: bool = False
     pending: set[int] = field(default_factory=set)
     """Takes that are out to be performed in batches."""
+    coming: set[int] = field(default_factory=set)
+    """Those of them that a batch makes which was begun for an earlier build."""
     performed: set[int] = field(default_factory=set)
     """Takes that batches have brought."""
     lost: dict[int, Trouble] = field(default_factory=dict)
@@ -57,6 +59,14 @@ class Order:
             self.lost[number] = trouble
         else:
             self.performed.add(number)
+
+    @property
+    def wanted_takes(self) -> frozenset[str]:
+        """Keys of the takes that are to be performed in batches."""
+        step = self.step
+        if not step.perform or not _in_batches(step.recipe.brief.generator):
+            return frozenset()
+        return frozenset(step.keys.candidates[number - 1] for number in step.perform)
 
     @property
     def follows(self) -> frozenset[str]:
@@ -90,15 +100,18 @@ class Bench:
         return Heard(path, digest, str(self.tree / slot), entry.sound_of(digest) if entry else "")
 
 
-def jobs_for(orders: list[Order], bench: Bench) -> list[Job]:
+def jobs_for(orders: list[Order], bench: Bench, under_way: Collection[str] = ()) -> list[Job]:
     """A job for each slot; slots whose generator likes batches are first performed together, and those with the same
-    parameters one after the other."""
+    parameters one after the other. Takes whose keys are `under_way` in a batch already are only waited for."""
     jobs: list[Job] = []
     batches: dict[str, list[Entry]] = {}
     for order in orders:
         name = order.step.recipe.brief.generator
         if order.step.perform and _in_batches(name):
-            batches.setdefault(name, []).extend((order, number) for number in order.step.perform)
+            keys = order.step.keys.candidates
+            coming = {number for number in order.step.perform if keys[number - 1] in under_way}
+            order.coming, order.pending = coming, order.pending | coming
+            batches.setdefault(name, []).extend((order, one) for one in order.step.perform if one not in coming)
         else:
             jobs.append(track_job(order, bench))
     for name, waiting in batches.items():

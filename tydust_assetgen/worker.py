@@ -27,6 +27,8 @@ from tydust_assetgen.jobs import (
     Job,
     Performed,
     Progressed,
+    Stop,
+    Stopped,
     TakeReady,
     TrackJob,
     Trouble,
@@ -37,26 +39,38 @@ from tydust_assetgen.store import Store
 from tydust_assetgen.track import inspect_files, make_track, perform
 
 
+class Unwanted(BaseException):
+    """The job under way is wanted no more. Not an `Exception`: no generator takes it for one of its troubles."""
+
+
 def main() -> None:
     """Work until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build decides when its workers stop
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the frames
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    unwanted = threading.Event()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, unwanted), daemon=True).start()
     while True:
-        write_frame(answers, _answer(jobs.get(), answers))
+        write_frame(answers, _answer(jobs.get(), answers, unwanted))
 
 
-def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
-    decoder = msgspec.msgpack.Decoder(Job)
+def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job], unwanted: threading.Event) -> None:
+    decoder = msgspec.msgpack.Decoder(Job | Stop)
     while (data := read_frame(pipe)) is not None:
-        jobs.put(decoder.decode(data))
+        paper = decoder.decode(data)
+        if isinstance(paper, Stop):
+            unwanted.set()
+        else:  # the builder gives the next job only when the one before has ended
+            unwanted.clear()
+            jobs.put(paper)
     os._exit(0)
 
 
-def _answer(job: Job, answers: BinaryIO) -> Answer:
+def _answer(job: Job, answers: BinaryIO, unwanted: threading.Event) -> Answer:
     def tell(slot: str, stage: Stage, share: float, note: str = "", number: int = 0) -> None:
+        if unwanted.is_set():
+            raise Unwanted
         write_frame(answers, Progressed(slot=slot, stage=stage, share=share, note=note, number=number))
 
     try:
@@ -72,6 +86,8 @@ def _answer(job: Job, answers: BinaryIO) -> Answer:
         for index in perform(job, Store(Path(job.store)), progress):
             write_frame(answers, TakeReady(index=index))
         return Performed(seconds=time.perf_counter() - begun)
+    except Unwanted:
+        return Stopped()
     except AssetgenError as error:
         first = error.problems[0]
         return Trouble(message="; ".join(p.message for p in error.problems), hint=first.hint, place=first.place)

@@ -15,7 +15,7 @@ from tydust_assetgen.ending import Endings, words_of
 from tydust_assetgen.estimate import FINISHING, Rates, pieces, rate_name
 from tydust_assetgen.jobs import Answer, Job, Made, Performed, PerformJob, Progressed, TakeReady, Trouble
 from tydust_assetgen.lineup import Lineup
-from tydust_assetgen.orders import Bench, Order, jobs_for, perform_job, slots_of, track_job
+from tydust_assetgen.orders import Bench, Entry, Order, jobs_for, perform_job, slots_of, track_job
 from tydust_assetgen.workers import Pool
 
 
@@ -39,7 +39,9 @@ class Workshop:
                 self._take_in(job, answer)
 
     def _submit(self, orders: list[Order]) -> None:
-        for job in jobs_for(orders, self._bench):
+        wanted = {key for order in orders for key in order.wanted_takes}
+        under_way = self._pool.take_up(wanted)
+        for job in jobs_for(orders, self._bench, under_way):
             self._pool.submit(job)
 
     def _take_in(self, job: Job, answer: Answer) -> None:
@@ -51,10 +53,12 @@ class Workshop:
                 self._go_on(answer.slot, made=made)
             case TakeReady():
                 assert isinstance(job, PerformJob)
-                self._settle(self._orders[job.slots[answer.index]], job.numbers[answer.index])
+                for order, number in self._entries(job, answer.index):
+                    self._settle(order, number)
             case Performed():
                 assert isinstance(job, PerformJob)
                 self._rates.learn(rate_name(job.briefs[0]), sum(b.duration_s for b in job.briefs), answer.seconds)
+                self._receive_batch_trouble(job, Trouble(message="the generator brought no take"))
             case Trouble() if isinstance(job, PerformJob):
                 self._receive_batch_trouble(job, answer)
             case Trouble():
@@ -73,7 +77,10 @@ class Workshop:
 
     def _say_progress(self, job: Job, answer: Progressed) -> None:
         for slot in (answer.slot,) if answer.slot else slots_of(job):
-            order = self._orders[slot]
+            if (order := self._orders.get(slot)) is None:
+                continue  # of a batch that was begun for an earlier build
+            if answer.number and answer.number not in order.pending:
+                continue  # an earlier build asked for another take of it
             if not order.started:
                 order.started, order.begun = True, time.monotonic()
                 estimate_s = self._rates.step_s(order.step)
@@ -99,14 +106,25 @@ class Workshop:
     def _receive_batch_trouble(self, job: PerformJob, trouble: Trouble) -> None:
         """What was performed before is kept. What was not is lost; where it had others beside it, it is tried once
         more, alone."""
-        entries = [(self._orders[slot], number) for slot, number in zip(job.slots, job.numbers, strict=True)]
-        for order, number in entries:
-            if number not in order.pending:
-                continue
-            if len(entries) > 1:
+        for order, number in self._entries(job):
+            if len(job.slots) > 1:
                 self._pool.submit(perform_job([(order, number)], self._bench))
             else:
                 self._settle(order, number, trouble)
+
+    def _entries(self, job: PerformJob, index: int | None = None) -> list[Entry]:
+        """The takes of a batch, or one of them, that are still waited for. A batch that was begun for an earlier build
+        may have some that nobody asks for now."""
+        ready = range(len(job.slots)) if index is None else (index,)
+        own = {(job.slots[at], job.numbers[at]) for at in ready}
+        keys = {job.take_keys[at] for at in ready}
+        return [
+            (order, number)
+            for order in self._orders.values()
+            for number in sorted(order.pending)
+            if order.step.keys.candidates[number - 1] in keys
+            and (number in order.coming or (order.step.slot, number) in own)
+        ]
 
     def _settle(self, order: Order, number: int, trouble: Trouble | None = None) -> None:
         """A take is performed, or lost. With the last one of a slot, what there is can be finished."""
