@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("triton")
 pytest.importorskip("audiocraft")
@@ -20,6 +22,7 @@ from tests.musicgen.test_kernels import in_the_interpreter
 from tydust_assetgen.generate.musicgen.decoder.band import Band
 from tydust_assetgen.generate.musicgen.decoder.cuda import BUCKET, WORDS, CudaNetwork
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
+from tydust_assetgen.generate.musicgen.decoder.graphs import COLUMNS, Bucket
 from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT
 from tydust_assetgen.generate.musicgen.decoder.network import Network
 from tydust_assetgen.generate.musicgen.decoder.shape import shape_of
@@ -34,6 +37,18 @@ if TYPE_CHECKING:
 
 def test_the_network_plays_what_audiocraft_plays() -> None:
     in_the_interpreter(Path(__file__))
+
+
+@given(rows=st.integers(1, 40), columns=st.integers(1, 4000), most=st.integers(1, 40))
+def test_a_bucket_holds_what_it_is_for(rows: int, columns: int, most: int) -> None:
+    """And little more: rows at which nobody sits, and columns that are not filled, cost time."""
+    rows = min(rows, most)
+    bucket = Bucket.of(rows, columns, most)
+    assert rows <= bucket.rows <= most
+    assert bucket.rows < 2 * rows or rows == 1
+    assert columns <= bucket.columns < columns + COLUMNS
+    assert Bucket.of(bucket.rows, bucket.columns, most) == bucket
+    assert bucket.columns % SPLIT == 0
 
 
 def musicgen(made: Checkpoint, layers: int = 1) -> Any:

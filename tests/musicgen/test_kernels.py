@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -365,3 +365,60 @@ def test_products_are_shared_out_among_a_whole_card(dim: int) -> None:
         assert outer // few.outer >= 64
         flying = (few.stages - 1) * few.outer * deep * 2 * min(outer // few.outer, 264)
         assert flying >= 1_250_000, "bytes on their way: 3 TB/s times half a microsecond is 1.5 MB"
+
+
+class Hopper:
+    """A driver with no card behind it: it says for which one to compile."""
+
+    def get_current_target(self) -> Any:
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self) -> int:
+        return 99  # whose kernels no card that is here gets
+
+    def get_current_stream(self, device: int) -> int:
+        return device
+
+
+class Launched:
+    """A kernel that is compiled for what it is launched with, and not run."""
+
+    variants: ClassVar[dict[str, bool]] = {}
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+
+    def __getitem__(self, grid: Any) -> Any:
+        def launch(*given: Any, **options: Any) -> None:
+            made = self._kernel.warmup(*given, grid=grid, **options)
+            self.variants[made.hash] = made.metadata.launch_pdl
+
+        return launch
+
+
+@needs_a_compiler
+def test_launches_are_compiled_once_for_all_numbers_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are launched, for Hopper: two ways of each product, for few lines and for many, and one of all else."""
+    import triton
+
+    monkeypatch.setattr(triton.runtime.driver, "_active", Hopper())
+    monkeypatch.setattr(Launched, "variants", {})
+    for name in ("_embed", "_linear", "_attend", "_hear"):
+        monkeypatch.setattr(kernels, name, Launched(getattr(kernels, name)))
+    half, books, heads, width = torch.float16, 4, 4, 16
+    dim = heads * width
+    keys, words = torch.zeros(32, 2, heads, 512, width, dtype=half), torch.zeros(32, heads, 64, width, dtype=half)
+    weight = torch.zeros(3 * dim, dim, dtype=half)
+    norm, parts = kernels.folded(nn.LayerNorm(dim), weight), Parts.of(64, heads, 512, width, torch.device("cpu"))
+    for rows in (1, 2, 7, 8, 16, 32):
+        at, x, mixed = torch.zeros(rows).long(), torch.zeros(2 * rows, dim), torch.zeros(2 * rows, dim, dtype=half)
+        qkv, lengths = torch.zeros(2 * rows, 3 * dim, dtype=half), torch.ones(32).int()
+        codes = torch.zeros(rows, books).long()
+        kernels.embed(codes, at, torch.zeros(books, 33, dim), torch.zeros(512, dim), x)
+        kernels.linear(x, weight, qkv, norm=norm, early=True)
+        kernels.attend(qkv, keys, keys, at, parts, mixed, columns=300, early=True)
+        kernels.linear(mixed[:rows], weight[:dim], x.view(rows, 2, dim)[:, 0], add=True, early=True)
+        kernels.hear(mixed[:rows], words, words, lengths, mixed[rows:], early=True)
+    assert sorted(Launched.variants.values()) == [False] + 6 * [True], "the first one has others' work before it"
