@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from tydust_assetgen import codec, disk, events
 from tydust_assetgen.cautions import cautions
@@ -26,10 +28,19 @@ from tydust_assetgen.outcome import Options, Report, Result
 from tydust_assetgen.planning import Plan, Step
 from tydust_assetgen.project import Project
 from tydust_assetgen.publish import retract
+from tydust_assetgen.reach import find_damage, out_of_reach
 from tydust_assetgen.state import Stat, stat_of
 from tydust_assetgen.survey import Survey, survey
 from tydust_assetgen.workers import Pool
 from tydust_assetgen.workshop import Workshop
+
+if TYPE_CHECKING:
+    from tydust_assetgen.sharing.sharing import Sharing
+
+
+_MOMENT_S = 5.0
+_FROZEN_HINT = "`assetgen build` where it can be made sends it to the cache; commit the lock file then"
+_OFFLINE_HINT = "`assetgen build` on a machine that can make it sends it to the cache"
 
 
 def build(
@@ -37,6 +48,7 @@ def build(
     options: Options | None = None,
     emit: events.Emit | None = None,
     pool: Pool | None = None,
+    on_survey: Callable[[Survey], None] = lambda _: None,
 ) -> Report:
     """Bring the asset tree to what the manifest asks for.
 
@@ -44,7 +56,9 @@ def build(
         project: where.
         options: how.
         emit: called with each event.
-        pool: workers to use and to keep; without, the build starts its own and ends them.
+        pool: workers to use and to keep; without, the build starts its own and ends them. Where it is paused meanwhile,
+            the build ends without a summary, and what is under way goes on for the next build with this pool.
+        on_survey: called with what was seen, before anything is done.
 
     Raises:
         ManifestError: the manifest is not right. Nothing on the disk was changed.
@@ -57,7 +71,9 @@ def build(
 
     def look() -> Survey:
         slots, picks = options.slots, options.picks
-        return survey(project, slots=slots, force=options.force, thorough=options.prune, picks=picks, along=True)
+        seen = survey(project, slots=slots, force=options.force, thorough=options.prune, picks=picks, along=True)
+        on_survey(seen)
+        return seen
 
     def announce() -> None:
         tell(events.Waiting(message="another build is at work here, waiting for it"))
@@ -68,7 +84,23 @@ def build(
     with disk.build_lock(project.private, wait=options.wait, on_wait=announce):
         if _marks(project) != marks:  # another build has been here meanwhile
             seen = look()
-        return _Build(seen, options, tell, begun, pool).run()
+        shared = _sharing(seen, tell)
+        if (shared or options.frozen) and find_damage(seen.plan, project.store):
+            seen = look()
+        if shared is not None and shared.bring(seen.plan):
+            seen = look()
+        return _Build(seen, options, tell, begun, pool, shared).run()
+
+
+def _sharing(seen: Survey, tell: events.Emit) -> Sharing | None:
+    """The caches that this build shares; nothing is loaded where there are none."""
+    if not seen.manifest.cache.remotes and "ASSETGEN_CACHE_REMOTE" not in os.environ:
+        return None
+    from tydust_assetgen.sharing.settings import settings_of
+    from tydust_assetgen.sharing.sharing import Sharing
+
+    settings = settings_of(seen.manifest.cache)
+    return Sharing(seen.project, settings, tell) if settings.remotes else None
 
 
 def _marks(project: Project) -> tuple[Stat, ...]:
@@ -84,6 +116,7 @@ class _Build:
     tell: events.Emit
     begun: float
     pool: Pool | None
+    shared: Sharing | None = None
 
     def __post_init__(self) -> None:
         self.project = self.survey.project
@@ -91,6 +124,8 @@ class _Build:
         self.rates = Rates(self.project.rates)
         self.ledger = Ledger(self.survey)
         self.endings = Endings(self.survey, self.ledger, self.tell)
+        if self.shared is not None:
+            self.endings.on_made = self.shared.made
 
     @property
     def plan(self) -> Plan:
@@ -104,6 +139,7 @@ class _Build:
         finally:
             self.ledger.close()
             self.rates.save()
+        self._send_the_rest()
         return self._report()
 
     # what is said before the work
@@ -143,14 +179,19 @@ class _Build:
 
     def _work(self) -> None:
         steps = self.plan.work
-        if not steps:
+        if self.options.frozen and self.plan.with_action("generate"):
+            self._refuse_to_generate()
+            steps = ()
+        busy = self.pool is not None and self.pool.busy
+        if not steps and not busy:
             return
-        self.store.sweep()
-        folders = {(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs}
-        disk.sweep_temporaries(folders | {self.project.root})
+        if not busy:  # with what an earlier build of a watch began
+            self.store.sweep()
+            folders = {(self.survey.tree / o.output.path).parent for s in steps for o in s.outputs}
+            disk.sweep_temporaries(folders | {self.project.root})
         found = [order for step in steps if (order := self._from_store(step)) is not None]
-        orders = [order for order in found if not self._lacks(order)]
-        if orders:
+        orders = [order for order in self._within_reach(found) if not self._lacks(order)]
+        if orders or busy:
             own = Pool(self._jobs(), self.project.logs) if self.pool is None else None
             with own or contextlib.nullcontext(self.pool) as pool:
                 assert pool is not None
@@ -181,6 +222,30 @@ class _Build:
         if self.endings.finish(order, *known):
             self.endings.tally.restored += bool(order.ready)
         return None
+
+    def _send_the_rest(self) -> None:
+        """Whoever builds again soon does not wait: sending goes on beside the next build."""
+        if self.shared is None:
+            return
+        if self.pool is None:
+            self.shared.finish()
+        else:
+            self.shared.finish(0.0 if self.pool.paused else _MOMENT_S)
+
+    def _refuse_to_generate(self) -> None:
+        """With `frozen` a build changes nothing, unless it can be done without a generator."""
+        for step in self.plan.with_action("generate"):
+            words = "it would have to be generated, and the build is frozen"
+            self.endings.fail(step, Trouble(message=words, hint=_FROZEN_HINT))
+
+    def _within_reach(self, orders: list[Order]) -> list[Order]:
+        """With `offline_ok`, what can't be made here is left out, and said."""
+        lost = out_of_reach(orders) if self.options.offline_ok else {}
+        for order in orders:
+            if order.step.slot in lost:
+                words = f"not made: {lost[order.step.slot]}; the store and the cache don't have it"
+                self.endings.leave_out(order.step, words, _OFFLINE_HINT)
+        return [order for order in orders if order.step.slot not in lost]
 
     def _lacks(self, order: Order) -> bool:
         """Fail a slot whose generator or encoder is not here, before minutes are spent on it."""
@@ -231,7 +296,8 @@ class _Build:
             blocked=blocked,
             seconds=round(time.monotonic() - self.begun, 3),
         )
-        self.tell(summary)
+        if self.pool is None or not self.pool.paused:
+            self.tell(summary)
         return Report(summary=summary, results=self._all_results())
 
     def _all_results(self) -> tuple[Result, ...]:

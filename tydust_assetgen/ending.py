@@ -6,6 +6,7 @@ The lock entry is written last, after the files that it speaks of.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Tally:
     encoded: int = 0
     restored: int = 0
     failed: int = 0
+    absent: int = 0
     pruned: int = 0
 
 
@@ -43,6 +45,8 @@ class Endings:
     tell: events.Emit
     tally: Tally = field(default_factory=Tally)
     results: list[Result] = field(default_factory=list)
+    on_made: Callable[[Step], None] = lambda _: None
+    """Called with each step that made something, when it is published."""
 
     @property
     def project(self) -> Project:
@@ -71,7 +75,10 @@ class Endings:
             return False
         seconds = time.monotonic() - order.begun
         self.tell(events.Done(slot=step.slot, action=step.action, paths=tuple(published), seconds=seconds, notes=notes))
-        self.results.append(result_of(step, "made" if step.action not in ("restore", "relock") else "restored"))
+        made = step.action not in ("restore", "relock")
+        self.results.append(result_of(step, "made" if made else "restored"))
+        if made:
+            self.on_made(step)
         return True
 
     def _publish(self, step: Step, verified: Verified) -> Published:
@@ -109,6 +116,12 @@ class Endings:
         bug = bool(trouble.traceback)
         self.tell(events.Failed(slot=step.slot, message=trouble.message, hint=hint, place=place, bug=bug))
         self.results.append(result_of(step, "failed", message=trouble.message, hint=hint, bug=bug))
+
+    def leave_out(self, step: Step, message: str, hint: str) -> None:
+        """A slot can't be made here, and that is no failure."""
+        self.tally.absent += 1
+        self.tell(events.Warned(message=message, slot=step.slot, hint=hint))
+        self.results.append(result_of(step, "absent", message=message, hint=hint))
 
 
 def words_of(step: Step) -> tuple[str, ...]:

@@ -28,6 +28,22 @@ class Waiting(_Event, frozen=True, kw_only=True, tag="waiting"):
     message: str
 
 
+class Fetching(_Event, frozen=True, kw_only=True, tag="fetching"):
+    """How far the shared cache was asked for what would have to be made."""
+
+    slots: int
+    done: int = 0
+    found: int = 0
+    """Slots for which it had something."""
+    received_bytes: int = 0
+
+
+class Sending(_Event, frozen=True, kw_only=True, tag="sending"):
+    """All is made, and so many records are still on their way to the shared cache."""
+
+    waiting: int
+
+
 class Started(_Event, frozen=True, kw_only=True, tag="started"):
     """A worker took up a slot."""
 
@@ -112,10 +128,77 @@ class Summary(_Event, frozen=True, kw_only=True, tag="summary"):
     failed: int = 0
     blocked: int = 0
     """Left alone, in a person's hands."""
+    absent: int = 0
+    """Left out: they can't be made here, and no cache has them."""
     pruned: int = 0
     """Files that the manifest no longer asks for, removed."""
     seconds: float = 0.0
 
 
-Event: TypeAlias = Planned | Waiting | Started | Progressed | Done | Failed | Blocked | Warned | Orphaned | Summary
+class Watching(_Event, frozen=True, kw_only=True, tag="watching"):
+    """`assetgen watch` follows a project now, or follows it in another way than before."""
+
+    manifest: str
+    """Absolute path."""
+    polling: str = ""
+    """Why it looks twice a second instead of being told by the system; empty where it is told."""
+
+
+class Changed(_Event, frozen=True, kw_only=True, tag="changed"):
+    """Files are no longer as they were; a build follows."""
+
+    paths: tuple[str, ...]
+    """Relative to the manifest's folder."""
+
+
+class Stopped(_Event, frozen=True, kw_only=True, tag="stopped"):
+    """An edit made the work on a slot pointless."""
+
+    slot: str
+
+
+class Broken(_Event, frozen=True, kw_only=True, tag="broken"):
+    """One thing for which there can be no build now, such as a mistake in the manifest. The last good plan holds."""
+
+    message: str
+    place: str = ""
+    slot: str = ""
+    hint: str = ""
+
+
+class Idle(_Event, frozen=True, kw_only=True, tag="idle"):
+    """All is done that can be, and the next change is waited for."""
+
+    slots: dict[str, str]
+    """The status of each slot, as in `Result`."""
+
+
+class Ran(_Event, frozen=True, kw_only=True, tag="ran"):
+    """The command of `--exec` ended well."""
+
+    slot: str
+    path: str
+    seconds: float
+
+
+Event: TypeAlias = (
+    Planned
+    | Waiting
+    | Fetching
+    | Sending
+    | Started
+    | Progressed
+    | Done
+    | Failed
+    | Blocked
+    | Warned
+    | Orphaned
+    | Summary
+    | Watching
+    | Changed
+    | Stopped
+    | Broken
+    | Idle
+    | Ran
+)
 Emit: TypeAlias = Callable[[Event], None]

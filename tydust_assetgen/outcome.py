@@ -22,6 +22,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Takes to pin, by slot; 0 takes the pin back and lets the best take win."""
     wait: bool = True
     """Wait for another build that is at work here."""
+    frozen: bool = False
+    """Fail, and change nothing, when a generator would have to make anything."""
+    offline_ok: bool = False
+    """What wants a GPU or a generator that is not here comes from a cache, or is left out and no failure."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     slot: str
     status: str
-    """`fresh`, `made`, `restored`, `blocked` or `failed`."""
+    """`fresh`, `made`, `restored`, `blocked`, `absent` or `failed`."""
     action: str
     reasons: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()

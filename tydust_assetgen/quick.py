@@ -55,7 +55,7 @@ def _say(command: str, slots: int, json: bool, quiet: bool) -> None:
     noun = "slot" if slots == 1 else "slots"
     if json and command == "build":
         counts = '"generated":0,"finished":0,"encoded":0,"restored":0'
-        tail = '"failed":0,"blocked":0,"pruned":0,"seconds":0.0'
+        tail = '"failed":0,"blocked":0,"absent":0,"pruned":0,"seconds":0.0'
         sys.stdout.write(f'{{"event":"summary",{counts},"fresh":{slots},{tail}}}\n')
     elif json:
         sys.stdout.write(f'{{"fresh":{slots},"stale":[]}}\n')

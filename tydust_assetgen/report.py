@@ -81,6 +81,10 @@ class LineReporter:
                     )
             case events.Waiting():
                 self.line(0, event.message)
+            case events.Fetching():
+                self.fetching(event)
+            case events.Sending():
+                self.line(1, f"sending     {count_of(event.waiting, 'record')} to the cache")
             case events.Started():
                 self.started(event)
             case events.Progressed():
@@ -109,6 +113,11 @@ class LineReporter:
         if self.verbosity >= 2:
             for reason in event.reasons:
                 self.line(2, f"why         {event.slot}: {reason}", "dim")
+
+    def fetching(self, event: events.Fetching) -> None:
+        if event.done == event.slots and (event.found or self.verbosity >= 2):
+            what = f"{event.found} of {count_of(event.slots, 'slot')} from the cache"
+            self.line(1, f"fetched     {what} ({event.received_bytes / 1e6:.1f} MB)")
 
     def progressed(self, event: events.Progressed) -> None:
         """Plain lines don't show steps."""
@@ -153,6 +162,7 @@ class LiveReporter(LineReporter):
         )
         self._tasks: dict[str, TaskID] = {}
         self._total: TaskID | None = None
+        self._fetch: TaskID | None = None
         self._ended = 0
 
     def __enter__(self) -> LiveReporter:
@@ -172,6 +182,15 @@ class LiveReporter(LineReporter):
     def started(self, event: events.Started) -> None:
         super().started(event)
         self._tasks[event.slot] = self._bars.add_task(event.slot, total=1.0, stage="")
+
+    def fetching(self, event: events.Fetching) -> None:
+        if self._fetch is None:
+            self._fetch = self._bars.add_task("cache", total=event.slots, stage="")
+        self._bars.update(self._fetch, completed=event.done, stage=f"{event.received_bytes / 1e6:.1f} MB")
+        if event.done == event.slots:
+            self._bars.remove_task(self._fetch)
+            self._fetch = None
+        super().fetching(event)
 
     def progressed(self, event: events.Progressed) -> None:
         task = self._tasks.get(event.slot)
@@ -205,6 +224,7 @@ def summary_line(event: events.Summary) -> str:
             (event.restored, "restored"),
             (event.pruned, "removed"),
             (event.failed, "failed"),
+            (event.absent, "not to be had here"),
             (event.blocked, "left alone"),
         )
         if count > 0

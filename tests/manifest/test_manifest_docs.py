@@ -16,6 +16,7 @@ from tydust_assetgen.manifest import MAX_BYTES, json_schema, read_manifest
 from tydust_assetgen.manifest.layers import PROGRAM
 from tydust_assetgen.manifest.tables import (
     CODECS,
+    CacheTable,
     DefaultsTable,
     GameTable,
     GenreTable,
@@ -31,7 +32,9 @@ GENERATORS: dict[str, type[msgspec.Struct]] = {"composer": ComposerParameters, "
 SETTINGS = json_schema(GENERATORS)["$defs"]["DefaultsTable"]["properties"]
 
 
-@pytest.mark.parametrize("table", [GameTable, PolicyTable, DefaultsTable, GenreTable, TrackTable, SectionTable])
+@pytest.mark.parametrize(
+    "table", [GameTable, PolicyTable, CacheTable, DefaultsTable, GenreTable, TrackTable, SectionTable]
+)
 def test_every_key_has_a_row(table: type[msgspec.Struct]) -> None:
     assert {field.encode_name for field in msgspec.structs.fields(table)} <= set(ROWS)
 

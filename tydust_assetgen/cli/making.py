@@ -33,12 +33,14 @@ def build(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         prune=arguments.prune,
         wait=not arguments.no_wait,
+        frozen=arguments.frozen,
+        offline_ok=arguments.offline_ok,
     )
+    write_depfile = depfile_of(arguments, project)
     with reporter(json=arguments.json, color=arguments.color, verbosity=verbosity_of(arguments)) as tell:
         report = build_project(project, options, tell)
     write_depfile()
     return report.exit_code
-    write_depfile = depfile_of(arguments, project)
 
 
 def _dry_run(arguments: argparse.Namespace, project: Project) -> int:

@@ -70,7 +70,21 @@ def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--jobs", "-j", type=_count, default=0, metavar="N", help="worker processes (default: one a core)"
     )
     build.add_argument("--prune", action="store_true", help="remove files that the manifest no longer asks for")
+    build.add_argument(
+        "--frozen", action="store_true", help="fail, and change nothing, when anything would have to be generated"
+    )
+    build.add_argument(
+        "--offline-ok",
+        action="store_true",
+        help="what can't be made without a GPU comes from the cache, or is left out and no failure",
+    )
     build.add_argument("--no-wait", action="store_true", help="fail when another build is at work here")
+    build.add_argument(
+        "--depfile", metavar="FILE", default="", help="write what the outputs depend on, for Make, Ninja"
+    )
+    build.add_argument(
+        "--depfile-target", action="append", default=[], metavar="PATH", help="a target there instead of the outputs"
+    )
     _json(build)
     adopt = _command(to, "adopt", "accept a file that you made or changed by hand", making.adopt)
     adopt.add_argument("slot", metavar="SLOT")
@@ -79,17 +93,34 @@ def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     pick.add_argument("take", metavar="TAKE", type=_take, help="its number, or `best` to take your pick back")
     _json(pick)
     gc = _command(to, "gc", "make the store smaller: what was not used for longest goes first", making.gc)
-    build.add_argument(
-        "--depfile", metavar="FILE", default="", help="write what the outputs depend on, for Make, Ninja"
-    )
-    build.add_argument(
-        "--depfile-target", action="append", default=[], metavar="PATH", help="a target there instead of the outputs"
-    )
     gc.add_argument("--max-size", type=_bytes, metavar="SIZE", help="keep at most this much, such as 5GB")
     gc.add_argument("--max-age", type=_seconds, metavar="AGE", help="drop what was not used for this long, such as 30d")
     _json(gc)
+    _add_cache(to)
     init = _command(to, "init", "write a commented assets.toml and the lines for .gitignore", making.init)
     init.add_argument("--name", default="", help="name of the game")
+
+
+def _add_cache(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    cache = _command(to, "cache", "look at the cache that the team shares, or fill it", _cache_status)
+    deeds = cache.add_subparsers(title="commands", metavar="COMMAND", dest="deed", required=True)
+    status = _command(deeds, "status", "show what the store and each remote have of the slots", _cache_status)
+    push = _command(deeds, "push", "send what the store has of the slots to every remote", _cache_push)
+    for one in (status, push):
+        _slots(one)
+        _json(one)
+
+
+def _cache_status(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.sharing import status
+
+    return status(arguments)
+
+
+def _cache_push(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.sharing import push
+
+    return push(arguments)
 
 
 def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,6 +163,10 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     plot.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .png, here")
     _add_models(to)
     _add_hook(to)
+    listing = _command(to, "list", "print the files that the slots become, in the asset tree", engines.list_files)
+    _slots(listing)
+    _json(listing)
+    _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", engines.cmake_dir)
     _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
     doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
     _json(doctor)
@@ -140,10 +175,6 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     completion.set_defaults(parser=top)
 
 
-    listing = _command(to, "list", "print the files that the slots become, in the asset tree", engines.list_files)
-    _slots(listing)
-    _json(listing)
-    _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", engines.cmake_dir)
 def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     models = _command(to, "models", "show MusicGen's models and which are here", _models)
     models.add_argument("--folder", dest="folders", action="append", default=[], metavar="DIR", help="look there, too")

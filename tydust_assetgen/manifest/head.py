@@ -1,4 +1,4 @@
-"""Everything in a manifest that is not of one slot: `[game]`, `[policy]`, `[defaults]`, `[genre.*]`.
+"""Everything in a manifest that is not of one slot: `[game]`, `[policy]`, `[cache]`, `[defaults]`, `[genre.*]`.
 
 In walk the raw tables, out walks `Head`.
 """
@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tydust_assetgen.manifest.cache import Cache, check_cache
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, missing, shown, unknown
 from tydust_assetgen.manifest.parameters import parameter_faults
 from tydust_assetgen.manifest.resolve import Surroundings, setting_faults
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable, PolicyTable
 
 _GENRE_NAME = re.compile(r"[^\W_][\w &+-]{0,39}")
-TABLES = ("defaults", "game", "genre", "music", "policy")
+TABLES = ("cache", "defaults", "game", "genre", "music", "policy")
 
 
 class Head(NamedTuple):
@@ -28,6 +29,7 @@ class Head(NamedTuple):
     music: Mapping[str, Any]
     commercial: bool
     faults: tuple[Fault, ...]
+    cache: Cache = Cache()
 
 
 def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]]) -> Head:
@@ -40,13 +42,13 @@ def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.
     genres = {name: _settings(raw, GenreTable, f"genre.{name}", bare) for name, raw in names.values.items()}
     music = _tables(tables.get("music", {}), "music")
     policy = check_table(tables.get("policy", {}), PolicyTable, "policy")
+    cache, of_cache = check_cache(tables["cache"]) if "cache" in tables else (Cache(), ())
     around = bare._replace(defaults=defaults.values, genres={name: one.values for name, one in genres.items()})
     of_genres = (*_names(genres), *(fault for one in genres.values() for fault in one.faults))
-    of_tables = (*game.faults, *policy.faults, *defaults.faults, *names.faults)
+    of_tables = (*game.faults, *policy.faults, *of_cache, *defaults.faults, *names.faults)
     faults = (*_strangers(tables), *of_tables, *of_genres, *music.faults)
-    return Head(
-        around, game.values.get("assets", "assets"), music.values, policy.values.get("commercial", False), faults
-    )
+    assets, commercial = game.values.get("assets", "assets"), policy.values.get("commercial", False)
+    return Head(around, assets, music.values, commercial, faults, cache)
 
 
 def _game(raw: object) -> Checked:

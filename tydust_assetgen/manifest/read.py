@@ -17,6 +17,7 @@ import msgspec
 
 from tydust_assetgen.errors import ManifestError, Problem
 from tydust_assetgen.flow import Recipe, Scalar
+from tydust_assetgen.manifest.cache import Cache
 from tydust_assetgen.manifest.check import Fault
 from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.head import check_head
@@ -28,6 +29,7 @@ from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.text import parse, read_text
 from tydust_assetgen.version import VERSION
 
+_ALONE = Cache()
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _FEW = 8
 """Up to so many slots are searched for one by one; beyond, one scan of the whole text is cheaper."""
@@ -51,6 +53,8 @@ class Manifest:
     """The game is sold: what may not be used for that is refused."""
     linked: bool = False
     """Some slot follows another one."""
+    cache: Cache = _ALONE
+    """What the team shares."""
     _text: str = field(default="", repr=False)
     _music: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _around: Surroundings = field(default=Surroundings("", {}, {}, {}), repr=False)
@@ -164,6 +168,7 @@ def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]], da
         files=tuple(path.parent / name for name in named),
         commercial=head.commercial,
         linked=linked,
+        cache=head.cache,
         _text=text,
         _music=head.music,
         _around=around,

@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 
 from tydust_assetgen.manifest.layers import PROGRAM
-from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, GameTable, GenreTable, PolicyTable, TrackTable
+from tydust_assetgen.manifest.tables import (
+    CODECS,
+    CacheTable,
+    DefaultsTable,
+    GameTable,
+    GenreTable,
+    PolicyTable,
+    TrackTable,
+)
 from tydust_assetgen.prompt import GENRES
 
 _SETTINGS = ("TrackTable", "DefaultsTable", "GenreTable")
@@ -31,10 +39,9 @@ _KEY = (
 def json_schema(generators: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any]:
     """The schema of a manifest, with the own tables of these generators."""
     shapes = dict(sorted(generators.items()))
-    tables, components = msgspec.json.schema_components(
-        (GameTable, DefaultsTable, GenreTable, TrackTable, PolicyTable, *shapes.values()), ref_template="#/$defs/{name}"
-    )
-    own = dict(zip(shapes, tables[5:], strict=True))
+    known = (GameTable, DefaultsTable, GenreTable, TrackTable, PolicyTable, CacheTable)
+    tables, components = msgspec.json.schema_components((*known, *shapes.values()), ref_template="#/$defs/{name}")
+    own = dict(zip(shapes, tables[len(known) :], strict=True))
     definitions = {name: _component(name, table, own) for name, table in components.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -49,6 +56,7 @@ def json_schema(generators: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any
             "genre": {"type": "object", "description": "genres by name", "additionalProperties": tables[2]},
             "music": _music(tables[3]),
             "policy": tables[4],
+            "cache": tables[5],
         },
         "$defs": definitions,
     }

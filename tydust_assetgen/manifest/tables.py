@@ -117,8 +117,38 @@ class PolicyTable(msgspec.Struct, forbid_unknown_fields=True):
     )
 
 
+Remote = Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class CacheTable(msgspec.Struct, forbid_unknown_fields=True):
+    """A cache that the team shares."""
+
+    remote: (
+        Annotated[
+            Remote | Annotated[list[Remote], Meta(max_length=8)],
+            Meta(description="a folder, or an `https:`, `s3:`, `gs:`, `az:` or `sftp:` address; or a list of them"),
+        ]
+        | None
+    ) = None
+    read_only: Annotated[bool, Meta(description="only take from it, never send")] = False
+    timeout: Annotated[float, Meta(ge=1, le=3600, description="limit of one request, in seconds")] = 60
+
+
 class GameTable(msgspec.Struct, forbid_unknown_fields=True):
     """The game that the music is for."""
 
     name: Annotated[Name, Meta(description="name of the game, for the tags")]
     assets: Annotated[Name, Meta(description="folder that slots are written under")] = "assets"
+    catalog: (
+        Annotated[Name, Meta(description="a catalogue for the game at run time, such as `catalog.json`")] | None
+    ) = None
+    catalog_code: (
+        Annotated[
+            Name | Annotated[list[Name], Meta(max_length=8)],
+            Meta(
+                description="the slots as code: c, cpp, csharp, gdscript, rust, python, or files that end like theirs"
+            ),
+        ]
+        | None
+    ) = None
+    engine: Annotated[Literal["godot", "unity"], Meta(description="also write its import settings")] | None = None

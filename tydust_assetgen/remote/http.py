@@ -118,12 +118,12 @@ def _words(error: urllib3.exceptions.HTTPError) -> str:
     match cause:
         case urllib3.exceptions.NameResolutionError():
             return "its name is not known"
+        case urllib3.exceptions.NewConnectionError():
+            return "it can't be reached"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
             return "no answer in time"
         case urllib3.exceptions.SSLError():
             return "its certificate or its TLS is not right"
-        case urllib3.exceptions.NewConnectionError():
-            return "it can't be reached"
         case urllib3.exceptions.ProxyError():
             return "the proxy can't be reached"
         case urllib3.exceptions.ProtocolError():

@@ -67,6 +67,10 @@ class Store:
         record = self._record("outputs", key, OutputRecord, use=False)
         return record if record is not None and self.has_object(record.verified.digest) else None
 
+    def size(self) -> int:
+        """Bytes of all content that can be made again."""
+        return sum(path.stat().st_size for path in _files(self.root / "objects"))
+
     # reading
 
     def read_object(self, digest: str) -> bytes | None:
