@@ -35,10 +35,10 @@ def write_manifest(root: Path, slots: int, stale: int = -1, seconds: float = 8) 
     (root / "assets.toml").write_text(HEAD + "".join(lines))
 
 
-def make_project(root: Path, slots: int) -> None:
-    """A project whose first build finds everything fresh."""
+def make_project(root: Path, slots: int, other: int = -1) -> None:
+    """A project whose first build finds everything fresh; slot `other` is longer than it usually is."""
     root.mkdir(parents=True, exist_ok=True)
-    write_manifest(root, slots)
+    write_manifest(root, slots, other)
     manifest = read_manifest(root / "assets.toml", parameter_types())
     recipes = manifest.resolve(manifest.slots)
     entries = [_finished(manifest.assets, recipe, number) for number, recipe in enumerate(recipes)]

@@ -16,6 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         code = glance(words)
+        if code is None and "--staged" in words:
+            from tydust_assetgen.cli import hooking
+
+            code = hooking.glance(words)
         if code is None:
             from tydust_assetgen.cli.run import run
 

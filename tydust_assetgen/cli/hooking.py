@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.hook import judge_staged
 
 if TYPE_CHECKING:
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
 
 _MOST = 50
 """Refusals that are shown: more than that, nobody reads."""
+
+
+def glance(words: list[str]) -> int | None:
+    """`check --staged` and nothing else, as git asks it: without the words of all commands, which take time to load.
+
+    Returns `None` when that takes a closer look, or something is wrong.
+    """
+    if words != ["check", "--staged"]:
+        return None
+    try:
+        found = judge_staged()
+    except AssetgenError:
+        return None
+    if found is not None and found.refusals:
+        _say(found)
+        return 1
+    return 0
 
 
 def staged(arguments: argparse.Namespace) -> int:

@@ -106,7 +106,7 @@ class Blobs:
         self._folder = folder
 
     def __enter__(self) -> Blobs:
-        self._git = _start(self._folder, ("cat-file", "--batch"), subprocess.PIPE)
+        self._git = _start(self._folder, ("cat-file", "--batch"), subprocess.PIPE, subprocess.DEVNULL)
         return self
 
     def __exit__(
@@ -166,12 +166,14 @@ def _together(folder: str, commands: Iterable[tuple[str, ...]]) -> list[bytes]:
     return [printed for printed, _ in done]
 
 
-def _start(folder: str, words: tuple[str, ...], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def _start(
+    folder: str, words: tuple[str, ...], stdin: int = subprocess.DEVNULL, stderr: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if name not in _PATHSPEC_MODES}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         return subprocess.Popen(
-            ["git", *words], cwd=folder, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ["git", *words], cwd=folder, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr
         )
     except FileNotFoundError:
         if not os.path.isdir(folder):

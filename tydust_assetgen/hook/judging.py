@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tydust_assetgen.codec import CODEC_VERSION
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
@@ -22,7 +23,6 @@ from tydust_assetgen.generate.registry import generators, parameter_types
 from tydust_assetgen.hook import lock_of
 from tydust_assetgen.hook.git import Blobs, Entry, Staged, entries, filtered, ignored
 from tydust_assetgen.hook.memory import Content, Memory
-from tydust_assetgen.hook.mending import Mender
 from tydust_assetgen.hook.verdict import Refusal, Verdict
 from tydust_assetgen.keyring import Keyed, Keyring
 from tydust_assetgen.lockfile import MAX_BYTES, LockedOutput, LockEntry, LockFile
@@ -30,7 +30,9 @@ from tydust_assetgen.manifest import MAX_BYTES as MANIFEST_MAX_BYTES
 from tydust_assetgen.manifest import Manifest, read_manifest
 from tydust_assetgen.reasons import Wanted, changes
 from tydust_assetgen.scoring import SCORING_VERSION
-from tydust_assetgen.survey import choose
+
+if TYPE_CHECKING:
+    from tydust_assetgen.hook.mending import Mender
 
 _POINTER_MAX_BYTES = 1024
 """A Git LFS pointer is smaller (its specification, docs/spec.md)."""
@@ -126,7 +128,7 @@ class Bench:
         """
         if self._keeps_out:
             return Verdict()
-        wanted = choose(self.manifest, slots)
+        wanted = self._chosen(slots)
         marks = {slot: mark for slot in wanted if (mark := self._mark(slot))}
         unsure = [slot for slot in wanted if not self.memory.knows(marks.get(slot, ""))]
         keyed = self._keyed(self.manifest.resolve(unsure))
@@ -139,6 +141,13 @@ class Bench:
             right=len(wanted) - len(keyed) + len(right),
             refusals=tuple(one for found in refusals.values() for one in found),
         )
+
+    def _chosen(self, slots: tuple[str, ...]) -> tuple[str, ...]:
+        if not slots:
+            return self.manifest.slots
+        from tydust_assetgen.survey import choose
+
+        return choose(self.manifest, slots)
 
     @cached_property
     def _keeps_out(self) -> bool:
@@ -218,6 +227,8 @@ class Bench:
 
     @cached_property
     def _mender(self) -> Mender:
+        from tydust_assetgen.hook.mending import Mender
+
         return Mender(self.staged.top, self.place, self.tree, self.data)
 
     def content(self, blob: str) -> Content:
