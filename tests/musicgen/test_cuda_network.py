@@ -149,21 +149,25 @@ def check_memory_that_is_taken_anew_keeps_what_was_there(tiny_t5: Checkpoint) ->
     network.reserve(2, 20)
     assert network.rows == 2
     row.begin(network, 1)
-    kept = [network._keys.clone(), network._values.clone(), network._text_keys.clone(), network._text_values.clone()]
-    assert all(each[:, 1].any() for each in kept)
+    kept = [each.clone() for each in memories(network)]
+    assert all(each[1].any() for each in kept)
     taken = network.taken
     network.reserve(1, BUCKET)
     assert network.taken == taken, "there is room for that already"
     network.reserve(5, BUCKET + 1)
     assert network.taken > taken
-    assert network._keys.shape[1:] == (5, 2, 4, 2 * BUCKET, 16)
-    for memory, before in zip(network._memories(), kept, strict=True):
+    assert network._memory[0].keys.shape == (5, 2, 4, 2 * BUCKET, 16)
+    for memory, before in zip(memories(network), kept, strict=True):
         assert torch.equal(memory[tuple(map(slice, before.shape))], before)
         assert memory.count_nonzero() == before.count_nonzero()
     network.move(1, 4, 7)
-    for memory, before in zip(network._memories(), kept, strict=True):
-        assert torch.equal(memory[:, 4][tuple(map(slice, before[:, 1].shape))], before[:, 1])
+    for memory, before in zip(memories(network), kept, strict=True):
+        assert torch.equal(memory[4][tuple(map(slice, before[1].shape))], before[1])
     assert network._lengths.tolist() == [1, 3, 1, 1, 3]
+
+
+def memories(network: CudaNetwork) -> list[torch.Tensor]:
+    return [each for layer in network._memory for each in layer]
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
@@ -184,7 +188,7 @@ def check_the_memory_of_a_row_is_what_is_reckoned(tiny_t5: Checkpoint) -> None:
     def taken(rows: int) -> int:
         network.reserve(rows, 2 * BUCKET)
         scratch = [*network._scratch[:6], *network._scratch.parts]
-        return sum(each.nbytes for each in [*network._memories(), *scratch])
+        return sum(each.nbytes for each in [*memories(network), *scratch])
 
     few, many = taken(1), taken(4)
     assert 3 * network.row_bytes(2 * BUCKET) == pytest.approx(many - few, rel=0.1)

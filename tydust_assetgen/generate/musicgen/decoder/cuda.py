@@ -47,6 +47,29 @@ class _Scratch(NamedTuple):
         return _Scratch(x, qkv, mixed, hidden, self.query[:rows], self.logits[: 2 * rows], self.parts)
 
 
+class _Memory(NamedTuple):
+    """What one layer keeps of each row."""
+
+    keys: torch.Tensor  # [rows, 2, H, columns, hd]
+    values: torch.Tensor
+    text_keys: torch.Tensor  # [rows, H, words, hd]
+    text_values: torch.Tensor
+
+    @classmethod
+    def of(cls, shape: Shape, device: torch.device, dtype: torch.dtype) -> _Memory:
+        """Of no rows."""
+        nothing = torch.zeros((0, 2, shape.heads, 0, shape.head_dim), device=device, dtype=dtype)
+        return cls(nothing, nothing, nothing[:, 0], nothing[:, 0])
+
+    def grown(self, rows: int, columns: int, words: int) -> _Memory:
+        """With room for more, and with what was there."""
+        _, lines, heads, _, width = self.keys.shape
+        size = (rows, lines, heads, columns, width)
+        texts = (rows, heads, max(words, self.text_keys.shape[2]), width)
+        keys, values = _kept(self.keys, size), _kept(self.values, size)
+        return _Memory(keys, values, _kept(self.text_keys, texts), _kept(self.text_values, texts))
+
+
 class CudaNetwork:
     """A model's weights, and the keys and values of the rows that it plays.
 
@@ -65,8 +88,7 @@ class CudaNetwork:
         self._embeddings = torch.stack([each.weight.detach().float() for each in lm.emb])  # [K, card + 1, dim]
         self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
         self._layers = [layer_of(each, shape.dim, dtype) for each in lm.transformer.layers]
-        self._keys, self._values = self._memory(0, 0), self._memory(0, 0)  # [layers, rows, 2, H, columns, hd]
-        self._text_keys, self._text_values = self._texts(0, 0), self._texts(0, 0)  # [layers, rows, H, words, hd]
+        self._memory = [_Memory.of(shape, self.device, dtype) for _ in range(shape.layers)]
         self._lengths = torch.ones(0, device=self.device, dtype=torch.int32)  # of each row's text
 
     @property
@@ -77,7 +99,7 @@ class CudaNetwork:
     @property
     def rows(self) -> int:
         """How many it has memory for."""
-        return int(self._keys.shape[1])
+        return int(self._memory[0].keys.shape[0])
 
     def row_bytes(self, columns: int) -> int:
         """Memory of one row: keys and values, scratch, and what it takes to draw from its logits."""
@@ -90,32 +112,20 @@ class CudaNetwork:
 
     def reserve(self, rows: int, columns: int) -> None:
         """Have memory for so many rows of so many columns, conditions included; what is there stays."""
-        has_rows, has_columns = self._keys.shape[1], self._keys.shape[4]
+        has_rows, _, _, has_columns, _ = self._memory[0].keys.shape
         if rows <= has_rows and columns <= has_columns:
             return
         rows, columns = max(rows, has_rows), max(_up(columns, BUCKET), has_columns)
-        self._keys = _kept(self._keys, self._memory(rows, columns))
-        self._values = _kept(self._values, self._memory(rows, columns))
+        self._grow(rows, columns, WORDS)
         self._positions = positions_of(self.shape, columns).to(self.device)
         self._scratch = self._cleared(rows, columns)
-        self._reserve_texts(rows, WORDS)
 
-    def _reserve_texts(self, rows: int, words: int) -> None:
-        words = max(_up(words, WORDS), self._text_keys.shape[3])
-        self._text_keys = _kept(self._text_keys, self._texts(rows, words))
-        self._text_values = _kept(self._text_values, self._texts(rows, words))
-        self._lengths = _kept(self._lengths, torch.ones(rows, device=self.device, dtype=torch.int32))
+    def _grow(self, rows: int, columns: int, words: int) -> None:
+        """A layer at a time: the memory that was and the one that is to be never lie side by side as a whole."""
+        for index, memory in enumerate(self._memory):
+            self._memory[index] = memory.grown(rows, columns, _up(words, WORDS) if self.shape.cross else 0)
+        self._lengths = _kept(self._lengths, (rows,), 1)
         self.taken += 1
-
-    def _memory(self, rows: int, columns: int) -> torch.Tensor:
-        shape = self.shape
-        size = (shape.layers, rows, 2, shape.heads, columns, shape.head_dim)
-        return torch.zeros(size, device=self.device, dtype=self.dtype)
-
-    def _texts(self, rows: int, words: int) -> torch.Tensor:
-        shape = self.shape
-        size = (shape.layers if shape.cross else 0, rows, shape.heads, words, shape.head_dim)
-        return torch.zeros(size, device=self.device, dtype=self.dtype)
 
     def _cleared(self, rows: int, columns: int) -> _Scratch:
         shape, lines, half = self.shape, 2 * rows, {"device": self.device, "dtype": self.dtype}
@@ -148,7 +158,7 @@ class CudaNetwork:
             x = torch.cat([torch.stack([heard, unheard]).float(), x], dim=1)
         x = x + self._positions[: x.shape[1]]
         for index, layer in enumerate(self._layers):
-            x = x + self._looked_back(layer, x, self._keys[index, row], self._values[index, row])
+            x = x + self._looked_back(layer, x, self._memory[index].keys[row], self._memory[index].values[row])
             if layer.query is not None:
                 spoken = self._project(layer, heard, index, row)
                 x = torch.cat([x[:1] + self._heard(layer, x[:1], *spoken), x[1:]])
@@ -158,8 +168,9 @@ class CudaNetwork:
 
     def _listen(self, row: int, words: int) -> None:
         """A row has a text of so many tokens."""
-        if words > self._text_keys.shape[3]:
-            self._reserve_texts(self.rows, words)
+        keys, _, texts, _ = self._memory[0]
+        if words > texts.shape[2]:
+            self._grow(self.rows, keys.shape[3], words)
         self._lengths[row] = words
 
     def _embedded(self, columns: torch.Tensor) -> torch.Tensor:
@@ -183,8 +194,8 @@ class CudaNetwork:
         assert layer.words is not None
         both = functional.linear(heard.to(self.dtype), layer.words).view(1, len(heard), 2, self.shape.heads, -1)
         keys, values = both.permute(2, 0, 3, 1, 4)
-        self._text_keys[index, row, :, : len(heard)] = keys[0]
-        self._text_values[index, row, :, : len(heard)] = values[0]
+        self._memory[index].text_keys[row, :, : len(heard)] = keys[0]
+        self._memory[index].text_values[row, :, : len(heard)] = values[0]
         return keys, values
 
     def _heard(self, layer: Layer, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -211,23 +222,15 @@ class CudaNetwork:
         x, qkv, mixed, hidden, query, logits, parts = self._scratch.of(rows)
         hearing = x.view(rows, 2, -1)[:, 0]
         kernels.embed(codes, at, self._embeddings, self._positions, x)
-        for index, layer in enumerate(self._layers):
+        for layer, memory in zip(self._layers, self._memory, strict=True):
             self._write(layer.qkv, x, qkv)
-            kernels.attend(
-                qkv, self._keys[index], self._values[index], at, parts, mixed, columns=columns, early=self.early
-            )
+            kernels.attend(qkv, memory.keys, memory.values, at, parts, mixed, columns=columns, early=self.early)
             self._write(layer.out, mixed, x, add=True)
             if layer.query is not None and layer.out_cross is not None:
                 self._write(layer.query, hearing, query)
-                kernels.hear(
-                    query,
-                    self._text_keys[index],
-                    self._text_values[index],
-                    self._lengths,
-                    mixed[:rows],
-                    early=self.early,
-                )
-                self._write(layer.out_cross, mixed[:rows], hearing, add=True)
+                texts, found = (memory.text_keys, memory.text_values), mixed[:rows]
+                kernels.hear(query, *texts, self._lengths, found, early=self.early)
+                self._write(layer.out_cross, found, hearing, add=True)
             self._write(layer.up, x, hidden, gelu=True)
             self._write(layer.down, hidden, x, add=True)
         self._write(self._heads, x, logits)
@@ -241,21 +244,22 @@ class CudaNetwork:
 
     def move(self, source: int, target: int, length: int) -> None:
         """Give one row's place to another, so that the rows at work stay side by side."""
-        for memory in (self._keys, self._values):
-            memory[:, target, ..., :length, :] = memory[:, source, ..., :length, :]
-        for memory in (self._text_keys, self._text_values, self._lengths[None]):
-            memory[:, target] = memory[:, source]
-
-    def _memories(self) -> list[torch.Tensor]:
-        """All that is kept of each row."""
-        return [self._keys, self._values, self._text_keys, self._text_values]
+        for memory in self._memory:
+            for each in (memory.keys, memory.values):
+                each[target, ..., :length, :] = each[source, ..., :length, :]
+            for each in (memory.text_keys, memory.text_values):
+                each[target] = each[source]
+        self._lengths[target] = self._lengths[source]
 
 
 def _up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def _kept(memory: torch.Tensor, larger: torch.Tensor) -> torch.Tensor:
-    """The larger memory, with what was in the other."""
+def _kept(memory: torch.Tensor, size: tuple[int, ...], new: int = 0) -> torch.Tensor:
+    """The same in larger memory."""
+    if tuple(memory.shape) == size:
+        return memory
+    larger = memory.new_full(size, new)
     larger[tuple(map(slice, memory.shape))] = memory
     return larger
