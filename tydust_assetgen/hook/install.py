@@ -140,10 +140,8 @@ def _seal(text: str) -> str:
 
 
 def _template() -> str:
-    """The script as it is shipped: beside this module in a wheel, in `hooks/` in a checkout."""
-    here = Path(__file__).parent
-    places = (here / NAME, here.parents[1] / "hooks" / NAME)
-    return next(place for place in places if place.is_file()).read_text(encoding="utf-8")
+    """The script without places noted, just as it lies in the repository's `hooks/`."""
+    return Path(__file__).with_name("pre-commit.sh").read_text(encoding="utf-8")
 
 
 def _program() -> str:
