@@ -14,7 +14,7 @@ from conftest import PLUGINS, REPOSITORY, Game, command, environment
 from tydust_assetgen.report import clock
 
 ALL = (
-    *("build", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot", "schema"),
+    *("build", "watch", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot", "schema"),
     *("gc", "init", "doctor", "completion", "models", "list", "cmake-dir"),
 )
 

@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
             *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest"),
-            *("cautions", "choosing", "reach", "sharing", "ending", "workshop", "orphans", "looking", "hook"),
+            *("cautions", "choosing", "watching", "reach", "sharing", "ending", "workshop", "orphans", "looking", "hook"),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),

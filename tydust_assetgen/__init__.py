@@ -8,7 +8,8 @@ The door for programs. Everything is loaded when it is first used, so importing 
     for result in report.results:
         print(result.slot, result.status)
 
-`build` makes what is missing or stale; `check` says which slots are not fresh; `plan` says what a build would do.
+`build` makes what is missing or stale; `check` says which slots are not fresh; `plan` says what a build would do;
+`watch` builds again whenever something changes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tydust_assetgen.planning import Plan as Plan
     from tydust_assetgen.planning import Step as Step
     from tydust_assetgen.project import Project as Project
+    from tydust_assetgen.watching import watch as watch
 
 _HOMES = {
     "AssetgenError": "errors",
@@ -45,6 +47,7 @@ _HOMES = {
     "pick": "choosing",
     "plan": "api",
     "takes_of": "choosing",
+    "watch": "watching",
 }
 __all__ = ["__version__", *_HOMES]
 

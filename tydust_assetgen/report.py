@@ -99,6 +99,16 @@ class LineReporter:
                 self.line(0, f"warning: {event.message}", "yellow", event.hint)
             case events.Orphaned():
                 self.orphaned(event)
+            case events.Changed():
+                self.line(2, f"changed     {', '.join(event.paths)}", "dim")
+            case events.Stopped():
+                self.line(1, f"stopped     {event.slot}: an edit made it pointless", "dim")
+            case events.Broken():
+                self.broken(event)
+            case events.Watching():
+                self.line(1, "looking twice a second" if event.polling else "watching", "dim", event.polling)
+            case events.Ran():
+                self.line(2, f"ran         for {event.path} ({clock(event.seconds)})", "dim")
             case events.Summary():
                 self.line(1, summary_line(event), "bold red" if event.failed else "bold")
 
@@ -132,6 +142,10 @@ class LineReporter:
     def failed(self, event: events.Failed) -> None:
         place = f"{event.place}: " if event.place else ""
         self.line(0, f"failed      {place}{event.slot}: {event.message}", "red", event.hint)
+
+    def broken(self, event: events.Broken) -> None:
+        head = ": ".join(part for part in (event.place, event.slot, event.message) if part)
+        self.line(0, f"error: {head}", "red", event.hint)
 
     def orphaned(self, event: events.Orphaned) -> None:
         if event.removed:

@@ -86,6 +86,7 @@ def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--depfile-target", action="append", default=[], metavar="PATH", help="a target there instead of the outputs"
     )
     _json(build)
+    _add_watch(to)
     adopt = _command(to, "adopt", "accept a file that you made or changed by hand", making.adopt)
     adopt.add_argument("slot", metavar="SLOT")
     pick = _command(to, "pick", "publish the take of a slot that you like best, and keep to it", choosing.pick)
@@ -121,6 +122,25 @@ def _cache_push(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.cli.sharing import push
 
     return push(arguments)
+
+
+def _add_watch(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    watch = _command(to, "watch", "build, and build again whenever something changes, until Ctrl-C", _watch)
+    _slots(watch)
+    watch.add_argument("--poll", action="store_true", help="look twice a second: for drives that give no signs")
+    watch.add_argument(
+        "--exec", metavar="CMD", help="run after each publish, without a shell, such as `reload {slot} {path}`"
+    )
+    watch.add_argument(
+        "--jobs", "-j", type=_count, default=0, metavar="N", help="worker processes (default: one a core)"
+    )
+    _json(watch)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.cli.watching import watch
+
+    return watch(arguments)
 
 
 def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

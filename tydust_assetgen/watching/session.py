@@ -1,0 +1,240 @@
+"""Build, wait for a change, build again. In walks a `Project`, out walk events, until somebody ends it.
+
+The workers stay from build to build, with all that they have loaded. A change while a build is at work is judged at
+once: a manifest that is broken disturbs nobody; one that is right pauses the build, and the next one takes up the work
+that is still wanted. What nobody wants any more is stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from tydust_assetgen import events
+from tydust_assetgen.building import build
+from tydust_assetgen.errors import AssetgenError, Problem, UsageError
+from tydust_assetgen.generate.registry import parameter_types
+from tydust_assetgen.jobs import Job
+from tydust_assetgen.manifest import read_manifest
+from tydust_assetgen.orders import slots_of
+from tydust_assetgen.outcome import Options, Report
+from tydust_assetgen.project import Project
+from tydust_assetgen.state import Stat, read_state, stat_of
+from tydust_assetgen.survey import Survey, survey
+from tydust_assetgen.watching.aftermath import Aftermath
+from tydust_assetgen.watching.ears import Ears
+from tydust_assetgen.watching.lookout import Lookout
+from tydust_assetgen.workers import Pool
+
+Until: TypeAlias = threading.Event | Callable[[], bool] | None
+
+
+def watch(
+    project: Project,
+    options: Options | None = None,
+    emit: events.Emit | None = None,
+    *,
+    until: Until = None,
+    poll: bool = False,
+    command: Sequence[str] = (),
+) -> None:
+    """Build, and build again whenever the manifest, a file that it names, or an output changes.
+
+    Args:
+        project: where.
+        options: how; `slots`, `jobs` and what else each build is to be told. `force` and `picks` are not for watching.
+        emit: called with each event, from several threads but never from two at once.
+        until: ends the watch when it is set, or when it says so; it is asked four times a second. Without, only
+            KeyboardInterrupt ends it.
+        poll: look twice a second instead of listening to the system.
+        command: an argument list to run, without a shell, for each published file, with `{slot}` and `{path}`.
+
+    Raises:
+        UsageError: `options` name a slot that there is not, or ask for what is not for watching.
+        KeyboardInterrupt: all workers are ended, and what was done is kept.
+    """
+    options = options or Options()
+    if options.force or options.picks:
+        raise UsageError("`force` and `picks` are for one build", hint="call `build` for them")
+    telling = threading.Lock()
+
+    def tell(event: events.Event) -> None:
+        with telling:
+            if emit is not None:
+                emit(event)
+
+    def over() -> bool:
+        return until.is_set() if isinstance(until, threading.Event) else until is not None and until()
+
+    def say_stopped(job: Job) -> None:
+        for slot in slots_of(job):
+            tell(events.Stopped(slot=slot))
+
+    ears = Ears(poll=poll)
+    try:
+        with (
+            Pool(options.jobs or os.cpu_count() or 1, project.logs, say_stopped) as pool,
+            Aftermath(tuple(command), project.root, tell) as aftermath,
+        ):
+            _Session(project, options, tell, over, pool, aftermath, Lookout(project, ears)).run()
+    finally:
+        ears.close()
+
+
+@dataclass
+class _Session:
+    """One watch."""
+
+    project: Project
+    options: Options
+    emit: events.Emit
+    over: Callable[[], bool]
+    pool: Pool
+    aftermath: Aftermath
+    lookout: Lookout
+    left: dict[str, Stat] = field(default_factory=dict)
+    """How all that is followed stood when the last build had ended, as far as that build knows."""
+    begun: dict[str, Stat] = field(default_factory=dict)
+    """How the inputs stood when the build under way, or the last edit, was looked at."""
+    seen: Survey | None = None
+    broken: tuple[Problem, ...] = ()
+    polling: str | None = None
+
+    def run(self) -> None:
+        self.lookout.follow((), ())
+        self._say_watching()
+        self._build(first=True)
+        while moved := self.lookout.wait(lambda: self.left, self.over):
+            self._say_watching()
+            self._say_changed(moved)
+            self._build()
+
+    # one build
+
+    def _build(self, *, first: bool = False) -> None:
+        """Build once; and, where an edit paused it, again."""
+        while True:
+            self.pool.resume()
+            self._note_inputs()
+            before = self.lookout.stats()
+            ended = threading.Event()
+            minder = threading.Thread(target=self._mind, args=(ended,), daemon=True)
+            minder.start()
+            report: Report | None = None
+            try:
+                report = build(self.project, self.options, self._tell, self.pool, self._note_survey)
+            except UsageError as error:
+                if first:
+                    raise
+                self._say_broken(error.problems)
+            except AssetgenError as error:
+                self._say_broken(error.problems)
+            except OSError as error:
+                words = f"{error.strerror or error}" + (f": `{error.filename}`" if error.filename else "")
+                self._say_broken((Problem(words, hint="is the disk full, or a folder read-only or gone?"),))
+            finally:
+                ended.set()
+                self.lookout.ears.wake()
+                minder.join()
+                self.lookout.ears.wake()  # it has heeded signs of outputs, which only now are looked at
+            if self.over():
+                return
+            self._settle(report, before)
+            if not self.pool.paused:
+                return
+            first = False
+
+    def _note_inputs(self) -> None:
+        self.begun = {path: stat_of(path) for path in self.lookout.inputs if path != str(self.project.lock_file)}
+
+    def _note_survey(self, seen: Survey) -> None:
+        """A build has looked: follow what it saw, and hold the inputs against what they were then."""
+        self.seen, self.broken = seen, ()
+        outputs = (self.project.root / path for path in seen.stats)
+        self.lookout.follow(seen.named, outputs)
+        manifest = str(self.project.manifest)
+        self.begun = {manifest: self.begun.get(manifest, stat_of(manifest))} | _absolute(self.project.root, seen.named)
+
+    def _settle(self, report: Report | None, before: dict[str, Stat]) -> None:
+        """What stands now is known, but for what has changed since the build looked or wrote."""
+        if report is None or self.seen is None:
+            self._follow_anyhow()
+            self.left = {**self.lookout.stats(), **before}
+            return
+        root, state = self.project.root, read_state(str(self.project.state))
+        lock = str(self.project.lock_file)
+        known = _absolute(root, {path: found for path, (found, _) in self.seen.stats.items()})
+        written = _absolute(root, state.outputs) if state else {}
+        self.left = {**self.begun, lock: stat_of(lock), **known, **{p: s for p, s in written.items() if p in known}}
+        if not self.pool.paused:
+            self._tell(events.Idle(slots={result.slot: result.status for result in report.results}))
+
+    def _follow_anyhow(self) -> None:
+        """No build has looked: follow at least the files that the manifest names, where it can be read so far."""
+        try:
+            files = read_manifest(self.project.manifest, parameter_types()).files
+        except AssetgenError:
+            return
+        self.lookout.follow({*self.lookout.inputs, *map(str, files)}, self.lookout.outputs)
+
+    # while it is under way
+
+    def _mind(self, ended: threading.Event) -> None:
+        """Look out while a build is under way, and pause it for an edit that is right."""
+
+        def over() -> bool:
+            return ended.is_set() or self.over()
+
+        while moved := self.lookout.wait(lambda: self.begun, over):
+            self._note_inputs()
+            if self._is_right():
+                self._say_changed(moved)
+                return self.pool.pause()
+        if not ended.is_set():
+            self.pool.pause()
+        return None
+
+    def _is_right(self) -> bool:
+        try:
+            survey(self.project, slots=self.options.slots, along=True)
+        except AssetgenError as error:
+            self._say_broken(error.problems)
+            return False
+        except OSError:
+            return True  # let the build say it
+        return True
+
+    # what is told
+
+    def _tell(self, event: events.Event) -> None:
+        self.emit(event)
+        if isinstance(event, events.Done) and self.seen is not None:
+            for path in event.paths:
+                self.aftermath.published(event.slot, self.seen.tree / path)
+
+    def _say_watching(self) -> None:
+        if self.polling != self.lookout.ears.deaf:
+            self.polling = self.lookout.ears.deaf
+            self._tell(events.Watching(manifest=str(self.project.manifest), polling=self.polling))
+
+    def _say_changed(self, paths: Sequence[str]) -> None:
+        self._tell(events.Changed(paths=tuple(_relative(path, self.project.root) for path in paths)))
+
+    def _say_broken(self, problems: tuple[Problem, ...]) -> None:
+        """Once, as long as it is the same."""
+        if problems != self.broken:
+            self.broken = problems
+            for one in problems:
+                self._tell(events.Broken(message=one.message, place=one.place, slot=one.slot, hint=one.hint))
+
+
+def _absolute(root: Path, stats: dict[str, Stat]) -> dict[str, Stat]:
+    return {os.path.abspath(root / path): found for path, found in stats.items()}
+
+
+def _relative(path: str, root: Path) -> str:
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
