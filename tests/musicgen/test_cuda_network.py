@@ -27,7 +27,7 @@ from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT
 from tydust_assetgen.generate.musicgen.decoder.network import Network
 from tydust_assetgen.generate.musicgen.decoder.shape import shape_of
 from tydust_assetgen.generate.musicgen.decoder.track import Sampling
-from tydust_assetgen.generate.musicgen.decoder.trust import _off, trusted
+from tydust_assetgen.generate.musicgen.decoder.trust import _lines_alike, _off, trusted
 from tydust_assetgen.generate.musicgen.loading import load
 from tydust_assetgen.generate.musicgen.models import find
 
@@ -171,11 +171,18 @@ def memories(network: CudaNetwork) -> list[torch.Tensor]:
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
+def check_a_line_has_the_same_bits_among_few_and_among_many(tiny_t5: Checkpoint) -> None:
+    """What a card is asked as well before it may play."""
+    network = cuda(musicgen(tiny_t5).lm, torch.float16)
+    assert _lines_alike(network)
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def check_weights_are_audiocrafts_own(tiny_t5: Checkpoint) -> None:
     """A second copy of a large model is memory that tracks could have."""
     lm = musicgen(tiny_t5).lm
     network, layer = cuda(lm), lm.transformer.layers[0]
-    own = network._layers[0]
+    own = network.layers[0]
     assert own.up.weight.data_ptr() == layer.linear1.weight.data_ptr()
     assert own.qkv.weight.data_ptr() == layer.self_attn.in_proj_weight.data_ptr()
     assert own.words is not None

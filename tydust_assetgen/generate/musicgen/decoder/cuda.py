@@ -86,8 +86,8 @@ class CudaNetwork:
         self.taken = 0
         """How often memory was taken: what has its address must then be made anew."""
         self._embeddings = torch.stack([each.weight.detach().float() for each in lm.emb])  # [K, card + 1, dim]
-        self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
-        self._layers = [layer_of(each, shape.dim, dtype) for each in lm.transformer.layers]
+        self.heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
+        self.layers = [layer_of(each, shape.dim, dtype) for each in lm.transformer.layers]
         self._memory = [_Memory.of(shape, self.device, dtype) for _ in range(shape.layers)]
         self._lengths = torch.ones(0, device=self.device, dtype=torch.int32)  # of each row's text
 
@@ -133,9 +133,9 @@ class CudaNetwork:
             torch.zeros(lines, shape.dim, device=self.device),
             torch.zeros(lines, 3 * shape.dim, **half),
             torch.zeros(lines, shape.dim, **half),
-            torch.zeros(lines, len(self._layers[0].up.weight), **half),
+            torch.zeros(lines, len(self.layers[0].up.weight), **half),
             torch.zeros(rows, shape.dim, **half),
-            torch.zeros(lines, len(self._heads.weight), device=self.device),
+            torch.zeros(lines, len(self.heads.weight), device=self.device),
             Parts.of(lines, shape.heads, columns, shape.head_dim, self.device),
         )
 
@@ -157,13 +157,13 @@ class CudaNetwork:
         else:
             x = torch.cat([torch.stack([heard, unheard]).float(), x], dim=1)
         x = x + self._positions[: x.shape[1]]
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             x = x + self._looked_back(layer, x, self._memory[index].keys[row], self._memory[index].values[row])
             if layer.query is not None:
                 spoken = self._project(layer, heard, index, row)
                 x = torch.cat([x[:1] + self._heard(layer, x[:1], *spoken), x[1:]])
             x = x + read(layer.down, functional.gelu(read(layer.up, x)))
-        logits = read(self._heads, x[:, -1])
+        logits = read(self.heads, x[:, -1])
         return logits.float().view(2, self.shape.codebooks, self.shape.card)
 
     def _listen(self, row: int, words: int) -> None:
@@ -222,21 +222,21 @@ class CudaNetwork:
         x, qkv, mixed, hidden, query, logits, parts = self._scratch.of(rows)
         hearing = x.view(rows, 2, -1)[:, 0]
         kernels.embed(codes, at, self._embeddings, self._positions, x)
-        for layer, memory in zip(self._layers, self._memory, strict=True):
-            self._write(layer.qkv, x, qkv)
+        for layer, memory in zip(self.layers, self._memory, strict=True):
+            self.multiply(layer.qkv, x, qkv)
             kernels.attend(qkv, memory.keys, memory.values, at, parts, mixed, columns=columns, early=self.early)
-            self._write(layer.out, mixed, x, add=True)
+            self.multiply(layer.out, mixed, x, add=True)
             if layer.query is not None and layer.out_cross is not None:
-                self._write(layer.query, hearing, query)
+                self.multiply(layer.query, hearing, query)
                 texts, found = (memory.text_keys, memory.text_values), mixed[:rows]
                 kernels.hear(query, *texts, self._lengths, found, early=self.early)
-                self._write(layer.out_cross, found, hearing, add=True)
-            self._write(layer.up, x, hidden, gelu=True)
-            self._write(layer.down, hidden, x, add=True)
-        self._write(self._heads, x, logits)
+                self.multiply(layer.out_cross, found, hearing, add=True)
+            self.multiply(layer.up, x, hidden, gelu=True)
+            self.multiply(layer.down, hidden, x, add=True)
+        self.multiply(self.heads, x, logits)
         return logits.view(rows, 2, self.shape.codebooks, self.shape.card).transpose(0, 1)
 
-    def _write(
+    def multiply(
         self, linear: Linear, x: torch.Tensor, out: torch.Tensor, *, gelu: bool = False, add: bool = False
     ) -> None:
         """A product over few lines, as our kernel does it."""

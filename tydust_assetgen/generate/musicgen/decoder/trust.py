@@ -13,6 +13,7 @@ import torch
 
 from tydust_assetgen.generate.musicgen.decoder.cuda import BUCKET, WORDS, CudaNetwork
 from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT
+from tydust_assetgen.generate.musicgen.decoder.weights import Linear
 
 BOUNDS = {torch.float32: 0.001, torch.float16: 0.03, torch.bfloat16: 0.15}
 """How far logits may be off, as a share of their spread. Two ways of half precision differ by rounding alone (small
@@ -20,6 +21,8 @@ with random weights on a CPU, measured: 0.001 in float16, 0.006 in bfloat16), an
 by some times as much; with a wrong kernel they have nothing in common, and are off by the whole spread and more."""
 _STEPS = 3
 _REPLAYS = 8
+_MANY = 40
+"""Lines: more than one program takes."""
 _SIZES = ((2, 3), (SPLIT - 1, WORDS + 6))
 """For each row the columns that are known, and the tokens of its text. One goes from one split into the next."""
 
@@ -42,13 +45,20 @@ def _tried(network: CudaNetwork, lm: Any) -> str:
     try:
         with torch.inference_mode():
             off = _off(network, lm)
-            alike = network.device.type != "cuda" or _replays(network)
+            failing = "" if network.device.type != "cuda" else _failing(network)
     except Exception as error:  # noqa: BLE001 - whatever it is, audiocraft can play
         return f"its kernels fail here: {(str(error).strip() or repr(error)).splitlines()[0][:200]}"
     most = BOUNDS[network.dtype]
     if not off <= most:
         return f"its logits are off by {off:.1%} of their spread, and {most:.1%} is the most"
-    return "" if alike else "its steps are other ones when they are replayed"
+    return failing
+
+
+def _failing(network: CudaNetwork) -> str:
+    """What does not hold on this card, if anything."""
+    if not _replays(network):
+        return "its steps are other ones when they are replayed"
+    return "" if _lines_alike(network) else "its rows depend on how many there are"
 
 
 class _Trial(NamedTuple):
@@ -116,3 +126,27 @@ def _replays(network: CudaNetwork) -> bool:
         if not torch.equal(logits, launched):
             return False
     return True
+
+
+def _lines_alike(network: CudaNetwork) -> bool:
+    """Whether all ways to multiply give a line the same bits among few and among many."""
+    layer, dice = network.layers[0], torch.Generator().manual_seed(1)
+    bent = {"gelu": True}
+    ways = [
+        (layer.qkv, {}),
+        (layer.out, {"add": True}),
+        (layer.up, bent),
+        (layer.down, {"add": True}),
+        (network.heads, {}),
+    ]
+    return all(_line_alike(network, linear, how, dice) for linear, how in ways)
+
+
+def _line_alike(network: CudaNetwork, linear: Linear, how: dict[str, bool], dice: torch.Generator) -> bool:
+    outer, inner = linear.weight.shape
+    x = torch.randn((_MANY, inner), generator=dice).to(network.device, torch.float32 if linear.norm else network.dtype)
+    whole = "add" in how or linear is network.heads
+    found = torch.zeros((_MANY + 2, outer), device=network.device, dtype=torch.float32 if whole else network.dtype)
+    network.multiply(linear, x, found[:_MANY], **how)
+    network.multiply(linear, x[-2:], found[_MANY:], **how)
+    return bool(torch.equal(found[_MANY - 2 : _MANY], found[_MANY:]))
