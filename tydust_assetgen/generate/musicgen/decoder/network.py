@@ -96,23 +96,28 @@ class Network:
 
         Returns:
             Logits `[2, K, card]` of the column that follows, with and without conditions.
+
+        All is made of both lines and of all columns, as in audiocraft, also where nobody asks for it: the products are
+        then of the same size, and have the same last bits.
         """
         x = self._embedded(columns[None]).expand(2, -1, -1)  # [2, S, dim]
-        if self.shape.cross:
-            self._heard[row] = [self._projected(layer, heard) for layer in self._layers]
-        else:
-            x = torch.cat([torch.stack([heard, unheard]), x], dim=1)
+        both = torch.stack([heard, unheard])
+        if not self.shape.cross:
+            x = torch.cat([both, x], dim=1)
         length = x.shape[1]
         x = x + self._positions[:length]
+        self._heard[row] = []
         for index, layer in enumerate(self._layers):
             query, key, value = self._split(layer.qkv(layer.norm(x)))
             self._keys[index, row, :, :, :length] = key
             self._values[index, row, :, :, :length] = value
             x = x + layer.out(_merged(functional.scaled_dot_product_attention(query, key, value, is_causal=True)))
             if layer.query is not None:
-                x[:1] += self._cross(layer, x[:1], [self._heard[row][index]])
+                keys, values = self._projected(layer, both)
+                self._heard[row].append((keys[:1], values[:1]))
+                x = x + self._cross(layer, x, [(keys, values)])
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
-        return self._logits(x[:, -1])
+        return self._logits(x)[:, -1]
 
     def step(self, codes: torch.Tensor, at: torch.Tensor, columns: int) -> torch.Tensor:
         """Read one more column of the first rows.
@@ -169,27 +174,36 @@ class Network:
         return query, key, value
 
     def _projected(self, layer: Layer, heard: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """A text's keys and values `[1, H, L, hd]`: they are the same at every step."""
+        """Keys and values `[2, H, L, hd]` of a text `[2, L, dim]`: they are the same at every step."""
         assert layer.keys_values is not None
-        both = functional.linear(heard, layer.keys_values).view(1, heard.shape[0], 2, self.shape.heads, -1)
-        keys, values = both.permute(2, 0, 3, 1, 4)
-        return keys.contiguous(), values.contiguous()
+        keys, values = (
+            functional.linear(heard, weight).view(*heard.shape[:2], self.shape.heads, -1).transpose(1, 2).contiguous()
+            for weight in layer.keys_values.chunk(2)
+        )
+        return keys, values
 
     def _cross(self, layer: Layer, x: torch.Tensor, heard: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-        """What each row hears. Texts differ in length, and padding would be heard: each row asks its own."""
+        """What each row hears. Texts differ in length, and padding would be heard: each row asks its own.
+
+        Args:
+            layer: whose weights.
+            x: `[B, S, dim]`.
+            heard: keys and values `[b, H, L, hd]` of texts, each for the next b of B.
+        """
         assert layer.query is not None
         assert layer.norm_cross is not None
         assert layer.out_cross is not None
         batch, length, _ = x.shape
         query = _never_alone(layer.query, layer.norm_cross(x)).view(batch, length, self.shape.heads, -1).transpose(1, 2)
+        queries = query.split([len(keys) for keys, _ in heard])
         found = [
-            functional.scaled_dot_product_attention(query[row : row + 1], keys, values)
-            for row, (keys, values) in enumerate(heard)
+            functional.scaled_dot_product_attention(asked, keys, values)
+            for asked, (keys, values) in zip(queries, heard, strict=True)
         ]
         return _never_alone(layer.out_cross, _merged(torch.cat(found)))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        return self._heads(self._norm(x)).view(len(x), self.shape.codebooks, self.shape.card)
+        return self._heads(self._norm(x)).view(*x.shape[:-1], self.shape.codebooks, self.shape.card)
 
 
 def _merged(x: torch.Tensor) -> torch.Tensor:
