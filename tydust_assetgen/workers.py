@@ -143,6 +143,8 @@ class Pool:
 
     def submit(self, job: Job, *, first: bool = False) -> None:
         """Put a job in the queue, at its end or its beginning. Also while the answers are being read."""
+        if self._taken_up(job):
+            return
         if first:
             self._waiting.appendleft(job)
         else:

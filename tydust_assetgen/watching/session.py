@@ -23,7 +23,7 @@ from tydust_assetgen.manifest import read_manifest
 from tydust_assetgen.orders import slots_of
 from tydust_assetgen.outcome import Options, Report
 from tydust_assetgen.project import Project
-from tydust_assetgen.state import Stat, read_state, stat_of
+from tydust_assetgen.state import NOTHING, Stat, read_state, stat_of
 from tydust_assetgen.survey import Survey, survey
 from tydust_assetgen.watching.aftermath import Aftermath
 from tydust_assetgen.watching.ears import Ears
@@ -163,7 +163,7 @@ class _Session:
         """What stands now is known, but for what has changed since the build looked or wrote."""
         if report is None or self.seen is None:
             self._follow_anyhow()
-            self.left = {**self.lookout.stats(), **before}
+            self.left = dict.fromkeys(self.lookout.stats(), NOTHING) | before
             return
         root, state = self.project.root, read_state(str(self.project.state))
         lock = str(self.project.lock_file)
@@ -174,7 +174,8 @@ class _Session:
             self._tell(events.Idle(slots={result.slot: result.status for result in report.results}))
 
     def _follow_anyhow(self) -> None:
-        """No build has looked: follow at least the files that the manifest names, where it can be read so far."""
+        """No build has looked: follow at least the files that the manifest names, where it can be read so far. One
+        that is there counts as changed, for it may have come after the build looked for it."""
         try:
             files = read_manifest(self.project.manifest, parameter_types()).files
         except AssetgenError:
