@@ -16,7 +16,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("manifest", "prompt", "lockfile", "keys", "takes", "disk", "state", "measure", "codec", "resample"),
-            *("report", "lint", "depfile", "integrations", "remote"),
+            *("report", "lint", "depfile", "integrations", "catalogue", "remote"),
         }
     ),
     frozenset({"planning", "reasons", "generate", "finish", "verify", "scoring", "store", "publish", "plot"}),
@@ -24,7 +24,19 @@ FLOORS: tuple[frozenset[str], ...] = (
         {
             *("building", "survey", "track", "jobs", "worker", "workers", "ledger", "estimate", "project"),
             *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest"),
-            *("cautions", "choosing", "watching", "reach", "sharing", "ending", "workshop", "orphans", "looking", "hook"),
+            *(
+                "companions",
+                "cautions",
+                "choosing",
+                "watching",
+                "reach",
+                "sharing",
+                "ending",
+                "workshop",
+                "orphans",
+                "looking",
+                "hook",
+            ),
         }
     ),
     frozenset({"cli", "quick", "__init__", "__main__"}),

@@ -44,7 +44,9 @@ def _accept(seen: Survey, step: OutputStep) -> Published:
         hint = "export it again; only files that decode whole are adopted"
         raise AssetgenError(f"`{path}` is damaged: {damage}", hint=hint)
     codec.decode(data, step.output.codec)  # a player has to, too; its error says why not
+    from tydust_assetgen.verify import listen
+
     digest = seen.project.store.adopt(data)
     if digest != seen.stats[seen.project_path(path)][1]:
         raise AssetgenError(f"`{path}` changed while it was adopted", hint="adopt it again when it is ready")
-    return Published(path=path, digest=digest, size=len(data))
+    return Published(path=path, digest=digest, size=len(data), sound=listen(data, step.output))

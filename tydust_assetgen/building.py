@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tydust_assetgen import codec, disk, events
 from tydust_assetgen.cautions import cautions
+from tydust_assetgen.companions import write_companions
 from tydust_assetgen.ending import Endings, result_of, words_of
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.flow import Facts, Provenance, Verified
@@ -136,6 +137,7 @@ class _Build:
         try:
             self._work()
             self._prune()
+            write_companions(self.survey, self.ledger, self.tell)
         finally:
             self.ledger.close()
             self.rates.save()
@@ -211,7 +213,11 @@ class _Build:
                 if data is None:
                     order.missing.append(index)
                 else:
-                    verified = Verified(output=output.output, digest=output.digest, size=len(data), checks=())
+                    record = self.store.output(output.key)
+                    sound = record.verified.sound if record and record.verified.digest == output.digest else None
+                    verified = Verified(
+                        output=output.output, digest=output.digest, size=len(data), checks=(), sound=sound
+                    )
                     order.ready.append(verified)
         known = self._known_facts(step)
         if order.missing or known is None:

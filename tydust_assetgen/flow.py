@@ -222,6 +222,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """What was heard in an encoded file when it was decoded: what a game wants to know of it at run time."""
+
+    frames: int
+    rate_hz: int
+    channels: int
+    lufs: float
+    """Integrated loudness, to a tenth; not under `QUIETEST_DB`."""
+    true_peak_dbtp: float
+    loop: LoopPoints | None = None
+
+
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """An encoded file that was decoded again and found right. Only this can be published."""
 
@@ -230,6 +242,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the bytes, hexadecimal."""
     size: int
     checks: tuple[Check, ...]
+    sound: Sound | None = None
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,3 +251,4 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     digest: str
     size: int
+    sound: Sound | None = None

@@ -17,7 +17,7 @@ import msgspec
 from tydust_assetgen import codec, finish
 from tydust_assetgen.disk import digest_file, write_atomic
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.flow import Facts, Provenance, Published
+from tydust_assetgen.flow import Facts, Provenance, Published, Sound
 from tydust_assetgen.generate.registry import sources
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, read_lock
 from tydust_assetgen.planning import OutputStep, Step
@@ -41,6 +41,7 @@ class Ledger:
         self._fresh = dict(survey.settled)
         self._fresh_when_written: dict[str, list[str]] = {}
         self._lock, self._lock_stat = survey.lock, survey.lock_stat
+        self._beside: dict[str, Stat] = {}
         self._written_at = 0.0
         self._write_s = 0.0
         for step in survey.plan.steps:
@@ -69,6 +70,10 @@ class Ledger:
     def entry(self, slot: str) -> LockEntry | None:
         """What is known of a slot now."""
         return self._recorded.get(slot) or self._lock.entry(slot)
+
+    def watch(self, stats: dict[str, Stat]) -> None:
+        """Files beside the outputs, by absolute path: the next build looks again when they are no longer like this."""
+        self._beside = stats
 
     def drop(self, slot: str) -> None:
         """A slot is gone from the lock file."""
@@ -128,7 +133,7 @@ class Ledger:
     def _write_state(self) -> None:
         survey, project = self._survey, self._survey.project
         versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
-        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named}
+        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named, **self._beside}
         watched |= {path: stat_of(path) for path in versions}
         order = {slot: index for index, slot in enumerate(survey.manifest.slots)}
         fresh = sorted((slot for slot in self._fresh if slot in order), key=order.__getitem__)
@@ -177,13 +182,17 @@ def _locked(step: OutputStep, published: dict[str, Published], old: LockEntry | 
     before = old.output_at(path) if old else None
     if path in published:
         done = published[path]
-        return _output(step, done.digest, done.size, before)
+        return _output(step, done.digest, done.size, before, done.sound)
     if step.action in ("fresh", "relock"):
         return _output(step, step.digest, step.size, before)
     return before
 
 
-def _output(step: OutputStep, digest: str, size: int, before: LockedOutput | None) -> LockedOutput:
-    """A person's own file stays one as long as its bytes do."""
-    hand_made = before is not None and before.hand_made and before.digest == digest
-    return LockedOutput(output=step.output, key=step.key, digest=digest, size=size, hand_made=hand_made)
+def _output(
+    step: OutputStep, digest: str, size: int, before: LockedOutput | None, sound: Sound | None = None
+) -> LockedOutput:
+    """A person's own file stays one as long as its bytes do, and what was heard in it stays true."""
+    same = before if before is not None and before.digest == digest else None
+    hand_made = same is not None and same.hand_made
+    sound = sound or (same.sound if same else None)
+    return LockedOutput(output=step.output, key=step.key, digest=digest, size=size, hand_made=hand_made, sound=sound)

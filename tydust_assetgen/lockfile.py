@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Scalar
+from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Scalar, Sound
 from tydust_assetgen.keys import Versions, output_key
 
 FORMAT = 1
@@ -34,6 +34,7 @@ class LockedOutput(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     hand_made: bool = False
     """A person's own file, accepted by `assetgen adopt`."""
+    sound: Sound | None = None
 
 
 class LockEntry(msgspec.Struct, frozen=True, kw_only=True):

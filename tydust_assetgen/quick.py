@@ -58,7 +58,7 @@ def _say(command: str, slots: int, json: bool, quiet: bool) -> None:
         tail = '"failed":0,"blocked":0,"absent":0,"pruned":0,"seconds":0.0'
         sys.stdout.write(f'{{"event":"summary",{counts},"fresh":{slots},{tail}}}\n')
     elif json:
-        sys.stdout.write(f'{{"fresh":{slots},"stale":[]}}\n')
+        sys.stdout.write(f'{{"fresh":{slots},"stale":[],"beside":[]}}\n')
     elif not quiet:
         text = f"nothing to do: {slots} {noun} fresh" if command == "build" else f"all is fresh: {slots} {noun}"
         sys.stderr.write(text + "\n")

@@ -83,9 +83,10 @@ def check(arguments: argparse.Namespace) -> int:
         return staged(arguments)
     seen = survey(project_of(arguments), slots=arguments.slots)
     stale = [step for step in seen.plan.steps if step.action != "fresh"]
+    beside = _beside(seen, arguments)
     if arguments.json:
-        print_json({"fresh": seen.plan.fresh, "stale": [step_paper(step) for step in stale]})
-        return 1 if stale else 0
+        print_json({"fresh": seen.plan.fresh, "stale": [step_paper(step) for step in stale], "beside": beside})
+        return 1 if stale or beside else 0
     for problem in seen.lock.problems:
         sys.stderr.write(f"warning: {problem}\n")
     for step in stale:
@@ -97,9 +98,23 @@ def check(arguments: argparse.Namespace) -> int:
             f"  hint: `{mend}` mends it; {len(stale)} of {len(stale) + seen.plan.fresh} slots are not fresh\n"
         )
         return 1
+    for found in beside:
+        sys.stderr.write(f"not fresh: {found['reason']}\n  hint: {found['hint']}\n")
+    if beside:
+        return 1
     if not arguments.quiet:
         sys.stderr.write(f"all is fresh: {seen.plan.fresh} slots\n")
     return 0
+
+
+def _beside(seen: Survey, arguments: argparse.Namespace) -> list[dict[str, str]]:
+    """Files beside the music that are not as they should be, such as the catalogue."""
+    if arguments.slots or not any(seen.manifest.beside):
+        return []
+    from tydust_assetgen.companions import look
+
+    found = [one for one in look(seen) if one.status != "fresh"]
+    return [{"path": one.path, "status": one.status, "reason": one.reason, "hint": one.hint} for one in found]
 
 
 def explain(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tydust_assetgen.manifest.beside import Beside, check_beside
 from tydust_assetgen.manifest.cache import Cache, check_cache
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, missing, shown, unknown
 from tydust_assetgen.manifest.parameters import parameter_faults
@@ -30,6 +31,7 @@ class Head(NamedTuple):
     commercial: bool
     faults: tuple[Fault, ...]
     cache: Cache = Cache()
+    beside: Beside = Beside()
 
 
 def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]]) -> Head:
@@ -43,12 +45,13 @@ def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.
     music = _tables(tables.get("music", {}), "music")
     policy = check_table(tables.get("policy", {}), PolicyTable, "policy")
     cache, of_cache = check_cache(tables["cache"]) if "cache" in tables else (Cache(), ())
+    beside, of_beside = check_beside(game.values)
     around = bare._replace(defaults=defaults.values, genres={name: one.values for name, one in genres.items()})
     of_genres = (*_names(genres), *(fault for one in genres.values() for fault in one.faults))
-    of_tables = (*game.faults, *policy.faults, *of_cache, *defaults.faults, *names.faults)
+    of_tables = (*game.faults, *of_beside, *policy.faults, *of_cache, *defaults.faults, *names.faults)
     faults = (*_strangers(tables), *of_tables, *of_genres, *music.faults)
     assets, commercial = game.values.get("assets", "assets"), policy.values.get("commercial", False)
-    return Head(around, assets, music.values, commercial, faults, cache)
+    return Head(around, assets, music.values, commercial, faults, cache, beside)
 
 
 def _game(raw: object) -> Checked:

@@ -45,10 +45,15 @@ def codec_of(slot: str) -> str:
 
 def name_faults(slot: str) -> tuple[Fault, ...]:
     """What is wrong with a slot's name, by the name alone."""
-    reason = _outside(slot) or _unfit(slot)
+    reason = path_fault(slot)
     if reason:
         return (reason,)
     return () if codec_of(slot) else (_extension(slot),)
+
+
+def path_fault(path: str) -> Fault | None:
+    """Why nothing may be written under this path of the asset tree."""
+    return _outside(path) or _unfit(path)
 
 
 def _outside(slot: str) -> Fault | None:

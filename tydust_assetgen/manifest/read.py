@@ -17,6 +17,7 @@ import msgspec
 
 from tydust_assetgen.errors import ManifestError, Problem
 from tydust_assetgen.flow import Recipe, Scalar
+from tydust_assetgen.manifest.beside import Beside
 from tydust_assetgen.manifest.cache import Cache
 from tydust_assetgen.manifest.check import Fault
 from tydust_assetgen.manifest.claims import Claims, claim
@@ -30,6 +31,7 @@ from tydust_assetgen.manifest.text import parse, read_text
 from tydust_assetgen.version import VERSION
 
 _ALONE = Cache()
+_BARE = Beside()
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _FEW = 8
 """Up to so many slots are searched for one by one; beyond, one scan of the whole text is cheaper."""
@@ -55,6 +57,8 @@ class Manifest:
     """Some slot follows another one."""
     cache: Cache = _ALONE
     """What the team shares."""
+    beside: Beside = _BARE
+    """What is written beside the music."""
     _text: str = field(default="", repr=False)
     _music: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _around: Surroundings = field(default=Surroundings("", {}, {}, {}), repr=False)
@@ -169,12 +173,13 @@ def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]], da
         commercial=head.commercial,
         linked=linked,
         cache=head.cache,
+        beside=head.beside,
         _text=text,
         _music=head.music,
         _around=around,
         _claims=claim(head.music, around.defaults, around.genres),
     )
-    faults = (*head.faults, *_tree_faults(manifest))
+    faults = (*head.faults, *_tree_faults(manifest), *_beside_faults(manifest))
     if faults or manifest._claims.clashes:
         raise ManifestError.all(sorted(_report(manifest, faults), key=_line))
     return manifest
@@ -184,6 +189,15 @@ def _tree_faults(manifest: Manifest) -> tuple[Fault, ...]:
     if not manifest._tree.escapes:
         return ()
     return (Fault("game.assets", "`game.assets` lies outside the manifest's folder: it is a link that leads out"),)
+
+
+def _beside_faults(manifest: Manifest) -> Iterable[Fault]:
+    for path in manifest.beside.paths:
+        key = "game.catalog" if path == manifest.beside.catalog else "game.catalog_code"
+        for fault in manifest._tree.faults(path):
+            yield Fault(key, f"`{path}` can't be written: {fault.message}", fault.hint)
+        if owner := manifest.owner_of(path):
+            yield Fault(key, f"`{path}` is also the file of a slot", "name another file", other_slot=owner)
 
 
 def _report(manifest: Manifest, faults: Iterable[Fault]) -> Iterable[Problem]:

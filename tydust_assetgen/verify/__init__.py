@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 
+from tydust_assetgen import measure
 from tydust_assetgen.codec import Decoded, decode
 from tydust_assetgen.errors import AssetgenError, CodecError, Problem
-from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Verified
+from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Sound, Verified
 from tydust_assetgen.verify.container import container_checks
 from tydust_assetgen.verify.judge import judged
 from tydust_assetgen.verify.music import music_checks
 from tydust_assetgen.verify.signal import finite_check, signal_checks
 
-__all__ = ["VERIFY_VERSION", "VerificationError", "inspect", "verify"]
+__all__ = ["VERIFY_VERSION", "VerificationError", "inspect", "listen", "verify"]
+
+QUIETEST_DB = -120.0
+"""Silence has no level that can be written down."""
 
 VERIFY_VERSION = "1"
 """Goes up when a file that passed may fail, or the other way round."""
@@ -46,11 +50,12 @@ def verify(encoded: Encoded, recipe: Recipe, facts: Facts) -> Verified:
     Raises:
         VerificationError: a check fails; the error carries them all.
     """
-    checks = inspect(encoded.data, encoded.output, recipe, facts)
+    checks, decoded = _inspected(encoded.data, encoded.output, recipe, facts)
     if any(check.status == "fail" for check in checks):
         raise VerificationError(checks, encoded.output, recipe)
     digest = hashlib.sha256(encoded.data).hexdigest()
-    return Verified(output=encoded.output, digest=digest, size=len(encoded.data), checks=checks)
+    sound = _sound(decoded, checks) if decoded else None
+    return Verified(output=encoded.output, digest=digest, size=len(encoded.data), checks=checks, sound=sound)
 
 
 def inspect(data: bytes, output: Output, recipe: Recipe, facts: Facts) -> tuple[Check, ...]:
@@ -62,19 +67,49 @@ def inspect(data: bytes, output: Output, recipe: Recipe, facts: Facts) -> tuple[
     Raises:
         UnavailableError: the decoder for this codec is not installed here.
     """
+    return _inspected(data, output, recipe, facts)[0]
+
+
+def listen(data: bytes, output: Output) -> Sound | None:
+    """What is heard in a file that need not be one that was made here; `None` where it does not decode.
+
+    Raises:
+        UnavailableError: the decoder for this codec is not installed here.
+    """
+    _, decoded = _decoded(data, output)
+    if decoded is None or finite_check(decoded.audio).status == "fail":
+        return None
+    audio = decoded.audio
+    return _sound_of(decoded, measure.integrated_lufs(audio), measure.true_peak_dbtp(audio))
+
+
+def _sound(decoded: Decoded, checks: tuple[Check, ...]) -> Sound:
+    """Loudness and peak are not measured twice."""
+    said = {check.name: check.measured.split()[0] for check in checks if check.name in ("loudness", "true_peak")}
+    return _sound_of(decoded, float(said["loudness"]), float(said["true_peak"]))
+
+
+def _sound_of(decoded: Decoded, lufs: float, true_peak_dbtp: float) -> Sound:
+    return Sound(
+        frames=decoded.audio.frames,
+        rate_hz=decoded.rate_hz,
+        channels=decoded.channels,
+        lufs=round(max(lufs, QUIETEST_DB), 1),
+        true_peak_dbtp=round(max(true_peak_dbtp, QUIETEST_DB), 1),
+        loop=decoded.loop,
+    )
+
+
+def _inspected(data: bytes, output: Output, recipe: Recipe, facts: Facts) -> tuple[tuple[Check, ...], Decoded | None]:
     whole, decoded = _decoded(data, output)
     if decoded is None:
-        return (whole,)
+        return (whole,), None
     container = (whole, *container_checks(decoded, output, recipe, facts))
     finite = finite_check(decoded.audio)
     if finite.status == "fail":
-        return (*container, finite)
-    return (
-        *container,
-        finite,
-        *signal_checks(decoded, output, recipe, facts),
-        *music_checks(decoded.audio, recipe, facts),
-    )
+        return (*container, finite), None
+    signal = signal_checks(decoded, output, recipe, facts)
+    return (*container, finite, *signal, *music_checks(decoded.audio, recipe, facts)), decoded
 
 
 def _decoded(data: bytes, output: Output) -> tuple[Check, Decoded | None]:
