@@ -334,6 +334,7 @@ def test_what_is_remembered_is_right_or_not_believed(repo: Repo) -> None:
     good = memory.read_bytes()
     assert good.count(b"\nblob ") == 4
     assert good.count(b"\nright ") == 2
+    assert good.count(b"\nwhole\t") == 1
     other = b"RIFF of another sound"
     stage_bytes(repo, "assets/music/a.wav", other)
     assert "is staged with digest" in repo.refused()
@@ -345,6 +346,48 @@ def test_what_is_remembered_is_right_or_not_believed(repo: Repo) -> None:
         memory.write_bytes(damaged)
         assert "is staged with digest" in repo.refused()
         assert memory.read_bytes().count(b"\nright ") == 1
+
+
+def test_what_was_judged_before_is_not_judged_again_and_nothing_else_is_taken_for_it(repo: Repo) -> None:
+    script = (
+        "import sys; from tydust_assetgen.cli import main; code = main(['check', '--staged']); "
+        "print(code, 'tydust_assetgen.hook.judging' in sys.modules)"
+    )
+
+    def asked() -> str:
+        return repo.run(sys.executable, "-c", script).stdout.strip()
+
+    rebuild(repo)
+    repo.git("add", "--all")
+    assert [asked(), asked()] == ["0 True", "0 False"]
+    assert repo.assetgen("check", "--staged", "--json").stdout.split() == [
+        "{",
+        '"right":',
+        "2,",
+        '"refusals":',
+        "[]",
+        "}",
+    ]
+    (repo.root / "notes.txt").write_text("of no interest")
+    repo.git("add", "notes.txt")
+    assert asked() == "0 False"
+    stage_bytes(repo, "assets/music/a.wav", b"another sound")
+    assert [asked(), asked()] == ["1 True", "1 True"]
+    repo.git("add", "--all")
+    assert asked() == "0 False"
+    repo.git("rm", "--quiet", "--cached", "assets/music/a.wav")
+    assert asked() == "1 True"
+
+
+def test_what_gitignore_has_decided_is_asked_again(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    ignore = repo.root / ".gitignore"
+    ignore.write_text(".assetgen/\nassets/\n")
+    repo.git("add", "--all")
+    assert repo.assetgen("check", "--staged").returncode == 0
+    ignore.write_text(".assetgen/\n")
+    repo.git("add", ".gitignore")
+    assert "`assets/music/a.wav` is not in git\n" in repo.refused()
 
 
 def test_json(repo: Repo) -> None:

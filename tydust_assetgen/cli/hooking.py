@@ -27,7 +27,7 @@ def glance(words: list[str]) -> int | None:
     if words != ["check", "--staged"]:
         return None
     try:
-        found = judge_staged()
+        found = judge_staged(briefly=True)
     except AssetgenError:
         return None
     if found is not None and found.refusals:

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tydust_assetgen.errors import UsageError
-from tydust_assetgen.hook.git import Blobs, Staged, look
+from tydust_assetgen.hook.git import Blobs, Staged, entries, look
 
 if TYPE_CHECKING:
+    from tydust_assetgen.hook.memory import Memory
     from tydust_assetgen.hook.verdict import Verdict
 
 MANIFEST_NAME = "assets.toml"
@@ -24,7 +25,12 @@ _LOCK_BEGINS = b'{\n  "assetgen_lock"'
 
 
 def judge_staged(
-    folder: str = ".", manifest: str = MANIFEST_NAME, slots: Iterable[str] = (), *, everything: bool = False
+    folder: str = ".",
+    manifest: str = MANIFEST_NAME,
+    slots: Iterable[str] = (),
+    *,
+    everything: bool = False,
+    briefly: bool = False,
 ) -> Verdict | None:
     """Judge what is staged.
 
@@ -34,9 +40,10 @@ def judge_staged(
             `assets.toml` in the index, and every other manifest that has a lock file there.
         slots: only these.
         everything: also what this commit does not change.
+        briefly: where just this was judged before and was right, nobody wants to know how many slots there are.
 
     Returns:
-        `None` when the commit has nothing to do with assetgen.
+        `None` when the commit has nothing to do with assetgen, or was judged before.
 
     Raises:
         UsageError: this is no repository.
@@ -45,16 +52,30 @@ def judge_staged(
     """
     staged = look(folder)
     with Blobs(folder) as blobs:
-        found = [
-            place
-            for place in _manifests(staged, folder, manifest, blobs)
-            if everything or _touched(staged, place, blobs)
-        ]
+        manifests = _manifests(staged, folder, manifest, blobs)
+        found = [place for place in manifests if everything or _touched(staged, place, blobs)]
         if not found:
+            return None
+        from tydust_assetgen.hook.memory import Memory
+
+        memory = Memory(staged.private)
+        if briefly and all(_known(folder, staged, place, memory) for place in found):
             return None
         from tydust_assetgen.hook.judging import judge
 
-        return judge(folder, staged, found, blobs, tuple(slots), everything=everything)
+        return judge(folder, staged, found, blobs, memory, tuple(slots), everything=everything)
+
+
+def _known(folder: str, staged: Staged, place: str, memory: Memory) -> bool:
+    """Whether a manifest was found right before, with this very lock file and this very music."""
+    wholes = memory.wholes(place, papers_of(staged, place))
+    return any(mark == whole.mark(entries(folder, whole.looked_at)) for whole, mark in wholes)
+
+
+def papers_of(staged: Staged, place: str) -> tuple[str, ...]:
+    """The blobs of a manifest and of its lock file."""
+    papers = (staged.papers.get(paper) for paper in (place, lock_of(place)))
+    return tuple(paper.blob if paper and not paper.trouble else "-" for paper in papers)
 
 
 def _manifests(staged: Staged, folder: str, only: str, blobs: Blobs) -> list[str]:

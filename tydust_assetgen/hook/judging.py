@@ -8,21 +8,22 @@ digest in it.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tydust_assetgen import codec, finish, scoring
 from tydust_assetgen.codec import CODEC_VERSION
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
-from tydust_assetgen.generate.registry import generators, parameter_types
-from tydust_assetgen.hook import lock_of
+from tydust_assetgen.generate.registry import generators, parameter_types, sources
+from tydust_assetgen.hook import lock_of, papers_of
+from tydust_assetgen.hook.content import content_of
 from tydust_assetgen.hook.git import Blobs, Entry, Staged, entries, filtered, ignored
-from tydust_assetgen.hook.memory import Content, Memory
+from tydust_assetgen.hook.memory import Content, Memory, Whole
 from tydust_assetgen.hook.verdict import Refusal, Verdict
 from tydust_assetgen.keyring import Keyed, Keyring
 from tydust_assetgen.lockfile import MAX_BYTES, LockedOutput, LockEntry, LockFile
@@ -34,16 +35,18 @@ from tydust_assetgen.scoring import SCORING_VERSION
 if TYPE_CHECKING:
     from tydust_assetgen.hook.mending import Mender
 
-_POINTER_MAX_BYTES = 1024
-"""A Git LFS pointer is smaller (its specification, docs/spec.md)."""
-_POINTER = re.compile(rb"version https?://\S+\n(?:ext-\S+ \S+\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n")
-
 
 def judge(
-    folder: str, staged: Staged, manifests: Iterable[str], blobs: Blobs, slots: tuple[str, ...], *, everything: bool
+    folder: str,
+    staged: Staged,
+    manifests: Iterable[str],
+    blobs: Blobs,
+    memory: Memory,
+    slots: tuple[str, ...],
+    *,
+    everything: bool,
 ) -> Verdict:
     """Judge these manifests, relative to the repository; see `judge_staged`."""
-    memory = Memory(staged.private)
     benches = [_bench(folder, staged, place, blobs, memory) for place in manifests]
     found = [bench.verdict(slots) for bench in benches if everything or bench.touched]
     memory.close()
@@ -117,8 +120,12 @@ class Bench:
     @cached_property
     def index(self) -> dict[str, Entry]:
         """The index's entries for all outputs and named files."""
+        return entries(self.folder, self._looked_at)
+
+    @property
+    def _looked_at(self) -> tuple[str, ...]:
         named = (self.root + file.relative_to(self.manifest.root).as_posix() for file in self.manifest.files)
-        return entries(self.folder, (self.tree, *named))
+        return (self.tree, *named)
 
     def verdict(self, slots: tuple[str, ...]) -> Verdict:
         """Judge these slots, all when none is named.
@@ -128,19 +135,45 @@ class Bench:
         """
         if self._keeps_out:
             return Verdict()
+        verdict, lasting = self._verdict(slots)
+        if lasting and not slots:
+            self.memory.keep_whole(self._whole, self.index)
+        return verdict
+
+    def _verdict(self, slots: tuple[str, ...]) -> tuple[Verdict, bool]:
+        """The verdict, and whether all is right and stays so while nothing in git changes."""
         wanted = self._chosen(slots)
         marks = {slot: mark for slot in wanted if (mark := self._mark(slot))}
         unsure = [slot for slot in wanted if not self.memory.knows(marks.get(slot, ""))]
         keyed = self._keyed(self.manifest.resolve(unsure))
         refusals = {each.recipe.slot: tuple(self._judged(each)) for each in keyed}
-        right = [each for each in keyed if not refusals[each.recipe.slot]]
-        self.memory.keep(
-            marks[each.recipe.slot] for each in right if _same_everywhere(each) and each.recipe.slot in marks
-        )
-        return Verdict(
+        right = [each.recipe.slot for each in keyed if not refusals[each.recipe.slot]]
+        lasting = [each.recipe.slot for each in keyed if each.recipe.slot in right and self._lasts(each)]
+        self.memory.keep(marks[slot] for slot in lasting)
+        verdict = Verdict(
             right=len(wanted) - len(keyed) + len(right),
             refusals=tuple(one for found in refusals.values() for one in found),
         )
+        return verdict, len(lasting) == len(keyed)
+
+    def _lasts(self, keyed: Keyed) -> bool:
+        """Whether a slot that is right stays so while the index and the versions do: nothing else has decided it, such
+        as a model's weights, `.gitignore` or a filter."""
+        if keyed.key_parameters or keyed.recipe.brief.references:
+            return False
+        entry = self.lock.entry(keyed.recipe.slot)
+        locked = (entry.output_at(output.path) if entry else None for output in keyed.recipe.outputs)
+        return all(one and self._digest(self.tree + one.output.path) == one.digest for one in locked)
+
+    def _digest(self, path: str) -> str:
+        """Digest of what a path in the index stands for; empty where it is no plain file."""
+        item = self.index.get(path)
+        return self.content(item.blob).digest if item and not item.trouble else ""
+
+    @property
+    def _whole(self) -> Whole:
+        code = (codec.__file__, finish.__file__, scoring.__file__, *sources())
+        return Whole(self.place, papers_of(self.staged, self.place), self._looked_at, code)
 
     def _chosen(self, slots: tuple[str, ...]) -> tuple[str, ...]:
         if not slots:
@@ -235,7 +268,7 @@ class Bench:
         """What a blob stands for. A big one is read once in its life."""
         known = self.memory.blob(blob)
         if known is None:
-            known = _content(self.blobs.chunks(blob))
+            known = content_of(self.blobs.chunks(blob))
             self.memory.keep_blob(blob, known)
         return known
 
@@ -253,6 +286,11 @@ class _StagedKeyring(Keyring):
         super().__init__(*papers, **more)  # type: ignore[arg-type]
         self._bench = bench
 
+    def _refuse(self, recipe: Recipe) -> None:
+        """What a generator can't do was never built, so it is not in the lock file. What may not be sold may be."""
+        if self.manifest.commercial:
+            super()._refuse(recipe)
+
     def _file_digest(self, recipe: Recipe, path: str) -> str:
         place = self._bench.root + path
         item = self._bench.index.get(place)
@@ -269,19 +307,3 @@ def _stale(keyed: Keyed, entry: LockEntry | None, output: Output, key: str, lock
     elif lock.key != key:
         wanted = Wanted(keyed.recipe, output, keyed.versions, keyed.key_parameters)
         yield from map(str, changes(entry, wanted, lock.output))
-
-
-def _same_everywhere(keyed: Keyed) -> bool:
-    """Nothing outside of the manifest, the lock file and the versions has decided its keys."""
-    return not keyed.key_parameters and not keyed.recipe.brief.references
-
-
-def _content(chunks: Iterable[bytes]) -> Content:
-    hasher, head, size = hashlib.sha256(), b"", 0
-    for chunk in chunks:
-        hasher.update(chunk)
-        head, size = head or chunk[:_POINTER_MAX_BYTES], size + len(chunk)
-    pointer = _POINTER.fullmatch(head) if size <= _POINTER_MAX_BYTES else None
-    if pointer:
-        return Content(pointer[1].decode(), int(pointer[2]), pointer=True)
-    return Content(hasher.hexdigest(), size, pointer=False)
