@@ -6,6 +6,7 @@ conditions what leads a row
 network    the transformer, unrolled: prefill and decode apart, keys and values in memory that is taken once
   linears  how weights multiply on a CPU, by precision
 cuda       the same on a GPU
+  weights  as a GPU reads them
   kernels  what a GPU does in a step
   trust    a trial on the device, before it may play
 sampling   drawing the next tokens, each row in its own way
@@ -56,9 +57,11 @@ def _on_cuda(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
     """On a card that nobody has tried, only after a trial."""
     if find_spec("triton") is None:
         return None, "Triton is not installed"
-    from tydust_assetgen.generate.musicgen.decoder.cuda import CudaNetwork
-    from tydust_assetgen.generate.musicgen.decoder.trust import trusted
-
+    try:
+        from tydust_assetgen.generate.musicgen.decoder.cuda import CudaNetwork
+        from tydust_assetgen.generate.musicgen.decoder.trust import trusted
+    except Exception as error:  # noqa: BLE001  a Triton that does not fit this machine may raise anything
+        return None, f"Triton can't be loaded: {(str(error).strip() or repr(error)).splitlines()[0][:200]}"
     network = CudaNetwork(lm, shape_of(lm), _TYPES[precision])
     reason = trusted(network, lm)
     return (None, reason) if reason else (network, "")

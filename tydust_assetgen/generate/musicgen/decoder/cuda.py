@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from tydust_assetgen.generate.musicgen.decoder import kernels
 from tydust_assetgen.generate.musicgen.decoder.kernels import Parts
-from tydust_assetgen.generate.musicgen.decoder.network import _positions as positions_of
+from tydust_assetgen.generate.musicgen.decoder.network import positions_of
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 from tydust_assetgen.generate.musicgen.decoder.weights import Layer, Linear, layer_of, linear_of, read
 

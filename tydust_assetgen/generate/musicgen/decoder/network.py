@@ -82,7 +82,7 @@ class Network:
         size = (self.shape.layers, rows, 2, self.shape.heads, columns, self.shape.head_dim)
         self._keys, self._values = (_grown(memory, size) for memory in (self._keys, self._values))
         self.taken += 1
-        self._positions = _positions(self.shape, columns)
+        self._positions = positions_of(self.shape, columns)
         self._heard += [[] for _ in range(rows - len(self._heard))]
 
     def begin(self, row: int, columns: torch.Tensor, heard: torch.Tensor, unheard: torch.Tensor) -> torch.Tensor:
@@ -256,7 +256,7 @@ def _words(cross: Any, dim: int, precision: Precision) -> torch.Tensor:
     return weight if precision == "fp32" else weight.clone()
 
 
-def _positions(shape: Shape, columns: int) -> torch.Tensor:
+def positions_of(shape: Shape, columns: int) -> torch.Tensor:
     """Sinusoids `[columns, dim]`: cosines, then sines (A. Vaswani et al., "Attention Is All You Need", 2017, section
     3.5, in audiocraft's arrangement)."""
     half = shape.dim // 2
