@@ -86,7 +86,7 @@ def build(
         if _marks(project) != marks:  # another build has been here meanwhile
             seen = look()
         shared = _sharing(seen, tell)
-        if (shared or options.frozen) and find_damage(seen.plan, project.store):
+        while (shared or options.frozen) and find_damage(seen.plan, project.store):
             seen = look()
         if shared is not None and shared.bring(seen.plan):
             seen = look()

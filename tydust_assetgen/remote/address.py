@@ -59,6 +59,8 @@ def read_address(text: str, *, secrets: bool = False) -> Address | Objection:
     scheme, _, rest = text.strip().partition(":")
     if scheme.lower() == "file":
         return _from_file_url(rest)
+    if not text.strip():
+        return Objection("it is empty")
     like = _LIKE_A_SCHEME.match(text.strip())
     if not like:
         return Address("directory", text.strip(), path=text.strip())
