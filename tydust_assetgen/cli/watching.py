@@ -13,7 +13,7 @@ from tydust_assetgen.cli.commands import project_of, verbosity_of
 from tydust_assetgen.report import Color, JsonReporter, LineReporter, clock, count_of, reporter
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 _ORDER = ("working", "failed", "stopped", "blocked", "absent", "made", "restored", "fresh")
 """What matters most stands first."""
@@ -122,8 +122,9 @@ class Board(LineReporter):
         self._drawn_s = time.monotonic()
         self._live.update(self.picture(max(3, self.console.size.height - 4)), refresh=True)
 
-    def picture(self, rows: int) -> Table:
+    def picture(self, rows: int) -> Group:
         """Every slot, or as many as there are `rows` for."""
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
@@ -136,8 +137,7 @@ class Board(LineReporter):
             table.add_row(Text(slot), Text(_WORDS.get(status, status), style=style), Text(self._detail(slot)))
         if left := ordered[len(shown) :]:
             table.add_row(Text(f"… and {len(left)} more", style="dim"), Text(_counts(self.slots[s] for s in left)), "")
-        table.add_row(Text(self._headline, style="bold"), "", "")
-        return table
+        return Group(table, Text(self._headline, style="bold"))
 
     def _detail(self, slot: str) -> str:
         note = self.notes.get(slot, "")

@@ -56,18 +56,24 @@ def watch(
     Raises:
         UsageError: `options` name a slot that there is not, or ask for what is not for watching.
         KeyboardInterrupt: all workers are ended, and what was done is kept.
+        Exception: what `emit` raised.
     """
     options = options or Options()
     if options.force or options.picks:
         raise UsageError("`force` and `picks` are for one build", hint="call `build` for them")
-    telling = threading.Lock()
+    telling, failures = threading.Lock(), list[Exception]()
 
     def tell(event: events.Event) -> None:
         with telling:
-            if emit is not None:
-                emit(event)
+            if emit is not None and not failures:
+                try:
+                    emit(event)
+                except Exception as error:  # noqa: BLE001  it ends the watch, and is raised from there
+                    failures.append(error)
 
     def over() -> bool:
+        if failures:
+            return True
         return until.is_set() if isinstance(until, threading.Event) else until is not None and until()
 
     def say_stopped(job: Job) -> None:
@@ -83,6 +89,8 @@ def watch(
             _Session(project, options, tell, over, pool, aftermath, Lookout(project, ears)).run()
     finally:
         ears.close()
+    if failures:
+        raise failures[0]
 
 
 @dataclass
