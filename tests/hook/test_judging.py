@@ -156,6 +156,15 @@ def test_a_manifest_that_is_no_manifest_is_refused_with_its_line(repo: Repo) -> 
     assert "error: assets.toml:8: a.wav: a slot must be a text" in said
 
 
+def test_a_manifest_that_was_broken_before_does_not_hold_up_others(repo: Repo) -> None:
+    (repo.root / "assets.toml").write_text("a [ is broken")
+    repo.git("add", "--all")
+    repo.commit("--no-verify")
+    (repo.root / "a.c").write_text("its name stands in the manifest")
+    repo.git("add", "a.c")
+    assert repo.commit() == ""
+
+
 def test_a_lock_file_with_a_conflict_in_it_is_refused(repo: Repo) -> None:
     lock = repo.root / "assets.lock"
     lock.write_text(lock.read_text().replace('  "title"', '<<<<<<< mine\n\n=======\n  "title"', 1))

@@ -6,9 +6,11 @@ environment (`GIT_DIR`, `GIT_INDEX_FILE`) is handed on: `git commit FILE` has an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import IO, NamedTuple
 
@@ -100,21 +102,29 @@ def run(folder: str, *words: str) -> bytes:
 
 
 class Blobs:
-    """A `git cat-file --batch` that stays open. Use it in a `with`."""
+    """A `git cat-file --batch` that is started when it is first asked, and stays open. Use it in a `with`."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def __enter__(self) -> Blobs:
-        self._git = _start(self._folder, ("cat-file", "--batch"), subprocess.PIPE, subprocess.DEVNULL)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._git.kill() if kind else self._to.close()
-        self._git.communicate() if kind else self._git.wait()
+        if "_git" not in self.__dict__:
+            return
+        if kind:
+            self._git.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self._to.close()
         self._from.close()
+        self._git.wait()
+
+    @cached_property
+    def _git(self) -> subprocess.Popen[bytes]:
+        return _start(self._folder, ("cat-file", "--batch"), subprocess.PIPE, subprocess.DEVNULL)
 
     @property
     def _to(self) -> IO[bytes]:

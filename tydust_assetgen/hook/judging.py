@@ -47,15 +47,25 @@ def judge(
     everything: bool,
 ) -> Verdict:
     """Judge these manifests, relative to the repository; see `judge_staged`."""
-    benches = [_bench(folder, staged, place, blobs, memory) for place in manifests]
-    found = [bench.verdict(slots) for bench in benches if everything or bench.touched]
+    benches = [_bench(folder, staged, place, blobs, memory, everything=everything) for place in manifests]
+    found = [bench.verdict(slots) for bench in benches if bench and (everything or bench.touched)]
     memory.close()
     return Verdict(
         right=sum(one.right for one in found), refusals=tuple(refusal for one in found for refusal in one.refusals)
     )
 
 
-def _bench(folder: str, staged: Staged, place: str, blobs: Blobs, memory: Memory) -> Bench:
+def _bench(folder: str, staged: Staged, place: str, blobs: Blobs, memory: Memory, *, everything: bool) -> Bench | None:
+    """A manifest to be judged; `None` for one that can't be read, which is not the fault of this commit."""
+    try:
+        return _read(folder, staged, place, blobs, memory)
+    except AssetgenError:
+        if everything or not staged.changed.isdisjoint({place, lock_of(place)}):
+            raise
+        return None
+
+
+def _read(folder: str, staged: Staged, place: str, blobs: Blobs, memory: Memory) -> Bench:
     paper = staged.papers[place]
     if paper.trouble:
         raise ManifestError(paper.trouble, place=place, hint=f"settle it, then `git add {place}`")
