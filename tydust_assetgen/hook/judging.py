@@ -24,8 +24,9 @@ from tydust_assetgen.hook import lock_of, papers_of
 from tydust_assetgen.hook.content import content_of
 from tydust_assetgen.hook.git import Blobs, Entry, Staged, entries, filtered, ignored
 from tydust_assetgen.hook.memory import Content, Memory, Whole
+from tydust_assetgen.hook.ring import StagedKeyring
 from tydust_assetgen.hook.verdict import Refusal, Verdict
-from tydust_assetgen.keyring import Keyed, Keyring
+from tydust_assetgen.keyring import Keyed
 from tydust_assetgen.lockfile import MAX_BYTES, LockedOutput, LockEntry, LockFile
 from tydust_assetgen.manifest import MAX_BYTES as MANIFEST_MAX_BYTES
 from tydust_assetgen.manifest import Manifest, read_manifest
@@ -221,7 +222,7 @@ class Bench:
 
     def _keyed(self, recipes: Iterable[Recipe]) -> list[Keyed]:
         recipes = tuple(recipes)
-        ring = _StagedKeyring(self.manifest, self.lock, recipes={recipe.slot: recipe for recipe in recipes}, bench=self)
+        ring = StagedKeyring(self.manifest, self.lock, recipes={recipe.slot: recipe for recipe in recipes}, bench=self)
         found, problems = list[Keyed](), list[Problem]()
         for recipe in recipes:
             try:
@@ -287,27 +288,6 @@ class Bench:
         if found.pointer:
             return ""
         return hashlib.sha256(filtered(self.folder, path, blob)).hexdigest()
-
-
-class _StagedKeyring(Keyring):
-    """Hears references as they are staged. What is no file in the index, such as a link, is heard from the disk."""
-
-    def __init__(self, *papers: object, bench: Bench, **more: object) -> None:
-        super().__init__(*papers, **more)  # type: ignore[arg-type]
-        self._bench = bench
-
-    def _refuse(self, recipe: Recipe) -> None:
-        """What a generator can't do was never built, so it is not in the lock file. What may not be sold may be."""
-        if self.manifest.commercial:
-            super()._refuse(recipe)
-
-    def _file_digest(self, recipe: Recipe, path: str) -> str:
-        place = self._bench.root + path
-        item = self._bench.index.get(place)
-        if item is None:
-            hint = f"`git add {place}` first" if Path(self._bench.staged.top, place).exists() else "is it committed?"
-            raise ManifestError(f"`{path}` is not staged", place=recipe.place, slot=recipe.slot, hint=hint)
-        return super()._file_digest(recipe, path) if item.trouble else self._bench.content(item.blob).digest
 
 
 def _stale(keyed: Keyed, entry: LockEntry | None, output: Output, key: str, lock: LockedOutput | None) -> Iterator[str]:
