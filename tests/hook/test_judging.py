@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -325,6 +326,22 @@ def test_an_output_in_git_lfs_is_compared_by_its_pointer(make_repo: MakeRepo) ->
     assert sha256(b"another sound").hexdigest()[:12] in said
     repo.mend(said)
     assert repo.git("diff", "--cached", "--name-only") == ""
+
+
+@pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
+def test_with_the_real_git_lfs(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    for words in (("install", "--local"), ("track", "*.wav")):
+        repo.git("lfs", *words)
+    repo.git("add", "--all")
+    assert repo.git("show", ":assets/music/a.wav").startswith("version https://git-lfs")
+    assert repo.commit() == ""
+    rebuild(repo)
+    repo.git("add", "assets.toml", "assets.lock", "assets/music/a.flac")
+    said = repo.refused()
+    assert "refused: music/a.wav: the Git LFS pointer of `assets/music/a.wav` is staged with digest" in said
+    repo.mend(said)
+    assert repo.commit() == ""
 
 
 def test_a_filter_that_git_has_for_a_file_is_undone_before_it_is_judged(make_repo: MakeRepo) -> None:

@@ -10,16 +10,14 @@ from tydust_assetgen.hook.memory import Content
 
 _POINTER_MAX_BYTES = 1024
 """A Git LFS pointer is smaller (its specification, docs/spec.md)."""
-_POINTER = re.compile(rb"version https?://\S+\n(?:ext-\S+ \S+\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n")
+_POINTER = re.compile(rb"version https?://\S+\n(?:ext-\S+ \S+\n)*oid sha256:([0-9a-f]{64})\nsize \d{1,15}\n")
 
 
 def content_of(chunks: Iterable[bytes]) -> Content:
-    """Digest and size of what a blob stands for."""
+    """What a blob with these bytes stands for."""
     hasher, head, size = hashlib.sha256(), b"", 0
     for chunk in chunks:
         hasher.update(chunk)
-        head, size = head or chunk[:_POINTER_MAX_BYTES], size + len(chunk)
+        head, size = head or chunk, size + len(chunk)
     pointer = _POINTER.fullmatch(head) if size <= _POINTER_MAX_BYTES else None
-    if pointer:
-        return Content(pointer[1].decode(), int(pointer[2]), pointer=True)
-    return Content(hasher.hexdigest(), size, pointer=False)
+    return Content(pointer[1].decode(), pointer=True) if pointer else Content(hasher.hexdigest(), pointer=False)

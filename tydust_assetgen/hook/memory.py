@@ -31,9 +31,8 @@ class Content(NamedTuple):
 
     digest: str
     """SHA-256."""
-    size: int
     pointer: bool
-    """It is a pointer of Git LFS: digest and size are those of the file that it points to."""
+    """It is a pointer of Git LFS: the digest is that of the file that it points to."""
 
 
 class Whole(NamedTuple):
@@ -61,7 +60,7 @@ class Whole(NamedTuple):
 
 
 class Memory:
-    """Digests and sizes of blobs, and what was found right."""
+    """Digests of blobs, and what was found right."""
 
     def __init__(self, private: str) -> None:
         self._file = os.path.join(private, "assetgen", "staged")
@@ -71,7 +70,7 @@ class Memory:
     @cached_property
     def _blobs(self) -> dict[str, Content]:
         words = (line.split(" ") for line in self._lines if line.startswith("blob "))
-        return {word[1]: Content(word[2], int(word[3]), word[4] == "pointer") for word in words}
+        return {word[1]: Content(word[2], word[3] == "pointer") for word in words}
 
     def blob(self, name: str) -> Content | None:
         """What a blob stands for, if that is known."""
@@ -79,7 +78,7 @@ class Memory:
 
     def keep_blob(self, name: str, found: Content) -> None:
         self._blobs[name] = found
-        self._add(f"blob {name} {found.digest} {found.size} {'pointer' if found.pointer else 'file'}")
+        self._add(f"blob {name} {found.digest} {'pointer' if found.pointer else 'file'}")
 
     def knows(self, verdict: str) -> bool:
         """Whether just this was found right before."""
