@@ -15,7 +15,7 @@ from tydust_assetgen.report import clock
 
 ALL = (
     *("build", "watch", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot", "schema"),
-    *("gc", "init", "doctor", "completion", "models", "list", "cmake-dir"),
+    *("gc", "init", "doctor", "completion", "models", "list", "cmake-dir", "unity-script"),
 )
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
 
 from tydust_assetgen import disk, events
-from tydust_assetgen.catalogue import MARK, IsAsked, catalog, code, tracks_of
+from tydust_assetgen.catalogue import MARK, IsAsked, Track, catalog, code, tracks_of
 from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.integrations import godot, unity
 from tydust_assetgen.ledger import Ledger
 from tydust_assetgen.lockfile import LockedOutput, LockEntry
 from tydust_assetgen.manifest import Manifest
@@ -56,7 +58,7 @@ class Finding:
 
     @property
     def hint(self) -> str:
-        own = "move it away, or name another file under `[game]`"
+        own = "move it away, or change `[game]`"
         return own if self.status == "foreign" else "`assetgen build` writes it"
 
 
@@ -103,10 +105,22 @@ def _companions(manifest: Manifest, known: Callable[[str], LockEntry | None]) ->
     entries = [entry for slot in manifest.slots if (entry := known(slot)) is not None]
     tracks = tracks_of(entries, asked_by(manifest))
     if beside.catalog:
-        yield Companion(beside.catalog, _ours(catalog(manifest.game, tracks), _is_catalog))
+        yield Companion(beside.catalog, _ours(catalog(manifest.game, tracks), partial(_is_json, "assetgen_catalog")))
     for language, path in beside.code:
         stem = path.rpartition("/")[2].rpartition(".")[0]
         yield Companion(path, _ours(code(language, stem, tracks), _is_code))
+    if beside.engine == "unity":
+        yield Companion(unity.LIST_NAME, _ours(unity.clips(tracks), partial(_is_json, "assetgen_unity")))
+    if beside.engine == "godot":
+        yield from _sidecars(manifest, tracks)
+
+
+def _sidecars(manifest: Manifest, tracks: tuple[Track, ...]) -> Iterable[Companion]:
+    for track in tracks:
+        for file in track.files:
+            if file.codec in godot.IMPORTED:
+                resource = godot.resource_of(manifest.assets / file.path, manifest.root)
+                yield Companion(f"{file.path}.import", partial(godot.sidecar, track, file, resource))
 
 
 def asked_by(manifest: Manifest) -> IsAsked:
@@ -125,13 +139,13 @@ def _ours(data: bytes, is_ours: Callable[[bytes], bool]) -> Callable[[bytes | No
     return lambda there: data if there is None or there == data or is_ours(there) else None
 
 
-def _is_catalog(there: bytes) -> bool:
-    """Ours, or no JSON at all: a catalogue that was damaged."""
+def _is_json(mark: str, there: bytes) -> bool:
+    """Ours by its mark, or no JSON at all: a file of ours that was damaged."""
     try:
         paper = msgspec.json.decode(there)
     except msgspec.MsgspecError:
         return True
-    return isinstance(paper, dict) and "assetgen_catalog" in paper
+    return isinstance(paper, dict) and mark in paper
 
 
 def _is_code(there: bytes) -> bool:

@@ -113,4 +113,6 @@ def test_the_wheel_brings_it(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(words, cwd=source, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    assert "tydust_assetgen/integrations/cmake/FindAssetgen.cmake" in zipfile.ZipFile(wheel).namelist()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "tydust_assetgen/integrations/cmake/FindAssetgen.cmake" in names
+    assert "tydust_assetgen/integrations/editor/AssetgenMusicImporter.cs" in names

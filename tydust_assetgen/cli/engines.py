@@ -48,6 +48,22 @@ def cmake_dir(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def unity_script(arguments: argparse.Namespace) -> int:
+    from tydust_assetgen.integrations.unity import SCRIPT
+
+    path = Path(arguments.folder) / arguments.folder_ / SCRIPT.name
+    data = SCRIPT.read_bytes()
+    try:
+        if path.exists() and path.read_bytes() != data:
+            raise AssetgenError(f"`{path}` was changed: left alone", hint="move it away to get a new one")
+        write_atomic(path, data)
+    except OSError as error:
+        raise AssetgenError(f"can't write `{path}`: {error.strerror or error}") from error
+    if not arguments.quiet:
+        sys.stderr.write(f"wrote {path}\n")
+    return 0
+
+
 def depfile_of(arguments: argparse.Namespace, project: Project) -> Callable[[], None]:
     """Makes the text of the depfile now, so that what can't be said is said before the work; gives what writes it."""
     if not arguments.depfile:

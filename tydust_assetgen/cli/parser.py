@@ -186,6 +186,10 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     listing = _command(to, "list", "print the files that the slots become, in the asset tree", engines.list_files)
     _slots(listing)
     _json(listing)
+    script = _command(
+        to, "unity-script", "write the script that imports the music in Unity's editor", engines.unity_script
+    )
+    script.add_argument("folder_", metavar="DIR", nargs="?", default="Assets/Editor", help="default: Assets/Editor")
     _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", engines.cmake_dir)
     _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
     doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
