@@ -429,6 +429,18 @@ def test_json(repo: Repo) -> None:
     assert repo.assetgen("check", "--staged", "music/c.ogg").returncode == 2
 
 
+def test_a_manifest_can_be_named(repo: Repo) -> None:
+    for name in ("toml", "lock"):
+        repo.git("mv", f"assets.{name}", f"songs.{name}")
+    assert repo.assetgen("--manifest", "songs.toml", "check", "--staged", "-v").stderr.endswith("right: 2 slots\n")
+    done = repo.assetgen("--manifest", "other.toml", "check", "--staged")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: `other.toml` is not in the index\n  hint: `git add other.toml`\n",
+    )
+    assert repo.assetgen("check", "--all").returncode == 2
+
+
 def test_outside_of_a_repository(tmp_path: Path, repo: Repo) -> None:
     done = repo.assetgen("check", "--staged", cwd=tmp_path)
     assert done.returncode == 2

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.hook import judge_staged
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def glance(words: list[str]) -> int | None:
 
 def staged(arguments: argparse.Namespace) -> int:
     """`assetgen check --staged`."""
+    if not arguments.staged:
+        raise UsageError("`--all` goes with `--staged`", hint="without it `assetgen check` looks at all there is")
     found = judge_staged(arguments.folder, arguments.manifest, arguments.slots, everything=arguments.all)
     if arguments.json:
         _print_json(found)
