@@ -85,7 +85,7 @@ def build(
     with disk.build_lock(project.private, wait=options.wait, on_wait=announce):
         if _marks(project) != marks:  # another build has been here meanwhile
             seen = look()
-        shared = _sharing(seen, tell)
+        shared = _sharing(seen, tell, pool)
         while (shared or options.frozen) and find_damage(seen.plan, project.store):
             seen = look()
         if shared is not None and shared.bring(seen.plan):
@@ -93,7 +93,7 @@ def build(
         return _Build(seen, options, tell, begun, pool, shared).run()
 
 
-def _sharing(seen: Survey, tell: events.Emit) -> Sharing | None:
+def _sharing(seen: Survey, tell: events.Emit, pool: Pool | None) -> Sharing | None:
     """The caches that this build shares; nothing is loaded where there are none."""
     if not seen.manifest.cache.remotes and "ASSETGEN_CACHE_REMOTE" not in os.environ:
         return None
@@ -101,7 +101,8 @@ def _sharing(seen: Survey, tell: events.Emit) -> Sharing | None:
     from tydust_assetgen.sharing.sharing import Sharing
 
     settings = settings_of(seen.manifest.cache)
-    return Sharing(seen.project, settings, tell) if settings.remotes else None
+    resting = pool.resting if pool is not None else None
+    return Sharing(seen.project, settings, tell, resting) if settings.remotes else None
 
 
 def _marks(project: Project) -> tuple[Stat, ...]:

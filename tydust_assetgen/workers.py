@@ -123,6 +123,7 @@ class Pool:
     """
 
     def __init__(self, jobs: int, logs: Path, on_stop: Callable[[Job], None] = lambda _: None) -> None:
+        self.resting: dict[str, float] = {}  # shared caches that failed, and until when they are left alone
         self._limit = jobs
         self._logs = logs
         self._on_stop = on_stop

@@ -206,6 +206,16 @@ def test_a_server_that_takes_nothing_hints_at_read_only(bad: Bad, machine: MakeG
     assert "ASSETGEN_CACHE_READ_ONLY" in hints[0]
 
 
+def test_who_builds_again_soon_does_not_ask_what_failed(bad: Bad, machine: MakeGame) -> None:
+    bad.on_get = lambda handler, found: answer(handler, 500, b"")
+    ann = machine("ann", bad.address)
+    ann.build("one.ogg")
+    asked = len(bad.asked)
+    assert (len(warnings(ann)), asked > 0) == (1, True)
+    ann.build()
+    assert (warnings(ann), len(bad.asked)) == ([], asked)
+
+
 def test_nobody_listens(machine: MakeGame) -> None:
     ann = machine("ann", f"http://127.0.0.1:{free_port()}")
     assert ann.counts() == {"generated": 2, "finished": 2, "encoded": 2}

@@ -85,6 +85,22 @@ def test_impossible_sizes_are_refused(size: int) -> None:
         read_paper("outputs", KEY, _changed("record.verified.size", size, FILE), b"")
 
 
+HEARD = {"frames": 900, "rate_hz": 44100, "channels": 2, "lufs": -16.0, "true_peak_dbtp": -1.0}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"frames": 0}, {"rate_hz": 1}, {"channels": 99}, {"lufs": 1e9}, {"loop": {"start_frames": 5, "end_frames": 901}}],
+)
+def test_impossible_loops_and_levels_are_refused(changed: dict[str, Any]) -> None:
+    fine = {**HEARD, "loop": {"start_frames": 5, "end_frames": 900}}
+    found = read_paper("outputs", KEY, _changed("record.verified.sound", fine, FILE), b"").record
+    assert isinstance(found, OutputRecord)
+    assert found.verified.sound
+    with pytest.raises(RefusedError, match="sound"):
+        read_paper("outputs", KEY, _changed("record.verified.sound", {**HEARD, **changed}, FILE), b"")
+
+
 def test_a_signature_is_of_the_record_its_kind_and_its_key() -> None:
     signed = write_paper("takes", KEY, Paper(record=TAKE), b"team")
     for old, new in ((b"D minor", b"E minor"), (KEY.encode(), b"00" * 32), (b"tone", b"toni")):

@@ -7,6 +7,7 @@ says is a miss; after a few of them the remote is off as well.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,17 +20,28 @@ from tydust_assetgen.remote.transport import Transport, open_transport
 _T = TypeVar("_T")
 _LIES = 3
 """So many pieces of bad content are borne."""
+REST_S = 60.0
+"""So long one that failed is left alone by builds that share what they know."""
 
 
 class Remote:
     """Used from several threads at once.
 
-    `warn` is called at most once, with a message and a hint, from any thread.
+    `warn` is called at most once, with a message and a hint, from any thread. `resting` is what earlier builds of this
+    process know: which remotes failed, and until when (monotonic seconds) they are not asked again.
     """
 
-    def __init__(self, address: Address, root: Path, timeout_s: float, warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        root: Path,
+        timeout_s: float,
+        warn: Callable[[str, str], None],
+        resting: dict[str, float] | None = None,
+    ) -> None:
         self.name = address.shown
-        self.off = False
+        self._resting = {} if resting is None else resting
+        self.off = time.monotonic() < self._resting.get(self.name, 0.0)
         self.hits, self.received, self.sent = 0, 0, 0
         self._address, self._root, self._timeout_s, self._warn = address, root, timeout_s, warn
         self._lock, self._opening = threading.Lock(), threading.Lock()
@@ -76,6 +88,7 @@ class Remote:
             self.distrust(name, error.message)
         except Exception as error:  # noqa: BLE001  libraries raise what they like, and no build fails by a cache
             self.off = True
+            self._resting[self.name] = time.monotonic() + REST_S
             hint = error.hint if isinstance(error, RemoteError) else ""
             self._say(f"the cache `{self.name}` is not used: {words_of(error)}", hint)
         return None

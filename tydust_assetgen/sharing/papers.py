@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from tydust_assetgen.flow import Contest, Facts
+from tydust_assetgen.flow import Contest, Facts, Sound
 from tydust_assetgen.store import OutputRecord, TakeRecord, digest_in, is_digest
 
 Kind: TypeAlias = Literal["takes", "outputs"]
@@ -27,6 +27,7 @@ _FORMAT = 1
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What steers a terminal."""
 _FINE_BPM, _FINE_BEATS, _FINE_BARS, _FINE_SECONDS = 1000, 64, 100_000, 36_000
+_FINE_DB = 300
 
 
 class RefusedError(Exception):
@@ -116,6 +117,8 @@ def _fault(paper: Paper) -> str:
         return "an impossible size"
     if isinstance(record, TakeRecord) and not _likely_audio(record):
         return "impossible sound"
+    if isinstance(record, OutputRecord) and not _likely_sound(record.verified.sound):
+        return "impossible sound"
     if not _likely(record.facts):
         return "impossible facts"
     plain = msgspec.to_builtins(paper)
@@ -126,6 +129,19 @@ def _likely_audio(record: TakeRecord) -> bool:
     audio, facts = record.audio, record.facts
     shape = 1 <= audio.channels <= 8 and 1000 <= audio.rate_hz <= 768_000 and audio.frames > 0
     return shape and 0 <= facts.loop_frames <= audio.frames and 0 <= facts.near_frames <= 16 * audio.frames
+
+
+def _likely_sound(sound: Sound | None) -> bool:
+    if sound is None:
+        return True
+    start, end = (sound.loop.start_frames, sound.loop.end_frames) if sound.loop else (0, sound.frames)
+    levels = (sound.lufs, sound.true_peak_dbtp)
+    return (
+        1 <= sound.channels <= 8
+        and 1000 <= sound.rate_hz <= 768_000
+        and 0 <= start < end <= sound.frames
+        and all(math.isfinite(level) and abs(level) <= _FINE_DB for level in levels)
+    )
 
 
 def _likely(facts: Facts) -> bool:

@@ -16,11 +16,13 @@ from tydust_assetgen.sharing.settings import Settings
 class Sharing:
     """The remotes of one build, each of which warns at most once. Events are told by the calling thread alone."""
 
-    def __init__(self, project: Project, settings: Settings, tell: events.Emit) -> None:
+    def __init__(
+        self, project: Project, settings: Settings, tell: events.Emit, resting: dict[str, float] | None = None
+    ) -> None:
         self._tell = tell
         self._warnings: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self.remotes = tuple(
-            Remote(address, project.root, settings.timeout_s, lambda *words: self._warnings.put(words))
+            Remote(address, project.root, settings.timeout_s, lambda *words: self._warnings.put(words), resting)
             for address in settings.remotes
         )
         self.bringer = Bringer(project.store, self.remotes, settings.secret)
