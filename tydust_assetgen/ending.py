@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from tydust_assetgen import disk, events
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
 from tydust_assetgen.jobs import Trouble
 from tydust_assetgen.ledger import Ledger, entry_of
+from tydust_assetgen.lockfile import LockedOutput, LockEntry
 from tydust_assetgen.orders import Order
 from tydust_assetgen.outcome import Result
 from tydust_assetgen.planning import Step
@@ -62,7 +65,7 @@ class Endings:
         step = order.step
         try:
             published = {verified.output.path: self._publish(step, verified) for verified in order.ready}
-            entry = entry_of(step, published, facts, provenance)
+            entry = self._with_sounds(entry_of(step, published, facts, provenance))
             whole = all(output.action != "blocked" for output in step.outputs)
             paths = [output.output.path for output in step.outputs]
             self.ledger.record(entry, published, paths if whole else None)
@@ -80,6 +83,16 @@ class Endings:
         if made:
             self.on_made(step)
         return True
+
+    def _with_sounds(self, entry: LockEntry) -> LockEntry:
+        """The entry with what the store knows of how files sound that were not made just now."""
+        return msgspec.structs.replace(entry, outputs=tuple(map(self._with_sound, entry.outputs)))
+
+    def _with_sound(self, locked: LockedOutput) -> LockedOutput:
+        record = None if locked.sound else self.project.store.output(locked.key)
+        if record is None or record.verified.digest != locked.digest:
+            return locked
+        return msgspec.structs.replace(locked, sound=record.verified.sound)
 
     def _publish(self, step: Step, verified: Verified) -> Published:
         data = self.project.store.read_object(verified.digest)
