@@ -64,10 +64,10 @@ def cells(found: list[tuple[float, float]]) -> list[str]:
 
 def write(root: Path, seconds: int, slots: int, seed: int, quality: int) -> None:
     """One track that is edited, and short ones that stay as they are."""
-    others = "".join(f'"other_{n}.ogg" = "calm synthwave in D minor, 90 BPM, 4 seconds"\n' for n in range(slots - 1))
+    others = "".join(f'"other_{n}.ogg" = "calm synthwave in D minor, 90 BPM"\n' for n in range(slots - 1))
     track = f'prompt = "slow synthwave in D minor, 90 BPM"\nduration = {seconds}\nseed = {seed}\n'
     track += f"ogg = {{ quality = {quality} }}\n"
-    text = f'[game]\nname = "Bench"\n[music]\n{others}[music."track.ogg"]\n{track}'
+    text = f'[game]\nname = "Bench"\n[defaults]\nduration = 4\n[music]\n{others}[music."track.ogg"]\n{track}'
     (root / "new").write_text(text)
     (root / "new").replace(root / "assets.toml")
 
