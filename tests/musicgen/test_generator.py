@@ -305,6 +305,25 @@ def test_the_model_stays_until_another_one_is_needed(tiny_t5: Checkpoint, tiny_s
     assert first() is None
 
 
+def test_memory_of_rows_is_given_back_when_all_have_ended_or_are_stopped(tiny_t5: Checkpoint) -> None:
+    """A worker waits for its next tracks with the model alone, and short ones do not make long ones need more."""
+    made_by, brief = MusicGen(), brief_for(tiny_t5.folder, 4.5)
+    alone = perform(made_by, brief).audio.samples
+    network = _model(made_by).network
+    held = []
+
+    def stop(_: int, share: float, note: str = "") -> None:
+        held.append(network.rows)
+        if note.endswith(" steps/s"):
+            raise KeyboardInterrupt
+
+    assert network.rows == 0
+    with pytest.raises(KeyboardInterrupt):
+        list(made_by.generate([brief_for(tiny_t5.folder, 1.0)] * 3, EMPTY, stop))
+    assert (held[0], held[-1] > 0, network.rows) == (0, True, 0)
+    assert np.array_equal(perform(made_by, brief).audio.samples, alone)
+
+
 def _model(made_by: MusicGen) -> Any:
     assert made_by._held is not None
     assert made_by._held._held is not None

@@ -128,14 +128,14 @@ def rows_that_fit(network: Plays, frames: int) -> int:
     """How many tracks a network can play at once in the memory that is free now, at least one.
 
     Args:
-        network: what plays them.
+        network: what plays them; it holds no memory of others.
         frames: of their longest window.
     """
     kind = network.device.type
     share = _SHARE[kind]
     free_now = free_bytes(kind) * share
     row = network.row_bytes(frames + network.shape.lag + 1 + _BEFORE)
-    return max(min(int(free_now / row) + network.rows, network.most_rows), 1) if free_now else 1
+    return max(min(int(free_now / row), network.most_rows), 1) if free_now else 1
 
 
 def ran_out(error: BaseException) -> bool:

@@ -73,9 +73,12 @@ def _together(
     frames = max(window.length for piece in pieces for window in piece.windows)
     at_once = min(len(pieces), most or rows_that_fit(network, frames))
     engine = Engine(network, rows=at_once, frames=frames)
-    for ended in Band(engine).play(rows):
-        assert isinstance(ended, Row)
-        yield rows.index(ended), ended.codes
+    try:
+        for ended in Band(engine).play(rows):
+            assert isinstance(ended, Row)
+            yield rows.index(ended), ended.codes
+    finally:  # many short rows would become as many long ones in the next play, and gigabytes would lie idle till then
+        network.clear()
 
 
 def _one_by_one(model: Model, pieces: Sequence[Piece], tell: Tell) -> Iterator[tuple[int, torch.Tensor]]:

@@ -64,4 +64,5 @@ def _on_cuda(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
         return None, f"Triton can't be loaded: {(str(error).strip() or repr(error)).splitlines()[0][:200]}"
     network = CudaNetwork(lm, shape_of(lm), _TYPES[precision])
     reason = trusted(network, lm)
+    network.clear()
     return (None, reason) if reason else (network, "")

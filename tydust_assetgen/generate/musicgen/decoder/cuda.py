@@ -88,8 +88,7 @@ class CudaNetwork:
         self._embeddings = torch.stack([each.weight.detach().float() for each in lm.emb])  # [K, card + 1, dim]
         self.heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), dtype, lm.out_norm)
         self.layers = [layer_of(each, shape.dim, dtype) for each in lm.transformer.layers]
-        self._memory = [_Memory.of(shape, self.device, dtype) for _ in range(shape.layers)]
-        self._lengths = torch.ones(0, device=self.device, dtype=torch.int32)  # of each row's text
+        self.clear()
 
     @property
     def most_rows(self) -> int:
@@ -118,7 +117,16 @@ class CudaNetwork:
         rows, columns = max(rows, has_rows), max(_up(columns, BUCKET), has_columns)
         self._grow(rows, columns, WORDS)
         self._positions = positions_of(self.shape, columns).to(self.device)
-        self._scratch = self._cleared(rows, columns)
+        self._scratch: _Scratch | None = self._cleared(rows, columns)
+
+    def clear(self) -> None:
+        """Nobody plays any more: give the memory of all rows back, to the card and not to torch."""
+        self._memory = [_Memory.of(self.shape, self.device, self.dtype) for _ in range(self.shape.layers)]
+        self._lengths = torch.ones(0, device=self.device, dtype=torch.int32)  # of each row's text
+        self._scratch = None
+        self.taken += 1
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _grow(self, rows: int, columns: int, words: int) -> None:
         """A layer at a time: the memory that was and the one that is to be never lie side by side as a whole."""
@@ -218,6 +226,7 @@ class CudaNetwork:
             Logits `[2, R, K, card]` of the columns that follow, with and without conditions; float32. They stand in
             memory of the network until its next step.
         """
+        assert self._scratch is not None
         rows = len(codes)
         x, qkv, mixed, hidden, query, logits, parts = self._scratch.of(rows)
         hearing = x.view(rows, 2, -1)[:, 0]

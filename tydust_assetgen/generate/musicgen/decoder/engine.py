@@ -44,6 +44,9 @@ class Plays(Protocol):
     def reserve(self, rows: int, columns: int) -> None:
         """Have memory for so many rows of so many columns, conditions included; what is there stays."""
 
+    def clear(self) -> None:
+        """Nobody plays any more: give the memory of all rows back."""
+
     def begin(self, row: int, columns: torch.Tensor, heard: torch.Tensor, unheard: torch.Tensor) -> torch.Tensor:
         """Read the first columns `[K, S]` of a row, and what leads it. Logits `[2, K, card]` of what follows."""
 

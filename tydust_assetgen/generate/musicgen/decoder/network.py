@@ -56,8 +56,10 @@ class Network:
         self._norm = _norm(lm.out_norm)
         self._layers = [_layer(each, shape, precision) for each in lm.transformer.layers]
         self._heard: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
-        self._keys = self._values = torch.zeros((shape.layers, 0, 2, shape.heads, 0, shape.head_dim))
+        self._keys: torch.Tensor
         """`[layers, rows, 2, H, columns, hd]`"""
+        self._values: torch.Tensor
+        self.clear()
 
     @property
     def most_rows(self) -> int:
@@ -84,6 +86,13 @@ class Network:
         self.taken += 1
         self._positions = positions_of(self.shape, columns)
         self._heard += [[] for _ in range(rows - len(self._heard))]
+
+    def clear(self) -> None:
+        """Nobody plays any more: give the memory of all rows back."""
+        shape = self.shape
+        self._heard = []
+        self._keys = self._values = torch.zeros((shape.layers, 0, 2, shape.heads, 0, shape.head_dim))
+        self.taken += 1
 
     def begin(self, row: int, columns: torch.Tensor, heard: torch.Tensor, unheard: torch.Tensor) -> torch.Tensor:
         """Read the first columns of a row.
