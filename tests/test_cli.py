@@ -14,8 +14,8 @@ from conftest import PLUGINS, REPOSITORY, Game, command, environment
 from tydust_assetgen.report import clock
 
 ALL = (
-    *("build", "watch", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot", "schema"),
-    *("gc", "init", "doctor", "completion", "models", "list", "cmake-dir", "unity-script"),
+    *("build", "watch", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot"),
+    *("schema", "gc", "init", "doctor", "completion", "models", "list", "cmake-dir", "unity-script"),
 )
 
 

@@ -30,9 +30,7 @@ def publish(verified: Verified, data: bytes, tree: Path, *, seen_digest: str) ->
         write_atomic(path, data)
     except OSError as error:
         raise AssetgenError(f"can't write `{verified.output.path}`: {error.strerror or error}") from error
-    return Published(
-        path=verified.output.path, digest=verified.digest, size=verified.size, sound=verified.sound
-    )
+    return Published(path=verified.output.path, digest=verified.digest, size=verified.size, sound=verified.sound)
 
 
 def retract(tree: Path, path: str, *, digest: str) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.musicgen.briefs import EMPTY, RATE_HZ, TEXT, brief_for, perform, tune
+from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Reference, Section
 from tydust_assetgen.generate.musicgen import MusicGen, models
 from tydust_assetgen.generate.musicgen.imports import prepare
@@ -141,6 +142,23 @@ def test_continuation(tiny_t5: Checkpoint, duration_s: float) -> None:
 def test_parameters(tiny_t5: Checkpoint, changes: dict[str, Any]) -> None:
     brief = brief_for(tiny_t5.folder, 1.0, parameters=changes)
     assert np.array_equal(ours(brief), theirs(brief, tiny_t5.folder, **changes))
+
+
+def test_guidance_in_two_passes_of_a_melody_model_is_left_to_audiocraft(tiny_melody: Checkpoint) -> None:
+    """It pads nothing there, and the two lines differ in length. Beside others, which our decoder plays."""
+    twice = brief_for(tiny_melody.folder, 1.0, parameters={"two_step_cfg": True})
+    once = brief_for(tiny_melody.folder, 1.5)
+    takes = dict(MusicGen().generate([once, twice, once], EMPTY, lambda *_: None))
+    assert np.array_equal(takes[1].audio.samples, theirs(twice, tiny_melody.folder, two_step_cfg=True))
+    assert np.array_equal(takes[0].audio.samples, theirs(once, tiny_melody.folder, two_step_cfg=False))
+    assert np.array_equal(takes[0].audio.samples, takes[2].audio.samples)
+    assert [bool(takes[index].notes) for index in range(3)] == [False, True, False]
+
+
+def test_guidance_in_two_passes_of_a_melody_model_can_not_be_rounded(tiny_melody: Checkpoint) -> None:
+    brief = brief_for(tiny_melody.folder, 1.0, parameters={"two_step_cfg": True, "precision": "int8"})
+    with pytest.raises(GenerationError, match="a CPU can't play `two_step_cfg` with a melody model in `int8`"):
+        perform(MusicGen(), brief)
 
 
 def test_guidance_in_two_passes_follows_its_coefficient(tiny_t5: Checkpoint) -> None:

@@ -23,7 +23,7 @@ from tydust_assetgen.generate.musicgen.models import Source
 from tydust_assetgen.generate.musicgen.outlook import licence, pull_line, read
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.piece import Piece, Tell
-from tydust_assetgen.generate.musicgen.player import play
+from tydust_assetgen.generate.musicgen.player import play, refusal
 from tydust_assetgen.generate.musicgen.sounder import Sounder
 from tydust_assetgen.generate.protocol import Progress, Shelf
 
@@ -107,8 +107,8 @@ class _Together:
         for number, samples in sounded(model, plans, tell, most=most):
             brief = self._left[left[number]]
             audio, notes = _evened(samples, plans[number], read(brief), model.musicgen.sample_rate)
-            if model.refused:
-                notes = (*notes, f"played by audiocraft itself, more slowly: {model.refused}")
+            if reason := refusal(model, plans[number].piece):
+                notes = (*notes, f"played by audiocraft itself, more slowly: {reason}")
             yield left[number], Take(audio, plans[number].facts, _provenance(model, brief), notes)
 
 

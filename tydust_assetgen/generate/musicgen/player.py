@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tydust_assetgen.errors import GenerationError
+from tydust_assetgen.generate.musicgen.devices import ROUNDED
 from tydust_assetgen.generate.musicgen.memory import rows_that_fit
 from tydust_assetgen.generate.musicgen.outlook import CORES
 from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
@@ -46,8 +49,9 @@ def play(
         As each piece ends its index and its codes `[1, K, T]`: what it carries on from first, if it does so, then all
         of its frames.
     """
-    together = model.network is not None
-    playing = _together(model, pieces, tell, most) if together else _one_by_one(model, pieces, tell)
+    ours = {index: piece for index, piece in enumerate(pieces) if not refusal(model, piece)}
+    theirs = {index: piece for index, piece in enumerate(pieces) if index not in ours}
+    playing = chain(_together(model, ours, tell, most) if ours else (), _one_by_one(model, theirs, tell))
     while True:
         with _all_cores():
             ended = next(playing, None)
@@ -56,8 +60,22 @@ def play(
         yield ended
 
 
+def refusal(model: Model, piece: Piece) -> str:
+    """Why audiocraft plays a piece, and not our own decoder; empty when that does.
+
+    Raises:
+        GenerationError: audiocraft can't play it either, as its weights were rounded.
+    """
+    if model.network is None or model.network.shape.cross or not piece.parameters.two_step_cfg:
+        return model.refused
+    if model.device == "cpu" and model.precision in ROUNDED:
+        what = f"a CPU can't play `two_step_cfg` with a melody model in `{model.precision}`"
+        raise GenerationError(what, hint='use `precision = "fp32"`, or leave `two_step_cfg` away')
+    return "in two passes of guidance, what stands before the codes has two lengths"
+
+
 def _together(
-    model: Model, pieces: Sequence[Piece], tell: Tell, most: int | None
+    model: Model, pieces: Mapping[int, Piece], tell: Tell, most: int | None
 ) -> Iterator[tuple[int, torch.Tensor]]:
     from tydust_assetgen.generate.musicgen.decoder.band import Band
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
@@ -66,25 +84,25 @@ def _together(
     network = model.network
     assert network is not None
     words = Words(model.musicgen)
-    rows = [
-        Row(piece, words, network, partial(_Meter, piece.windows, partial(tell, index)))
-        for index, piece in enumerate(pieces)
-    ]
-    frames = max(window.length for piece in pieces for window in piece.windows)
+    rows = {
+        Row(piece, words, network, partial(_Meter, piece.windows, partial(tell, index))): index
+        for index, piece in pieces.items()
+    }
+    frames = max(window.length for piece in pieces.values() for window in piece.windows)
     at_once = min(len(pieces), most or rows_that_fit(network, frames))
     engine = Engine(network, rows=at_once, frames=frames)
     try:
         for ended in Band(engine).play(rows):
             assert isinstance(ended, Row)
-            yield rows.index(ended), ended.codes
+            yield rows[ended], ended.codes
     finally:  # many short rows would become as many long ones in the next play, and gigabytes would lie idle till then
         network.clear()
 
 
-def _one_by_one(model: Model, pieces: Sequence[Piece], tell: Tell) -> Iterator[tuple[int, torch.Tensor]]:
+def _one_by_one(model: Model, pieces: Mapping[int, Piece], tell: Tell) -> Iterator[tuple[int, torch.Tensor]]:
     import torch
 
-    for index, piece in enumerate(pieces):
+    for index, piece in pieces.items():
         torch.manual_seed(piece.seed)
         with Dice(piece.seed).thrown():
             codes = _by_audiocraft(model, piece, partial(tell, index))

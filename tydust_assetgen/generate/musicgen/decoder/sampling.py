@@ -27,7 +27,7 @@ class Ways:
     """How each row draws, as tensors."""
 
     def __init__(self, rows: int, device: torch.device) -> None:
-        self._asked = [Sampling()] * rows
+        self._asked = [Sampling(top_k=0)] * rows
         self._numbers = torch.ones((4, rows, 1, 1), device=device)
         self._depths = torch.zeros((rows, 1, 1), dtype=torch.long, device=device)
 
