@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+pytest.importorskip("audiocraft")
+
 from tests.musicgen.briefs import EMPTY, RATE_HZ, TEXT, brief_for, perform, tune
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Reference, Section
@@ -26,8 +28,6 @@ from tydust_assetgen.generate.protocol import Shelf
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint
-
-pytest.importorskip("audiocraft")
 
 Samples = NDArray[np.float32]
 KEEPER = Keeper()
