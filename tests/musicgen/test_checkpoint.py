@@ -180,6 +180,16 @@ def test_zip_tricks_are_refused(plain: Path) -> None:
     assert "missing" in refusal(plain)
 
 
+def test_a_part_that_claims_to_go_on_past_the_end_is_damage(plain: Path) -> None:
+    data = bytearray((plain / WEIGHTS[0]).read_bytes())
+    with zipfile.ZipFile(plain / WEIGHTS[0]) as file:
+        others = sum(part.file_size for part in file.infolist() if not part.filename.endswith("data.pkl"))
+    sizes = data.index(b"PK\1\2") + 20  # the first part of the directory is the pickle's
+    data[sizes : sizes + 8] = (len(data) - others).to_bytes(4, "little") * 2  # the file is as long, but starts before it
+    (plain / WEIGHTS[0]).write_bytes(data)
+    assert "cut" in refusal(plain)
+
+
 @settings(max_examples=60)
 @given(at=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.booleans())
 def test_no_damage_makes_a_traceback(tmp_path_factory: pytest.TempPathFactory, at: int, value: int, cut: bool) -> None:

@@ -33,6 +33,10 @@ _SAFE = re.compile(
 """What torch's `weights_only` loader allows and a state of a model needs (torch._weights_only_unpickler)."""
 
 
+_BROKEN_ZIP = (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error)
+"""What zipfile raises over damaged files; EOFError is for a part that claims to go on past the end."""
+
+
 @dataclass(frozen=True)
 class Scan:
     """What the pickle of one file says."""
@@ -63,7 +67,7 @@ def _now(path: Path, size: int, mtime_ns: int) -> Scan:
             pickles = [entry for entry in entries if entry.filename.lower().endswith("data.pkl")]
             reason = _bad_zip(entries, pickles, size)
             text = b"" if reason else file.read(pickles[0])
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError):
+    except _BROKEN_ZIP:
         return Scan(reason=f"`{path.name}` is not a zip: it is cut, or a bare pickle of an old torch, which is unsafe")
     if reason:
         return Scan(reason=f"`{path.name}` {reason}")
