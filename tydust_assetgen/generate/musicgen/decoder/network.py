@@ -5,20 +5,25 @@ batch: the one that hears its conditions, and beside it the one that hears none,
 second one's cross-attention adds nothing, since without biases nothing comes of hearing nothing.
 
 A row's bits don't depend on who plays beside it. Products of few lines are the same for each of them (`rows_alike`
-tells up to how many), and attention, where the number of columns decides in which order is added up, is asked row by
-row.
+tells up to how many), and attention, where the number of columns decides in which order is added up, is asked once for
+each number of columns: rows side by side that have read as much ask together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import torch
 from torch.nn import functional
 
 from tydust_assetgen.generate.musicgen.decoder.linears import Linear, Precision, linear_of, rows_alike
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
+
+Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+"""Keys and values."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class Network:
         self._heads = linear_of(torch.cat([each.weight.detach() for each in lm.linears]), precision)
         self._norm = _norm(lm.out_norm)
         self._layers = [_layer(each, shape, precision) for each in lm.transformer.layers]
-        self._heard: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
+        self._heard: list[list[Pair]] = []  # of each row, of each layer [1, H, L, hd]
+        self._texts: list[list[Pair]] = []  # the same of each layer, for all rows at work: [b, H, L, hd] of each length
         self._keys: torch.Tensor
         """`[layers, rows, 2, H, columns, hd]`"""
         self._values: torch.Tensor
@@ -90,7 +96,7 @@ class Network:
     def clear(self) -> None:
         """Nobody plays any more: give the memory of all rows back."""
         shape = self.shape
-        self._heard = []
+        self._heard, self._texts = [], []
         self._keys = self._values = torch.zeros((shape.layers, 0, 2, shape.heads, 0, shape.head_dim))
         self.taken += 1
 
@@ -115,7 +121,7 @@ class Network:
             x = torch.cat([both, x], dim=1)
         length = x.shape[1]
         x = x + self._positions[:length]
-        self._heard[row] = []
+        self._heard[row], self._texts = [], []
         for index, layer in enumerate(self._layers):
             query, key, value = self._split(layer.qkv(layer.norm(x)))
             self._keys[index, row, :, :, :length] = key
@@ -140,13 +146,14 @@ class Network:
             Logits `[2, R, K, card]` of the columns that follow, with and without conditions.
         """
         del columns
-        rows, places = len(at), at.tolist()
+        rows, runs = len(at), list(_runs(at.tolist()))
+        texts = self._texts_of(rows)
         x = self._embedded(codes[:, :, None])[:, 0] + self._positions[at]
         x = x.repeat_interleave(2, dim=0)[:, None]  # [2R, 1, dim]
         for index, layer in enumerate(self._layers):
-            x = x + layer.out(self._looked_back(index, self._split(layer.qkv(layer.norm(x))), places))
+            x = x + layer.out(self._looked_back(index, self._split(layer.qkv(layer.norm(x))), runs))
             if layer.query is not None:
-                x[::2] += self._cross(layer, x[::2], [heard[index] for heard in self._heard[:rows]])
+                x[::2] += self._cross(layer, x[::2], texts[index])
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
         logits = self._logits(x[:, 0]).view(rows, 2, self.shape.codebooks, self.shape.card)
         return logits.transpose(0, 1)
@@ -155,17 +162,25 @@ class Network:
         """Give one row's place to another, so that the rows at work stay side by side."""
         for memory in (self._keys, self._values):
             memory[:, target, :, :, :length] = memory[:, source, :, :, :length]
-        self._heard[target] = self._heard[source]
+        self._heard[target], self._texts = self._heard[source], []
+
+    def _texts_of(self, rows: int) -> list[list[Pair]]:
+        """What the first rows hear, by layer; put side by side once, until somebody comes or goes."""
+        heard = self._heard[:rows]
+        if not self._texts or sum(len(keys) for keys, _ in self._texts[0]) != rows:
+            self._texts = [_side_by_side(pairs) for pairs in zip(*heard, strict=True)]
+        return self._texts
 
     def _looked_back(
-        self, index: int, projected: tuple[torch.Tensor, torch.Tensor, torch.Tensor], places: list[int]
+        self, index: int, projected: tuple[torch.Tensor, torch.Tensor, torch.Tensor], runs: list[tuple[slice, int]]
     ) -> torch.Tensor:
         """What each row's two lines find in what they have read, this column included `[2R, 1, dim]`."""
         query, key, value = projected  # [2R, H, 1, hd]
         found = []
-        for row, place in enumerate(places):
-            lines = slice(2 * row, 2 * row + 2)
-            keys, values = self._keys[index, row, :, :, : place + 1], self._values[index, row, :, :, : place + 1]
+        for rows, place in runs:
+            lines = slice(2 * rows.start, 2 * rows.stop)
+            keys = self._keys[index, rows, :, :, : place + 1].flatten(0, 1)
+            values = self._values[index, rows, :, :, : place + 1].flatten(0, 1)
             keys[:, :, place], values[:, :, place] = key[lines, :, 0], value[lines, :, 0]
             found.append(functional.scaled_dot_product_attention(query[lines], keys, values))
         return _merged(torch.cat(found))
@@ -213,6 +228,21 @@ class Network:
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         return self._heads(self._norm(x)).view(*x.shape[:-1], self.shape.codebooks, self.shape.card)
+
+
+def _runs(places: list[int]) -> Iterator[tuple[slice, int]]:
+    """Rows side by side that have read as much, and how much."""
+    start = 0
+    for place, rows in groupby(places):
+        stop = start + len(list(rows))
+        yield slice(start, stop), place
+        start = stop
+
+
+def _side_by_side(pairs: Sequence[Pair]) -> list[Pair]:
+    """Keys and values of rows; of those that are neighbours and of one length, together."""
+    groups = [list(group) for _, group in groupby(pairs, key=lambda pair: pair[0].shape[2])]
+    return [(torch.cat([keys for keys, _ in group]), torch.cat([values for _, values in group])) for group in groups]
 
 
 def _merged(x: torch.Tensor) -> torch.Tensor:
