@@ -24,6 +24,7 @@ from tydust_assetgen.flow import Facts, Provenance, Verified
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.jobs import Trouble
 from tydust_assetgen.ledger import Ledger
+from tydust_assetgen.leftovers import remove_sidecars
 from tydust_assetgen.orders import Order
 from tydust_assetgen.outcome import Options, Report, Result
 from tydust_assetgen.planning import Plan, Step
@@ -287,6 +288,7 @@ class _Build:
                 kept.add(orphan.slot)
             self.tell(events.Orphaned(slot=orphan.slot, path=orphan.path, removed=removed, modified=orphan.modified))
         if self.options.prune:
+            self.endings.tally.pruned += remove_sidecars(self.survey, self.tell)
             gone = set(self.survey.lock.blocks) - set(self.survey.manifest.slots) - kept
             for slot in gone:
                 self.ledger.drop(slot)

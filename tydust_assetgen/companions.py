@@ -36,6 +36,8 @@ class Companion:
     """In the asset tree."""
     text: Callable[[bytes | None], bytes | None]
     """From what stands there (`None` for nothing) to what should; `None` where a person's file stands there."""
+    slot: str = ""
+    """Whose sidecar it is; empty where it is about all slots."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Finding:
     status: Literal["fresh", "missing", "stale", "foreign"]
     data: bytes = b""
     """What should stand there."""
+    slot: str = ""
 
     @property
     def reason(self) -> str:
@@ -69,7 +72,7 @@ def look(seen: Survey, entry: Callable[[str], LockEntry | None] | None = None) -
         AssetgenError: one can't be read, or its path leads out of the tree.
     """
     known = entry or seen.lock.entry
-    return [_found(seen, one) for one in _companions(seen.manifest, known)]
+    return [_found(seen, one) for one in companions_of(seen.manifest, known)]
 
 
 def write_companions(seen: Survey, ledger: Ledger, tell: events.Emit) -> None:
@@ -90,6 +93,7 @@ def write_companions(seen: Survey, ledger: Ledger, tell: events.Emit) -> None:
         elif found.status != "fresh":
             try:
                 disk.write_atomic(path, found.data)
+                tell(events.Wrote(path=found.path, slot=found.slot))
             except OSError as error:
                 trouble.append(AssetgenError(f"can't write `{found.path}`: {error.strerror or error}"))
         watched[str(path)] = _FOREIGN if found.status == "foreign" else stat_of(str(path))
@@ -98,7 +102,8 @@ def write_companions(seen: Survey, ledger: Ledger, tell: events.Emit) -> None:
         raise trouble[0]
 
 
-def _companions(manifest: Manifest, known: Callable[[str], LockEntry | None]) -> Iterable[Companion]:
+def companions_of(manifest: Manifest, known: Callable[[str], LockEntry | None]) -> Iterable[Companion]:
+    """Every file that is to stand beside the music, by what is known of each slot."""
     beside = manifest.beside
     if not any(beside):
         return
@@ -120,7 +125,7 @@ def _sidecars(manifest: Manifest, tracks: tuple[Track, ...]) -> Iterable[Compani
         for file in track.files:
             if file.codec in godot.IMPORTED:
                 resource = godot.resource_of(manifest.assets / file.path, manifest.root)
-                yield Companion(f"{file.path}.import", partial(godot.sidecar, track, file, resource))
+                yield Companion(f"{file.path}.import", partial(godot.sidecar, track, file, resource), track.slot)
 
 
 def asked_by(manifest: Manifest) -> IsAsked:
@@ -160,11 +165,16 @@ def _found(seen: Survey, one: Companion) -> Finding:
         there = None
     except OSError as error:
         raise AssetgenError(f"`{one.path}` can't be read: {error.strerror or error}", hint="move it away") from error
+    return judged(one, there)
+
+
+def judged(one: Companion, there: bytes | None) -> Finding:
+    """How a companion is, by what stands there; `None` for nothing."""
     wanted = one.text(there)
     if wanted is None:
-        return Finding(one.path, "foreign")
+        return Finding(one.path, "foreign", slot=one.slot)
     status: Literal["fresh", "missing", "stale"] = "missing" if there is None else "stale"
-    return Finding(one.path, "fresh" if there == wanted else status, wanted)
+    return Finding(one.path, "fresh" if there == wanted else status, wanted, one.slot)
 
 
 def _listen(seen: Survey, ledger: Ledger) -> None:

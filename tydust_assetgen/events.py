@@ -112,6 +112,15 @@ class Orphaned(_Event, frozen=True, kw_only=True, tag="orphan"):
     modified: bool = False
 
 
+class Wrote(_Event, frozen=True, kw_only=True, tag="wrote"):
+    """A file beside the music was written: the catalogue, its code, or what an engine is told."""
+
+    path: str
+    """In the asset tree."""
+    slot: str = ""
+    """Of a sidecar; empty where the file is about all slots."""
+
+
 class Summary(_Event, frozen=True, kw_only=True, tag="summary"):
     """The last event: numbers of slots, and the time that all took."""
 
@@ -193,6 +202,7 @@ Event: TypeAlias = (
     | Blocked
     | Warned
     | Orphaned
+    | Wrote
     | Summary
     | Watching
     | Changed

@@ -99,6 +99,8 @@ class LineReporter:
                 self.line(0, f"warning: {event.message}", "yellow", event.hint)
             case events.Orphaned():
                 self.orphaned(event)
+            case events.Wrote():
+                self.line(1, f"wrote       {event.path}", "green")
             case events.Changed():
                 self.line(2, f"changed     {', '.join(event.paths)}", "dim")
             case events.Stopped():

@@ -15,7 +15,7 @@ import pytest
 from conftest import Game
 from test_catalogue import TWO, write
 
-from tydust_assetgen import codec
+from tydust_assetgen import codec, events
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.catalogue import File, Loop, Track
 from tydust_assetgen.flow import Facts, Master, Output, Provenance
@@ -256,3 +256,117 @@ def test_sdl_mixer_loops_by_our_tags_to_the_frame(tmp_path: Path) -> None:
     begin = int(np.argmax(np.correlate(heard[: 20_000 + 2000], sound[:2000], "valid")))
     assert len(heard) > begin + len(wanted), "it was not played long enough"
     assert np.abs(heard[begin : begin + len(wanted)] - wanted).max() < 0.01
+
+
+def _tellings(game: Game) -> list[tuple[str, str]]:
+    return [(event.path, event.slot) for event in game.told if isinstance(event, events.Wrote)]
+
+
+def test_what_is_written_beside_the_music_is_told_once(game: Game) -> None:
+    write(game, keys=f'{GODOT}\ncatalog = "catalog.json"\ncatalog_code = "c"')
+    game.build()
+    sidecars = [("music/one.ogg.import", "music/one.ogg"), *((f"music/two.{e}.import", "music/two.ogg") for e in WAYS)]
+    assert _tellings(game) == [("catalog.json", ""), ("music.h", ""), *sidecars]
+    game.build()
+    assert _tellings(game) == []
+    game.path("music/two.wav.import").unlink()
+    game.path("catalog.json").write_bytes(b"")
+    done = game.run("build", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event for event in told if event["event"] == "wrote"] == [
+        {"event": "wrote", "path": "catalog.json", "slot": ""},
+        {"event": "wrote", "path": "music/two.wav.import", "slot": "music/two.ogg"},
+    ]
+    game.path("music.h").unlink()
+    assert "wrote       music.h\n" in game.run("build").stderr
+
+
+WAYS = ("ogg", "wav")
+ONE = '[music]\n"music/one.ogg" = "first"\n'
+IMPORTED = """[remap]
+
+importer="wav"
+type="AudioStreamWAV"
+uid="uid://c0ffee"
+path="res://.godot/imported/two.wav-12.sample"
+
+[deps]
+
+source_file="res://assets/music/two.wav"
+dest_files=["res://.godot/imported/two.wav-12.sample"]
+
+[params]
+
+force/8_bit=false
+force/mono=false
+force/max_rate=false
+force/max_rate_hz=44100
+edit/trim=false
+edit/normalize=false
+edit/loop_mode=1
+edit/loop_begin=0
+edit/loop_end=-1
+compress/mode=0
+"""
+"""As Godot leaves a sidecar behind when it has imported the sound."""
+
+
+def _beside(game: Game) -> set[str]:
+    return {path for path in game.digests() if path.endswith(".import")}
+
+
+def test_pruning_takes_the_sidecars_of_a_slot_along(game: Game) -> None:
+    write(game, keys=GODOT)
+    game.build()
+    game.path("music/two.wav.import").write_text(IMPORTED)
+    assert game.run("check").returncode == 0, "what Godot adds is no matter of ours"
+    mine = game.path("music/mine.ogg.import")
+    mine.write_text(THERE)
+    write(game, ONE, GODOT)
+    game.build()
+    assert len(_beside(game)) == 4, "without `prune` nothing goes"
+    assert game.build(prune=True).summary.pruned == 5  # ogg, wav and opus, and two sidecars
+    assert set(game.digests()) == {"music/one.ogg", "music/one.ogg.import", "music/mine.ogg.import"}
+    assert mine.read_text() == THERE
+    gone = [event.path for event in game.told if isinstance(event, events.Orphaned) and event.removed]
+    assert {"music/two.ogg.import", "music/two.wav.import"} <= set(gone)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("edit/trim=false", "edit/trim=true"),
+        ("edit/loop_mode=1", "edit/loop_mode=2"),
+        ("compress/mode=0", "compress/mode=1"),
+        ("force/8_bit=false", "force/8_bit=false\nmine=1"),
+        ('uid="uid://c0ffee"', 'metadata="mine"'),
+        ('importer="wav"', 'importer="keep"'),
+        ("[params]", "[mine]\n\n[params]"),
+        ("[remap]", "; mine\n[remap]"),
+    ],
+)
+def test_pruning_leaves_a_sidecar_in_which_a_person_chose_something(game: Game, old: str, new: str) -> None:
+    write(game, keys=GODOT)
+    game.build()
+    path, text = game.path("music/two.wav.import"), IMPORTED.replace(old, new)
+    path.write_text(text)
+    write(game, ONE, GODOT)
+    done = game.run("build", "--prune")
+    assert done.returncode == 0
+    assert path.read_text() == text
+    assert "orphan      music/two.wav.import: no longer asked for, and modified by hand: left alone" in done.stderr
+    assert not game.path("music/two.ogg.import").exists()
+
+
+def test_a_sidecar_stays_as_long_as_its_sound(game: Game) -> None:
+    """A sound that a person changed is left alone, and with it what engines are told of it."""
+    write(game, keys=GODOT)
+    game.build()
+    game.path("music/two.wav").write_bytes(b"mine")
+    write(game, ONE, GODOT)
+    game.build(prune=True)
+    assert {"music/two.wav", "music/two.wav.import"} <= set(game.digests())
+    assert not game.path("music/two.ogg.import").exists()
+    game.path("music/two.wav").unlink()
+    game.build(prune=True)
+    assert _beside(game) == {"music/one.ogg.import"}

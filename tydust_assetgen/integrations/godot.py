@@ -22,6 +22,20 @@ _DISABLED, _FORWARD = 1, 2
 _PCM, _QOA = "0", "2"
 """Of `compress/mode`. QOA loses quality, and is what Godot takes by default since 4.3; 1 is a person's choice."""
 _SLACK_FRAMES = 1.5
+_GODOTS_OWN = {
+    "remap": {"importer", "type", "uid", "path", "valid"},
+    "deps": {"source_file", "dest_files"},
+}
+"""What Godot writes down when it imports a sound."""
+_GODOTS_WAV = {
+    "force/8_bit": "false",
+    "force/mono": "false",
+    "force/max_rate": "false",
+    "force/max_rate_hz": "44100",
+    "edit/trim": "false",
+    "edit/normalize": "false",
+}
+"""What Godot sets for a WAV where nobody says anything (its `ResourceImporterWAV`)."""
 _SECTION = re.compile(r"\[(\w+)\]\s*")
 
 
@@ -47,6 +61,26 @@ def sidecar(track: Track, file: File, resource: str, there: bytes | None) -> byt
     lines = _with(lines, "params", _wave(file, lines) if file.codec == "wav" else _stream(track, file))
     end = "\r\n" if "\r\n" in text else "\n"
     return (end.join(lines) + end).encode()
+
+
+def nobodys(track: Track, file: File, there: bytes) -> bool:
+    """Whether a sidecar has nothing in it but what is written here and what Godot adds: no choice of a person."""
+    if sidecar(track, file, "", there) != there:
+        return False
+    ours = _wave(file, []) if file.codec == "wav" else _stream(track, file)
+    params = {**(_GODOTS_WAV if file.codec == "wav" else {}), **ours}
+    section = ""
+    for line in filter(str.strip, there.decode().splitlines()):
+        head = _SECTION.fullmatch(line)
+        section = head[1] if head else section
+        if section not in (*_GODOTS_OWN, "params") or not (head or _is_usual(line, section, params)):
+            return False
+    return True
+
+
+def _is_usual(line: str, section: str, params: dict[str, str]) -> bool:
+    key, _, value = (part.strip() for part in line.partition("="))
+    return params.get(key) == value if section == "params" else key in _GODOTS_OWN[section]
 
 
 def resource_of(path: Path, root: Path) -> str:
