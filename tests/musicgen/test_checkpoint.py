@@ -185,7 +185,7 @@ def test_a_part_that_claims_to_go_on_past_the_end_is_damage(plain: Path) -> None
     with zipfile.ZipFile(plain / WEIGHTS[0]) as file:
         others = sum(part.file_size for part in file.infolist() if not part.filename.endswith("data.pkl"))
     sizes = data.index(b"PK\1\2") + 20  # the first part of the directory is the pickle's
-    data[sizes : sizes + 8] = (len(data) - others).to_bytes(4, "little") * 2  # the file is as long, but starts before it
+    data[sizes : sizes + 8] = (len(data) - others).to_bytes(4, "little") * 2  # the file is longer, but starts before it
     (plain / WEIGHTS[0]).write_bytes(data)
     assert "cut" in refusal(plain)
 

@@ -1,32 +1,48 @@
-"""Which generators there are. In walks a name, out walks a `Generator`, made cheaply: nothing big is imported."""
+"""Which generators there are. In walks a name, out walks a `Generator`, made cheaply: nothing big is imported.
+
+Plug-ins are looked for only when somebody asks for a name that is not built in, or for all there are: to read what every
+installed package says of itself takes longer than all else that a plan needs.
+"""
 
 from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tydust_assetgen.errors import UnavailableError
 from tydust_assetgen.generate.protocol import Generator
 
+if TYPE_CHECKING:
+    from importlib import metadata
+
 GROUP = "tydust_assetgen.generators"
-_BUILT_IN = ("composer", "musicgen")
 
 
 @lru_cache(maxsize=1)
-def generators() -> dict[str, Generator]:
-    """All generators that can be loaded, by name. The built-in ones are always there, also without an installation."""
-    found: dict[str, Generator] = {}
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        if point.name not in _BUILT_IN and (made := _load(point)) is not None:
-            found[made.name] = made
+def _built_in() -> dict[str, Generator]:
+    """Those that are always there, also without an installation."""
     from tydust_assetgen.generate.composer import Composer
     from tydust_assetgen.generate.musicgen import MusicGen
 
-    return {**found, "composer": Composer(), "musicgen": MusicGen()}
+    return {"composer": Composer(), "musicgen": MusicGen()}
+
+
+@lru_cache(maxsize=1)
+def _plug_ins() -> dict[str, Generator]:
+    """Those of other packages that can be loaded."""
+    found = (made for point in _points() if point.name not in _built_in() and (made := _load(point)) is not None)
+    return {made.name: made for made in found if made.name not in _built_in()}
+
+
+def _points() -> list[metadata.EntryPoint]:
+    from importlib import metadata  # half as long as all of planning
+
+    return sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)
 
 
 def _load(point: metadata.EntryPoint) -> Generator | None:
@@ -38,15 +54,24 @@ def _load(point: metadata.EntryPoint) -> Generator | None:
         return None
 
 
+def generators() -> dict[str, Generator]:
+    """All generators that can be loaded, by name."""
+    return {**_plug_ins(), **_built_in()}
+
+
 def broken_plugins() -> dict[str, str]:
     """Plug-ins that can't be loaded, by entry-point name, and why. For `assetgen doctor`."""
     broken = {}
-    for point in metadata.entry_points(group=GROUP):
+    for point in _points():
         try:
             point.load()()
         except Exception as error:  # noqa: BLE001  whatever a stranger's module raises
             broken[point.name] = f"{type(error).__name__}: {error}"
     return broken
+
+
+def _find(name: str) -> Generator | None:
+    return _built_in().get(name) or _plug_ins().get(name)
 
 
 def generator(name: str) -> Generator:
@@ -55,20 +80,39 @@ def generator(name: str) -> Generator:
     Raises:
         UnavailableError: there is none.
     """
-    known = generators()
-    if name not in known:
+    found = _find(name)
+    if found is None:
+        known = generators()
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(sorted(known))}"
         raise UnavailableError(f"no generator is called `{name}`", hint=hint)
-    return known[name]
+    return found
 
 
 def sources() -> list[str]:
-    """The files that the generators' classes stand in: when one changes, a version may have gone up."""
-    modules = (sys.modules.get(type(made).__module__) for made in generators().values())
+    """The files that the generators' classes stand in: when one changes, a version may have gone up. Of plug-ins
+    only where this process had to look for one: nobody else depends on them."""
+    made = [*_built_in().values(), *(_plug_ins().values() if _plug_ins.cache_info().currsize else ())]
+    modules = (sys.modules.get(type(one).__module__) for one in made)
     return [file for module in modules if (file := getattr(module, "__file__", None))]
 
 
-def parameter_types() -> dict[str, type[msgspec.Struct]]:
+class _ParameterTypes(Mapping[str, type[msgspec.Struct]]):
+    """By name, looked for when it is asked for."""
+
+    def __getitem__(self, name: str) -> type[msgspec.Struct]:
+        found = _find(name)
+        if found is None:
+            raise KeyError(name)
+        return found.parameters
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(generators())
+
+    def __len__(self) -> int:
+        return len(generators())
+
+
+def parameter_types() -> Mapping[str, type[msgspec.Struct]]:
     """The type of each generator's own table in the manifest, for `read_manifest`."""
-    return {name: made.parameters for name, made in generators().items()}
+    return _ParameterTypes()

@@ -6,15 +6,8 @@ fp32  nothing is rounded. Plain, or packed by oneDNN on AMD's CPUs, where the ot
       decides, never a stopwatch: the two ways differ in their last bits, and a machine must give the same every time.
 bf16  weights, lines and what comes out are rounded to 8 bits of mantissa, sums are in fp32. oneDNN shares out the sums
       by the number of threads, so these decide the last bits, in this precision alone.
-int8  weights are rounded to 255 steps, each output with a step of its own. Lines are not rounded to 8 bits: a line is
-      split into two digits of 8 bits, and both digits go through the same product of integers. The second digit is
-      free, as the weights are read anyway, and integers add up to the same whatever the order: a line's bits depend
-      neither on its neighbours nor on threads. Why not 8 bits for lines: a few channels of a transformer are far
-      louder than the others (T. Dettmers et al., "LLM.int8()", 2022, section 3), and would take all the steps. With
-      three of 1024 channels 60 times as loud, the error of a product of gaussian values, as a part of what the other
-      channels give: 33 % with one step for all lines (torch's `linear_dynamic`), 15 % with a step and an offset for
-      each line, 2.8 % with two digits, which is what rounding the weights costs alone. Without loud channels: 1.2,
-      1.1 and 0.8 %. The logits of a small model with random weights, after guidance: 5.9, 5.8 and 2.5 %; in bf16 1.8.
+int8  weights are rounded to 255 steps, and the product is made of integers (`integers`): a line's bits depend neither
+      on its neighbours nor on threads.
 """
 
 from __future__ import annotations
@@ -36,16 +29,8 @@ _LINES = 2
 """Of one track: with and without its conditions."""
 _MOST = 8
 """Tracks: `rows_alike` looks no further."""
-_PART = 512
-"""Outputs of a product of integers that are tried."""
 _TILE = 16
 """Lines of a tile of AMX (Intel, "Intrinsics Guide", `_tile_dpbf16ps`): fewer take as long."""
-_TINY = torch.finfo(torch.float32).tiny
-_WHOLE = float(1 << 23)
-"""From here up to twice as much a float32 has no fraction: adding it rounds, and the last bits are the integer."""
-_WEIGHT_STEPS = 127
-_DEEPEST = 2**31 // (255 * _WEIGHT_STEPS)
-"""Sums of more products of integers would not fit."""
 
 
 def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -> Linear:
@@ -57,28 +42,18 @@ def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -
         vendor: of the CPU, as `cpu_vendor` says it; empty: this one's.
 
     Returns:
-        A function from `[..., K]` to `[..., N]`, float32 both. Where a CPU has no product for a precision, the rounded
-        weights are multiplied in fp32: the same sound, no faster.
+        A function from `[..., K]` to `[..., N]`, float32 both. Where a CPU has no product for bf16, the rounded weights
+        are multiplied in fp32: the same sound, no faster.
     """
     weight = weight.detach()
     whole = _packed if packs(vendor or cpu_vendor()) and torch.backends.mkldnn.is_available() else _plain
     if precision == "bf16":
         made = _bf16(weight) if _has_bf16() else whole(weight.bfloat16().float())
     elif precision == "int8":
-        made = _int8(weight, bits) if (bits := digit_bits(weight.shape[1])) else whole(_scaled(*rounded(weight)))
+        made = _int8(weight)
     else:
         made = whole(weight)
     return lambda x: made(x.reshape(-1, x.shape[-1]).contiguous()).view(*x.shape[:-1], -1)
-
-
-def rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights as integers from -127 to 127 `[N, K]`, and each output's step `[N]`: at most half a step of error."""
-    step = weight.abs().amax(1).div(_WEIGHT_STEPS).clamp_min(_TINY)
-    return (weight / step[:, None]).round_().to(torch.int8), step
-
-
-def _scaled(integers: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-    return integers * step[:, None]
 
 
 def _plain(weight: torch.Tensor) -> Linear:
@@ -110,64 +85,11 @@ def _has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _int8(weight: torch.Tensor, bits: int) -> Linear:
-    integers, step = rounded(weight)
-    product = _of_integers(integers, step, 1 << bits - 1)
-    count = len(weight)
+def _int8(weight: torch.Tensor) -> Linear:
+    """numba is read where somebody asks for it, which few do."""
+    from tydust_assetgen.generate.musicgen.decoder.integers import product_of
 
-    def whole(x: torch.Tensor) -> torch.Tensor:
-        digits, unit = split(x, bits)
-        high, low = product(digits).view(2, -1, count).unbind()
-        return low.add_(high, alpha=1 << bits).mul_(unit)
-
-    return whole
-
-
-def split(x: torch.Tensor, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lines `[M, K]` as two digits each.
-
-    Returns:
-        `[2 M, K]` uint8, the high digits of all lines and then the low ones, and the unit `[M, 1]` of each line. With
-        `half = 2 ** (bits - 1)`, x is `unit * ((high - half) * 2 ** bits + (low - half))`, within half a unit.
-    """
-    half, base = 1 << bits - 1, 1 << bits
-    unit = x.abs().amax(-1, keepdim=True).mul_(1 / ((half - 1) * (base + 1))).clamp_min_(_TINY)
-    number = (x / unit).add_(_WHOLE + half * (base + 1)).view(torch.int32)
-    digits = torch.cat([number >> bits, number])
-    return (digits if bits == 8 else digits.bitwise_and_(base - 1)).to(torch.uint8), unit  # which takes the last 8 bits
-
-
-def _of_integers(weight: torch.Tensor, step: torch.Tensor, zero: int) -> Linear:
-    """The product of digits uint8 `[M, K]`, less `zero`, and integer weights, each output times its step."""
-    packed = torch.ops.onednn.qlinear_prepack(weight, None)
-    zeros = torch.zeros(len(weight), dtype=torch.int32)
-    return lambda digits: torch.ops.onednn.qlinear_pointwise(
-        digits, 1.0, zero, packed, step, zeros, None, 1.0, 0, torch.float32, "none", [], "none"
-    )
-
-
-def digit_bits(depth: int) -> int:
-    """How many bits a digit may have in sums of so many products; 0 where this CPU has no product of integers.
-
-    CPUs without the instructions for it (VNNI) add pairs of products up in 16 bits, where digits of 8 bits run over
-    (oneDNN's guide, "Nuances of int8 computations"). What the CPU does with the largest ones tells.
-    """
-    if depth > _DEEPEST or not torch.backends.mkldnn.is_available():
-        return 0
-    return next((bits for bits in (8, 7) if _exact(bits)), 0)
-
-
-@lru_cache(maxsize=2)
-def _exact(bits: int) -> bool:
-    """Whether the largest digits and weights are multiplied and added up without an error."""
-    weight = torch.tensor([[127] * 256, [-127] * 256, [127, -127] * 128], dtype=torch.int8)
-    digits = torch.tensor([[(1 << bits) - 1] * 256, [0] * 256, [(1 << bits) - 1, 0] * 128], dtype=torch.uint8)
-    zero = 1 << bits - 1
-    try:
-        made = _of_integers(weight, torch.ones(3), zero)(digits)
-    except (RuntimeError, AttributeError):
-        return False
-    return bool(torch.equal(made, (digits.float() - zero) @ weight.float().T))
+    return product_of(weight)
 
 
 def packs(vendor: str) -> bool:
@@ -192,8 +114,11 @@ def rows_alike(precision: Precision, shape: Shape) -> int:
     Libraries share out a product's sums by the number of lines, and numbers that differ in the last bit become other
     tokens sooner or later. So it is tried, once in a process for each model and number of threads: it must be asked
     where as many threads are at work as will be when playing. It holds for products of two lines a track, and of one
-    line a track (what hears the text), where a track that is alone brings a copy of its line.
+    line a track (what hears the text), where a track that is alone brings a copy of its line. Sums of integers need no
+    trial.
     """
+    if precision == "int8":
+        return _MOST
     dim = shape.dim
     sizes = [(3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (shape.codebooks * shape.card, dim)]
     return _alike(precision, tuple(sizes), torch.get_num_threads())
@@ -204,8 +129,7 @@ def _alike(precision: Precision, sizes: tuple[tuple[int, int], ...], threads: in
     least = _MOST
     with torch.inference_mode():
         for count, depth in sizes:
-            exact = precision == "int8" and digit_bits(depth)  # a part of it tells as much, in less time
-            linear = linear_of(_noise(min(count, _PART) if exact else count, depth), precision)
+            linear = linear_of(_noise(count, depth), precision)
             least = min(least, _alike_of(linear, depth, _LINES))
             if count == depth:  # also what asks the text
                 least = min(least, _alike_of(linear, depth, 1))

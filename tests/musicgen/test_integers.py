@@ -1,0 +1,161 @@
+"""Products of integers: how far from the truth they may be, and that nothing but numbers decides their bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("numba")
+
+from tydust_assetgen.generate.musicgen.decoder import integers  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.integers import line_steps, product_of, rounded  # noqa: E402
+
+Tensor = Any
+SIZES = st.tuples(st.integers(1, 70), st.integers(1, 300), st.integers(2, 20))
+TINY = 2.0**-126
+floats = st.floats(-(2.0**100), 2.0**100, width=32)
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
+
+
+@given(sizes=SIZES, seed=st.integers(0, 99), loud=st.sampled_from([1.0, 60.0, 1e4]))
+@settings(max_examples=60, deadline=None)
+def test_weights_are_wrong_by_half_a_step_and_lines_by_half_a_unit(
+    sizes: tuple[int, int, int], seed: int, loud: float
+) -> None:
+    """A little more: the quotients are float32."""
+    count, depth, lines = sizes
+    weight, x = noise(count, depth, seed=seed), noise(lines, depth, seed=seed + 1)
+    x[:, seed % depth] *= loud
+    product, terms = x.double() @ weight.double().T, x.abs() @ weight.abs().T
+    _, step = rounded(weight)
+    unit = x.abs().amax(1, keepdim=True) / line_steps(depth)
+    of_weights = 0.5 * step * x.abs().sum(1, keepdim=True)
+    of_lines = 0.51 * unit * (weight.abs().sum(1) + 0.5 * step * depth)
+    assert ((product_of(weight)(x) - product).abs() <= 1.001 * (of_weights + of_lines) + 1e-6 * terms).all()
+
+
+@pytest.mark.parametrize("depth", [1, 63, 64, 65, 1024, 4096, 8192, 70_000])
+def test_the_largest_sums_fit(depth: int) -> None:
+    """All weights and all channels as loud as can be, of one sign: one more step would run over 31 bits."""
+    weight, x = torch.ones(2, depth), torch.ones(1, depth)
+    weight[1] = -1
+    most = line_steps(depth)
+    assert 127 * most * depth < 2**31
+    assert most == 32_767 or 127 * (most + 1) * depth >= 2**31
+    made = product_of(weight)(x)
+    assert torch.allclose(made, torch.tensor([[depth, -depth]], dtype=torch.float32), rtol=1e-6)
+
+
+def test_lines_are_as_fine_as_is_said() -> None:
+    assert [line_steps(depth).bit_length() for depth in (1024, 2048, 4096, 8192)] == [15, 13 + 1, 12 + 1, 11 + 1]
+
+
+@given(st.lists(st.lists(floats, min_size=5, max_size=5), min_size=1, max_size=6))
+def test_what_is_rounded_comes_back_within_half_a_step(rows: list[list[float]]) -> None:
+    values = torch.tensor(rows)
+    numbers, step = rounded(values)
+    assert int(numbers.min()) >= -127
+    back = numbers.double() * step.double()[:, None]
+    assert ((back - values).abs() <= 0.5001 * step.double()[:, None]).all()
+    assert ((numbers != 0).any(1) | (values.abs().amax(1) < 1e-37)).all()
+
+
+@given(st.lists(st.lists(floats, min_size=5, max_size=5), min_size=1, max_size=6), st.integers(1, 32_767))
+def test_lines_come_back_within_half_a_unit(rows: list[list[float]], most: int) -> None:
+    values = torch.tensor(rows)
+    numbers, units = (torch.from_numpy(each) for each in integers._numbers(values.numpy(), most, 64))
+    assert int(numbers.abs().max()) <= most
+    assert (numbers[:, 5:] == 0).all()
+    back = units.double()[:, None] * numbers[:, :5]
+    assert ((back - values).abs() <= 0.51 * units.double()[:, None]).all()
+    assert torch.allclose(units, (values.abs().amax(1) / most).clamp_min(TINY), rtol=1e-6, atol=0.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_stays_in_its_line(value: float) -> None:
+    x = noise(3, 16)
+    x[1, 5] = value
+    made = product_of(noise(8, 16))(x)
+    assert made[1].isnan().all()
+    assert made[[0, 2]].isfinite().all()
+
+
+@given(sizes=SIZES, seed=st.integers(0, 99), first=st.integers(0, 18), loud=st.sampled_from([1.0, 1e6]))
+@settings(max_examples=60, deadline=None)
+def test_a_line_has_the_same_bits_in_any_company(
+    sizes: tuple[int, int, int], seed: int, first: int, loud: float
+) -> None:
+    count, depth, lines = sizes
+    first = min(first, lines - 2)
+    product, x = product_of(noise(count, depth, seed=seed)), noise(lines, depth, seed=seed + 1)
+    x[:first] *= loud
+    together = product(x)
+    assert torch.equal(together[first : first + 2], product(x[first : first + 2]))
+    assert torch.equal(together[-1:], product(x[-1:]))
+
+
+@pytest.mark.parametrize("depth", [1024, 4096])
+def test_threads_change_no_bit(depth: int) -> None:
+    product, x = product_of(noise(1024, depth)), noise(8, depth)
+    with threads(1):
+        alone = product(x)
+    for count in (2, 3, 5):
+        with threads(count):
+            assert torch.equal(product(x), alone)
+
+
+def _reckoned(weight: Tensor, x: Tensor) -> Tensor:
+    """By numpy, in 64 bits."""
+    numbers, step = rounded(weight)
+    unit = (x.abs().amax(1) / line_steps(weight.shape[1])).clamp_min(TINY)
+    sums = (x / unit[:, None]).round().long() @ numbers.long().T
+    return sums.float() * (step * unit[:, None])
+
+
+@pytest.mark.parametrize("sums", ["_paired_sums", "_plain_sums"])
+@given(sizes=SIZES, seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_cpus_with_and_without_the_instruction_have_the_same_bits(
+    sums: str, sizes: tuple[int, int, int], seed: int
+) -> None:
+    count, depth, lines = sizes
+    weight, x = noise(count, depth, seed=seed), noise(lines, depth, seed=seed + 1)
+    numbers, step = rounded(weight)
+    padded = torch.nn.functional.pad(numbers, (0, -depth % 64))
+    made = torch.empty(lines, count)
+    _multiply(sums)(x.numpy(), padded.numpy(), step.numpy(), line_steps(depth), made.numpy())
+    assert torch.equal(made, product_of(weight)(x))
+    assert torch.equal(made, _reckoned(weight, x))
+
+
+MADE: dict[str, Callable[..., None]] = {}
+
+
+def _multiply(sums: str) -> Callable[..., None]:
+    """The product with one of the two ways to add up, compiled once."""
+    import numba
+
+    if sums == "_paired_sums" and integers._sums is integers._plain_sums:
+        pytest.skip("this CPU has no such instruction")
+    if sums not in MADE:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(integers, "_sums", getattr(integers, sums))
+            MADE[sums] = numba.njit(integers.SIGNATURE, parallel=True, error_model="numpy")(integers._multiply.py_func)
+    return MADE[sums]
