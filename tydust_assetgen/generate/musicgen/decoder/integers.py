@@ -34,6 +34,9 @@ _LINE_STEPS = 32_767
 _REGISTER, _REGISTERS = 16, 4
 _CHUNK = _REGISTER * _REGISTERS
 """Channels that are multiplied in one round."""
+_AHEAD = 8192
+"""Bytes. A step of a small model's products took 22 ms on two of Intel's cores, and 30 to 60 when nothing was asked for
+ahead; 1 KiB to 16 KiB ahead: 21 to 30."""
 _TINY = np.finfo(np.float32).tiny
 _BYTES, _WORDS = ir.VectorType(ir.IntType(8), _REGISTER), ir.VectorType(ir.IntType(16), _REGISTER)
 _NUMBER = ir.IntType(32)
@@ -98,6 +101,7 @@ def _paired_sums(_: Any, weights: Any, output: Any, lines: Any, line: Any, other
         madd = _named(builder, _SUMS, [_WORDS, _WORDS], "llvm.x86.avx2.pmadd.wd")
         depth = cgutils.unpack_tuple(builder, context.make_array(weights)(context, builder, weights_).shape)[1]
         with cgutils.for_range_slice(builder, depth.type(0), depth, depth.type(_CHUNK)) as (start, _):
+            _ask_for(builder, read, builder.add(start, start.type(_AHEAD)))
             for index in range(_REGISTERS):
                 place = builder.add(start, start.type(index * _REGISTER))
                 widened = builder.sext(_loaded(builder, read, place, _BYTES), _WORDS)
@@ -122,6 +126,13 @@ def _loaded(builder: Any, row: Any, place: Any, kind: Any) -> Any:
     value = builder.load(builder.bitcast(builder.gep(row, [place]), kind.as_pointer()))
     value.align = 1
     return value
+
+
+def _ask_for(builder: Any, row: Any, place: Any) -> None:
+    """Have memory send what will be wanted: to be read, to stay, data. Past the end it is asked in vain."""
+    flags = [_NUMBER] * 3
+    prefetch = _named(builder, ir.VoidType(), [row.type, *flags], "llvm.prefetch.p0")
+    builder.call(prefetch, [builder.gep(row, [place]), _NUMBER(0), _NUMBER(3), _NUMBER(1)])
 
 
 def _named(builder: Any, back: Any, arguments: list[Any], name: str) -> Any:
