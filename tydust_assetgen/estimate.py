@@ -10,7 +10,7 @@ import msgspec
 
 from tydust_assetgen.disk import write_atomic
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.registry import generator, generators
+from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning import Step
 
 FINISHING = "finishing"
@@ -105,5 +105,4 @@ def _in_one_worker(maker: str) -> bool:
 
 def _start_s(maker: str) -> float:
     """What a generator's first performance waits for."""
-    made = generators().get(maker)
-    return made.resources.start_s if made else 0.0
+    return 0.0 if maker == FINISHING else generator(maker).resources.start_s

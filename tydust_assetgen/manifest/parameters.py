@@ -9,13 +9,23 @@ import msgspec
 
 from tydust_assetgen.manifest.check import Checked, Fault, check_table
 from tydust_assetgen.manifest.layers import Layers, merged
+from tydust_assetgen.manifest.tables import DefaultsTable, GenreTable, TrackTable
+
+_TABLES = (TrackTable, DefaultsTable, GenreTable)
+_SETTINGS = frozenset(key for table in _TABLES for key in table.__struct_encode_fields__)
+
+
+def makers_in(raw: Iterable[str], generators: Mapping[str, type[msgspec.Struct]]) -> tuple[str, ...]:
+    """The generators that have a table of their own among these keys. Only a key that is no setting is looked for:
+    where there is none, nobody need know which generators there are."""
+    return tuple(key for key in raw if key not in _SETTINGS and key in generators)
 
 
 def parameter_faults(
     raw: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]], dot: str
 ) -> Iterable[Fault]:
     """What is wrong with the generators' tables that stand in `raw`."""
-    for name in raw.keys() & generators.keys():
+    for name in makers_in(raw, generators):
         yield from check_table(raw[name], generators[name], f"{dot}{name}").faults
 
 

@@ -22,6 +22,7 @@ from tydust_assetgen.manifest.cache import Cache
 from tydust_assetgen.manifest.check import Fault
 from tydust_assetgen.manifest.claims import Claims, claim
 from tydust_assetgen.manifest.head import check_head
+from tydust_assetgen.manifest.layers import PROGRAM
 from tydust_assetgen.manifest.lines import Lines
 from tydust_assetgen.manifest.paths import AssetTree, same_file
 from tydust_assetgen.manifest.references import named_in
@@ -136,10 +137,19 @@ class Manifest:
         return AssetTree(self.root, self.assets)
 
     @cached_property
+    def makers(self) -> tuple[str, ...]:
+        """The generators that its slots may be made by. Others are not looked for, which takes time."""
+        around = self._around
+        tables = (around.defaults, *around.genres.values(), *self._music.values())
+        asked = (table.get("generator") for table in tables if isinstance(table, dict))
+        names = {PROGRAM["generator"], *(name for name in asked if isinstance(name, str))}
+        return tuple(sorted(name for name in names if name in around.generators))
+
+    @cached_property
     def _bases(self) -> dict[str, bytes]:
         """What slots share, by the genre that they name; under "" for those that name none: their text may."""
         around = self._around
-        shapes = {name: _defaults(shape) for name, shape in around.generators.items()}
+        shapes = {name: _defaults(around.generators[name]) for name in self.makers}
         tree = self.assets.relative_to(self.root).as_posix()
         shared = [VERSION, around.game, tree, self.commercial, around.defaults, shapes]
         genres = {name: [built_in().get(name), around.genres.get(name)] for name in around.known_genres}

@@ -17,6 +17,7 @@ import msgspec
 from tydust_assetgen.flow import Reference, Scalar
 from tydust_assetgen.manifest.check import Fault
 from tydust_assetgen.manifest.layers import Layer
+from tydust_assetgen.manifest.parameters import makers_in
 from tydust_assetgen.manifest.paths import codec_of
 
 SLOT = "slot:"
@@ -70,14 +71,14 @@ def named_in(tables: Iterable[Layer], generators: Mapping[str, type[msgspec.Stru
     """All files that raw tables name, and whether any names another slot. Quick: there may be thousands of slots."""
     files: dict[str, None] = {}
     linked = False
-    shapes = {name: shape for name, shape in generators.items() if reference_fields(shape) or _folder_fields(shape)}
     for table in tables:
-        for name in shapes.keys() & table.keys():
+        for name in makers_in(table, generators):
+            shape = generators[name]
             own = {key: said for key, said in table[name].items() if said} if isinstance(table[name], dict) else {}
-            said = [own[key] for key in reference_fields(shapes[name]) if isinstance(own.get(key), str)]
+            said = [own[key] for key in reference_fields(shape) if isinstance(own.get(key), str)]
             linked = linked or any(path.startswith(SLOT) for path in said)
             files |= dict.fromkeys(path for path in said if not path.startswith(SLOT) and not _fault("", path))
-            files |= dict.fromkeys(_in_folders(own, _folder_fields(shapes[name])))
+            files |= dict.fromkeys(_in_folders(own, _folder_fields(shape)))
     return tuple(files), linked
 
 

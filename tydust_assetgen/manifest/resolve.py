@@ -15,7 +15,7 @@ from tydust_assetgen.flow import Brief, Finish, Recipe, Scalar
 from tydust_assetgen.manifest import course, layers, outputs
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, printable, unknown
 from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
-from tydust_assetgen.manifest.parameters import parameter_faults, parameters
+from tydust_assetgen.manifest.parameters import makers_in, parameter_faults, parameters
 from tydust_assetgen.manifest.paths import name_faults
 from tydust_assetgen.manifest.references import reference_faults, references
 from tydust_assetgen.manifest.shipped import built_in
@@ -55,8 +55,9 @@ def check_slot(slot: str, raw: object, around: Surroundings) -> Checked:
     if not isinstance(raw, dict):
         message = "a slot must be a text (the short form) or a table"
         return Checked({}, (Fault("", message, f'write `"{slot}" = "what it should sound like"`'),))
-    checked = check_table(raw, TrackTable, "", around.generators)
-    values = {**checked.values, **{name: raw[name] for name in around.generators if isinstance(raw.get(name), dict)}}
+    own = makers_in(raw, around.generators)
+    checked = check_table(raw, TrackTable, "", own)
+    values = {**checked.values, **{name: raw[name] for name in own if isinstance(raw[name], dict)}}
     return Checked(values, (*checked.faults, *setting_faults(raw, checked.values, around)))
 
 
