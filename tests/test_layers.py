@@ -26,6 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             *("adopt", "inspection", "api", "orders", "outcome", "keyring", "lineup", "hearing", "contest"),
             *(
                 "companions",
+                "beside",
                 "leftovers",
                 "cautions",
                 "choosing",

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tydust_assetgen import disk, events
+from tydust_assetgen.beside import asked_by
 from tydust_assetgen.catalogue import File, Track, tracks_of
-from tydust_assetgen.companions import asked_by
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.integrations import godot
 from tydust_assetgen.survey import Survey

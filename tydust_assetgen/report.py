@@ -100,7 +100,7 @@ class LineReporter:
             case events.Orphaned():
                 self.orphaned(event)
             case events.Wrote():
-                self.line(1, f"wrote       {event.path}", "green")
+                self.line(2 if event.slot else 1, f"wrote       {event.path}", "green")
             case events.Changed():
                 self.line(2, f"changed     {', '.join(event.paths)}", "dim")
             case events.Stopped():

@@ -59,15 +59,23 @@ def _print_json(found: Verdict | None) -> None:
 
 def _say(found: Verdict) -> None:
     for refusal in found.refusals[:_MOST]:
-        sys.stderr.write(f"refused: {refusal.slot}: {refusal.reason}\n")
+        slot = f"{refusal.slot}: " if refusal.slot else ""
+        sys.stderr.write(f"refused: {slot}{refusal.reason}\n")
         sys.stderr.write(f"  hint: `{' && '.join(refusal.mend)}`\n")
     more = len(found.refusals) - _MOST
     if more > 0:
         sys.stderr.write(f"refused: {more} more; `assetgen check --staged --json` lists them all\n")
-    slots = len({(refusal.manifest, refusal.slot) for refusal in found.refusals})
-    sys.stderr.write(f"{slots} of {slots + found.right} slots are not staged as the manifest and the lock file say\n")
+    sys.stderr.write(_count(found) + "\n")
     if os.path.basename(os.environ.get("GIT_INDEX_FILE", "")).startswith("next-index"):
         sys.stderr.write("  hint: you named files to `git commit`: name these, too, or stage all and name none\n")
+
+
+def _count(found: Verdict) -> str:
+    slots = len({(refusal.manifest, refusal.slot) for refusal in found.refusals if not refusal.beside})
+    files = sum(refusal.beside for refusal in found.refusals)
+    if slots:
+        return f"{slots} of {slots + found.right} slots are not staged as the manifest and the lock file say"
+    return f"{files} of the files beside the music {'is' if files == 1 else 'are'} not staged as the lock file says"
 
 
 def install(arguments: argparse.Namespace) -> int:

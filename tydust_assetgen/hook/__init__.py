@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tydust_assetgen.hook.verdict import Verdict
 
 MANIFEST_NAME = "assets.toml"
+SIDECAR = ".import"
+BESIDE = frozenset({"assetgen.unity.json", "music.h", "music.hpp", "Music.cs", "music.gd", "music.rs", "music.py"})
+"""Files beside the music whose names need not stand in the manifest."""
 _MOST_BYTES = 8 * 1024 * 1024
 _LOCK_BEGINS = b'{\n  "assetgen_lock"'
 
@@ -112,8 +115,8 @@ def _touched(staged: Staged, place: str, blobs: Blobs) -> bool:
 
 def _mentioned(path: str, text: bytes) -> bool:
     """Whether the name of a file stands in a text; its extension may not, as in `also`."""
-    name = path.rpartition("/")[2]
-    return not name.isascii() or (name.rpartition(".")[0] or name).encode() in text
+    name = path.rpartition("/")[2].removesuffix(SIDECAR)
+    return name in BESIDE or not name.isascii() or (name.rpartition(".")[0] or name).encode() in text
 
 
 def lock_of(manifest: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
 from tydust_assetgen.generate.registry import generators, parameter_types, sources
-from tydust_assetgen.hook import lock_of, papers_of
+from tydust_assetgen.hook import BESIDE, SIDECAR, lock_of, papers_of
 from tydust_assetgen.hook.content import content_of
 from tydust_assetgen.hook.git import Blobs, Entry, Staged, entries, filtered, ignored
 from tydust_assetgen.hook.memory import Content, Memory, Whole
@@ -34,6 +34,7 @@ from tydust_assetgen.reasons import Wanted, changes
 from tydust_assetgen.scoring import SCORING_VERSION
 
 if TYPE_CHECKING:
+    from tydust_assetgen.hook.beside import Beside
     from tydust_assetgen.hook.mending import Mender
 
 
@@ -106,6 +107,7 @@ class Bench:
     lock: LockFile
     blobs: Blobs
     memory: Memory
+    known: dict[str, LockEntry | None] = field(default_factory=dict)
 
     @cached_property
     def root(self) -> str:
@@ -125,8 +127,11 @@ class Bench:
         named = {self.root + file.relative_to(self.manifest.root).as_posix() for file in self.manifest.files}
         if not self.staged.changed.isdisjoint({self.place, lock_of(self.place), *named}):
             return True
-        inner = (path.removeprefix(self.tree) for path in self.staged.changed if path.startswith(self.tree))
-        return any(self.manifest.owner_of(path) or self.lock.owner_of(path) for path in inner)
+        inner = [path.removeprefix(self.tree) for path in self.staged.changed if path.startswith(self.tree)]
+        sounds = (path.removesuffix(SIDECAR) for path in inner)
+        return not BESIDE.union(self.manifest.beside.paths).isdisjoint(inner) or any(
+            self.manifest.owner_of(path) or self.lock.owner_of(path) for path in sounds
+        )
 
     @cached_property
     def index(self) -> dict[str, Entry]:
@@ -147,9 +152,22 @@ class Bench:
         if self._keeps_out:
             return Verdict()
         verdict, lasting = self._verdict(slots)
-        if lasting and not slots:
+        if slots:
+            return verdict
+        beside = self._beside
+        if lasting and (beside is None or beside.lasting):
             self.memory.keep_whole(self._whole, self.index)
-        return verdict
+        more = beside.refusals if beside else ()
+        return Verdict(right=verdict.right, refusals=(*verdict.refusals, *more))
+
+    @property
+    def _beside(self) -> Beside | None:
+        """What was found of the catalogue and the like; `None` where the manifest asks for none."""
+        if not any(self.manifest.beside):
+            return None
+        from tydust_assetgen.hook.beside import judge_beside
+
+        return judge_beside(self)
 
     def _verdict(self, slots: tuple[str, ...]) -> tuple[Verdict, bool]:
         """The verdict, and whether all is right and stays so while nothing in git changes."""
@@ -172,7 +190,7 @@ class Bench:
         as a model's weights, `.gitignore` or a filter."""
         if keyed.key_parameters or keyed.recipe.brief.references:
             return False
-        entry = self.lock.entry(keyed.recipe.slot)
+        entry = self.entry(keyed.recipe.slot)
         locked = (entry.output_at(output.path) if entry else None for output in keyed.recipe.outputs)
         return all(one and self._digest(self.tree + one.output.path) == one.digest for one in locked)
 
@@ -211,9 +229,15 @@ class Bench:
         made_by = sorted((name, made.version) for name, made in generators().items())
         return repr((made_by, FINISH_VERSION, CODEC_VERSION, SCORING_VERSION, self.tree))
 
+    def entry(self, slot: str) -> LockEntry | None:
+        """What the staged lock file says of a slot; read once."""
+        if slot not in self.known:
+            self.known[slot] = self.lock.entry(slot)
+        return self.known[slot]
+
     def _mark(self, slot: str) -> str:
         """A digest of all that a slot is judged by; empty when the lock file does not know it."""
-        entry = self.lock.entry(slot)
+        entry = self.entry(slot)
         if entry is None:
             return ""
         files = [(locked.output.path, self.index.get(self.tree + locked.output.path)) for locked in entry.outputs]
@@ -234,7 +258,7 @@ class Bench:
         return found
 
     def _judged(self, keyed: Keyed) -> Iterator[Refusal]:
-        entry = self.lock.entry(keyed.recipe.slot)
+        entry = self.entry(keyed.recipe.slot)
         pairs = list(zip(keyed.recipe.outputs, keyed.keys.outputs, strict=True))
         locked = [entry.output_at(output.path) if entry else None for output, _ in pairs]
         stale = [
@@ -244,7 +268,7 @@ class Bench:
         ]
         if stale:
             by_hand = any(lock and lock.hand_made for lock in locked)
-            yield self._refusal(keyed, "", *self._mender.stale(keyed, tuple(dict.fromkeys(stale)), by_hand=by_hand))
+            yield self._refusal(keyed, "", *self.mender.stale(keyed, tuple(dict.fromkeys(stale)), by_hand=by_hand))
             return
         for output, lock in zip(keyed.recipe.outputs, locked, strict=True):
             if lock is not None and (found := self._file(keyed, output, lock)) is not None:
@@ -258,19 +282,20 @@ class Bench:
             kept_out = bool(ignored(self.staged.top, [path]))
             if kept_out and self._bare:
                 return None
-            return self._refusal(keyed, path, *self._mender.missing(keyed, path, locked, kept_out=kept_out))
+            return self._refusal(keyed, path, *self.mender.missing(keyed, path, locked, kept_out=kept_out))
         if item.trouble:
-            return self._refusal(keyed, path, *self._mender.odd(keyed, path, locked, item.trouble))
+            return self._refusal(keyed, path, *self.mender.odd(keyed, path, locked, item.trouble))
         found = self.content(item.blob)
         if found.digest == locked.digest or self._written(path, item.blob, found) == locked.digest:
             return None
-        return self._refusal(keyed, path, *self._mender.other(keyed, path, locked, found))
+        return self._refusal(keyed, path, *self.mender.other(keyed, path, locked, found))
 
     def _refusal(self, keyed: Keyed, path: str, reason: str, mend: tuple[str, ...]) -> Refusal:
         return Refusal(manifest=self.place, slot=keyed.recipe.slot, path=path, reason=reason, mend=mend)
 
     @cached_property
-    def _mender(self) -> Mender:
+    def mender(self) -> Mender:
+        """Says how a refusal is mended; not needed where all is right."""
         from tydust_assetgen.hook.mending import Mender
 
         return Mender(self.staged.top, self.place, self.tree, self.data)

@@ -21,7 +21,7 @@ from tydust_assetgen.hook.git import Entry
 from tydust_assetgen.state import stat_of, toolchain
 from tydust_assetgen.version import VERSION
 
-_MAGIC = f"assetgen hook 2, version {VERSION}"
+_MAGIC = f"assetgen hook 3, version {VERSION}"
 _MOST = 100_000
 """Lines that are kept; the oldest go first."""
 

@@ -39,11 +39,11 @@ class Mender:
         first = () if self._manifest_staged else (self.add([self.place]),)
         why = "; ".join(reasons)
         if self._built(keyed):
-            return f"it is built, but `{self._lock}` is not staged with it: {why}", (self.add([self._lock, *files]),)
+            return f"it is built, but `{self.lock}` is not staged with it: {why}", (self.add([self.lock, *files]),)
         if by_hand:
             why = f"it is hand-made, and its recipe has changed since: {why}"
-            return why, (*first, self.assetgen("adopt", slot), self.add([self._lock, *files]))
-        return why, (*first, self.assetgen("build", slot), self.add([self._lock, *files]))
+            return why, (*first, self.assetgen("adopt", slot), self.add([self.lock, *files]))
+        return why, (*first, self.assetgen("build", slot), self.add([self.lock, *files]))
 
     def missing(self, keyed: Keyed, path: str, locked: LockedOutput, *, kept_out: bool) -> Mend:
         """A file that the lock file has is not in the index."""
@@ -60,7 +60,7 @@ class Mender:
         """What is staged is not what the lock file has the digest of."""
         what = "the Git LFS pointer of " if found.pointer else ""
         have, want = (_short(digest) for digest in (found.digest, locked.digest))
-        reason = f"{what}`{path}` is staged with digest {have}, and `{self._lock}` has {want}"
+        reason = f"{what}`{path}` is staged with digest {have}, and `{self.lock}` has {want}"
         return reason, self._commands(keyed, path, locked, found.digest)
 
     def odd(self, keyed: Keyed, path: str, locked: LockedOutput, trouble: str) -> Mend:
@@ -72,31 +72,33 @@ class Mender:
     ) -> tuple[str, ...]:
         slot = keyed.recipe.slot
         here = _digest(os.path.join(self.top, path))
-        entry = self._now.entry(slot)
+        entry = self.now.entry(slot)
         now = entry.output_at(locked.output.path) if entry else None
         if here and here == locked.digest:
             return (self.add([path], force=force),)
         if now and staged == now.digest:
-            return (self.add([self._lock]),)
+            return (self.add([self.lock]),)
         if now and here == now.digest:
-            return (self.add([self._lock, path], force=force),)
+            return (self.add([self.lock, path], force=force),)
         make = "adopt" if here and here == staged else "build"
-        return self.assetgen(make, slot), self.add([self._lock, path], force=force)
+        return self.assetgen(make, slot), self.add([self.lock, path], force=force)
 
     def _built(self, keyed: Keyed) -> bool:
         """The lock file of the working tree has just what is asked."""
-        entry = self._now.entry(keyed.recipe.slot)
+        entry = self.now.entry(keyed.recipe.slot)
         pairs = zip(keyed.recipe.outputs, keyed.keys.outputs, strict=True)
         return entry is not None and all(
             (now := entry.output_at(output.path)) and now.key == key for output, key in pairs
         )
 
     @cached_property
-    def _now(self) -> LockFile:
-        return read_lock(Path(self.top, self._lock))
+    def now(self) -> LockFile:
+        """The lock file of the working tree."""
+        return read_lock(Path(self.top, self.lock))
 
     @property
-    def _lock(self) -> str:
+    def lock(self) -> str:
+        """The lock file's path."""
         return lock_of(self.place)
 
     @cached_property

@@ -83,10 +83,11 @@ def _is_usual(line: str, section: str, params: dict[str, str]) -> bool:
     return params.get(key) == value if section == "params" else key in _GODOTS_OWN[section]
 
 
-def resource_of(path: Path, root: Path) -> str:
-    """A file's path as Godot has it: from the folder of `project.godot`, or else from `root`."""
-    home = next((folder for folder in path.parents if (folder / "project.godot").is_file()), root)
-    return f"res://{path.relative_to(home).as_posix()}"
+def folder_of(folder: Path, root: Path) -> str:
+    """A folder as Godot has it, with `/` at its end: from that of `project.godot`, or else from `root`."""
+    home = next((one for one in (folder, *folder.parents) if (one / "project.godot").is_file()), root)
+    inner = folder.relative_to(home).as_posix()
+    return "res://" if inner == "." else f"res://{inner}/"
 
 
 def _stream(track: Track, file: File) -> dict[str, str]:
