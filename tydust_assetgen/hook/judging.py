@@ -19,7 +19,7 @@ from tydust_assetgen.codec import CODEC_VERSION
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
-from tydust_assetgen.generate.registry import generators, parameter_types, sources
+from tydust_assetgen.generate.registry import generator, parameter_types, sources
 from tydust_assetgen.hook import BESIDE, SIDECAR, lock_of, papers_of
 from tydust_assetgen.hook.content import content_of
 from tydust_assetgen.hook.git import Blobs, Entry, Staged, entries, filtered, ignored
@@ -226,7 +226,7 @@ class Bench:
     @cached_property
     def _rules(self) -> str:
         """What decides a slot's keys besides its fingerprint and the lock file."""
-        made_by = sorted((name, made.version) for name, made in generators().items())
+        made_by = [(name, generator(name).version) for name in self.manifest.makers]
         return repr((made_by, FINISH_VERSION, CODEC_VERSION, SCORING_VERSION, self.tree))
 
     def entry(self, slot: str) -> LockEntry | None:
