@@ -16,7 +16,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("manifest", "prompt", "lockfile", "keys", "takes", "disk", "state", "measure", "codec", "resample"),
-            *("report", "lint", "depfile", "integrations", "catalogue", "remote"),
+            *("report", "lint", "depfile", "integrations", "catalogue", "remote", "cores"),
         }
     ),
     frozenset({"planning", "reasons", "generate", "finish", "verify", "scoring", "store", "publish", "plot"}),

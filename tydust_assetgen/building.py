@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tydust_assetgen import codec, disk, events
 from tydust_assetgen.cautions import cautions
 from tydust_assetgen.companions import write_companions
+from tydust_assetgen.cores import cores
 from tydust_assetgen.ending import Endings, result_of, words_of
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.flow import Facts, Provenance, Verified
@@ -202,7 +203,7 @@ class _Build:
                 Workshop(pool, self.endings, self.rates, orders).run(self.endings.failed)
 
     def _jobs(self) -> int:
-        return self.options.jobs or os.cpu_count() or 1
+        return self.options.jobs or cores()
 
     def _from_store(self, step: Step) -> Order | None:
         """Take from the store what it has. A slot that is then complete is published; else what is left is ordered."""

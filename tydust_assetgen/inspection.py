@@ -6,11 +6,11 @@ by now, a warning says so.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from tydust_assetgen.cores import cores
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
 from tydust_assetgen.jobs import FileToInspect, Inspected, InspectedFile, InspectJob, Trouble
 from tydust_assetgen.lockfile import LockEntry
@@ -36,7 +36,7 @@ def inspect(
     """Inspect every slot of a thorough survey, in parallel; the reports stand in the manifest's order."""
     steps = {step.slot: step for step in survey.plan.steps}
     found: dict[str, SlotReport] = {}
-    with Pool(jobs or os.cpu_count() or 1, survey.project.logs) as pool:
+    with Pool(jobs or cores(), survey.project.logs) as pool:
         for step in steps.values():
             pool.submit(_job(survey, step))
         for report in _reports(pool):

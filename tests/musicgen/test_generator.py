@@ -367,7 +367,7 @@ def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint) -> None:
         "from tydust_assetgen.disk import digest_bytes; from tydust_assetgen.flow import Brief; "
         "from tydust_assetgen.generate.musicgen import MusicGen, player; "
         "from tydust_assetgen.generate.protocol import Shelf; "
-        "os.cpu_count = lambda: 8; made_by = MusicGen(); "
+        "player.cores = lambda: 8; made_by = MusicGen(); "
         "brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief)\n"
         "for player.CORES in (1, 3):\n"
         "    ((_, take),) = made_by.generate([brief], Shelf(Path()), lambda *_: None)\n"

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from tydust_assetgen.cautions import cautions
-from tydust_assetgen.cli.commands import print_json, project_of, step_paper, verbosity_of
+from tydust_assetgen.cli.commands import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.engines import depfile_of
+from tydust_assetgen.cli.papers import PlanPaper, step_paper
+from tydust_assetgen.cores import cores
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.estimate import Rates
 from tydust_assetgen.lockfile import read_lock
@@ -46,11 +48,16 @@ def build(arguments: argparse.Namespace) -> int:
 def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
     """The same survey and plan as the build's, told instead of done."""
     seen = survey(project, slots=arguments.slots, force=arguments.force, thorough=arguments.prune, along=True)
-    estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or _cores())
+    estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or cores())
     if arguments.json:
-        steps = [step_paper(step) for step in seen.plan.steps if step.action != "fresh"]
-        paper = {"fresh": seen.plan.fresh, "steps": steps, "orphans": seen.plan.orphans, "estimate_s": estimate_s}
-        print_json({**paper, "cautions": list(cautions(seen))})
+        paper = PlanPaper(
+            fresh=seen.plan.fresh,
+            steps=tuple(step_paper(step) for step in seen.plan.steps if step.action != "fresh"),
+            orphans=seen.plan.orphans,
+            estimate_s=estimate_s,
+            cautions=tuple(cautions(seen)),
+        )
+        print_json(paper)
         return 0
     _say_steps(seen, arguments)
     out = console(arguments.color, stderr=False)
@@ -79,12 +86,6 @@ def _say_steps(seen: Survey, arguments: argparse.Namespace) -> None:
     for orphan in seen.plan.orphans:
         verb = "remove" if arguments.prune and not orphan.modified else "orphan"
         out.print(f"{verb:<9} {orphan.path}", markup=False)
-
-
-def _cores() -> int:
-    import os
-
-    return os.cpu_count() or 1
 
 
 def adopt(arguments: argparse.Namespace) -> int:

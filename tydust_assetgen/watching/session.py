@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from tydust_assetgen import events
 from tydust_assetgen.building import build
+from tydust_assetgen.cores import cores
 from tydust_assetgen.errors import AssetgenError, Problem, UsageError
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.jobs import Job
@@ -83,7 +84,7 @@ def watch(
     ears = Ears(poll=poll)
     try:
         with (
-            Pool(options.jobs or os.cpu_count() or 1, project.logs, say_stopped) as pool,
+            Pool(options.jobs or cores(), project.logs, say_stopped) as pool,
             Aftermath(tuple(command), project.root, tell) as aftermath,
         ):
             _Session(project, options, tell, over, pool, aftermath, Lookout(project, ears)).run()

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tydust_assetgen.cores import cores
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen import checkpoint, separator
 from tydust_assetgen.generate.musicgen.checkpoint import Traits
@@ -80,7 +81,7 @@ def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision
     with _quiet():
         from audiocraft.models.musicgen import MusicGen
 
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, CORES)) as hands:
+        with ThreadPoolExecutor(min(cores(), CORES)) as hands:
             lm = _language_model(folder, device, dtype, hands)
             codec = _codec(folder, device, hands)
         # Its constructor refuses windows that are shorter than its default stride, which is then set per track.

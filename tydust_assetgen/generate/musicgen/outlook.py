@@ -5,11 +5,11 @@ In walks a brief, out walk plain words and numbers. Nothing of torch is imported
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 
 import msgspec
 
+from tydust_assetgen.cores import cores
 from tydust_assetgen.flow import Brief, Scalar
 from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.musicgen import devices
@@ -102,8 +102,7 @@ def _steps(window: Window) -> float:
 def _step_s(model: Nature, device: devices.Kind) -> float:
     if device == "cuda":
         return max(1 / _GPU_STEPS_PER_S, model.parameters / _GPU_WEIGHTS_PER_S)
-    cores = min(os.cpu_count() or 1, CORES)
-    return model.parameters / (_CPU_WEIGHTS_PER_S * cores)
+    return model.parameters / (_CPU_WEIGHTS_PER_S * min(cores(), CORES))
 
 
 def _follows(parameters: MusicGenParameters) -> bool:

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tydust_assetgen.cores import cores
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.generate.musicgen.devices import ROUNDED
 from tydust_assetgen.generate.musicgen.memory import rows_that_fit
@@ -155,7 +156,7 @@ def _all_cores() -> Iterator[None]:
 
     before = torch.get_num_threads()
     if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
-        torch.set_num_threads(min(os.cpu_count() or 1, CORES))
+        torch.set_num_threads(min(cores(), CORES))
     try:
         yield
     finally:
