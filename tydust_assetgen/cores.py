@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 
 def cores() -> int:
     """CPUs that this process may run on, 1 or more. On Linux `taskset` and a container's set of CPUs count."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    given = getattr(os, "sched_getaffinity", None)
+    return len(given(0)) if given else os.cpu_count() or 1
