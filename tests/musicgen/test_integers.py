@@ -159,3 +159,12 @@ def _multiply(sums: str) -> Callable[..., None]:
             patch.setattr(integers, "_sums", getattr(integers, sums))
             MADE[sums] = numba.njit(integers.SIGNATURE, parallel=True, error_model="numpy")(integers._multiply.py_func)
     return MADE[sums]
+
+
+def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
+    """As for code in a folder that nobody may write to: here, of no file at all."""
+    found: dict[str, Callable[[int], int]] = {}
+    exec("def doubled(x): return 2 * x", found)
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        integers.numba.njit(cache=True)(found["doubled"])
+    assert integers._compiled()(found["doubled"])(21) == 42

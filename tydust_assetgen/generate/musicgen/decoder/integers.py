@@ -77,6 +77,18 @@ def line_steps(depth: int) -> int:
     return max(min(_LINE_STEPS, (2**31 - 1) // (_WEIGHT_STEPS * depth)), 1)
 
 
+def _compiled(*signature: str, **options: bool) -> Callable[[Callable[..., Any]], Any]:
+    """By numba, and kept for the next process where there is a folder to keep it in."""
+
+    def made(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(*signature, cache=True, error_model="numpy", **options)(function)
+        except RuntimeError:
+            return numba.njit(*signature, error_model="numpy", **options)(function)
+
+    return made
+
+
 @numba.njit  # type: ignore[untyped-decorator]
 def _plain_sums(weights: Any, output: int, lines: Any, line: int, other: int) -> Any:
     """Sums of products of one output's weights int8 `[N, K]` and two lines of int16 `[M, K]`."""
@@ -142,7 +154,7 @@ def _named(builder: Any, back: Any, arguments: list[Any], name: str) -> Any:
 _sums = _paired_sums if llvmlite.binding.get_host_cpu_features().get("avx2") else _plain_sums
 
 
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@_compiled()
 def _numbers(lines: Any, most: int, depth: int) -> Any:
     """Lines as integers up to `most`, zeros behind them, and the unit of each. A line with what is no number in it has
     no unit, and nothing that is made of it is a number."""
@@ -163,7 +175,7 @@ def _numbers(lines: Any, most: int, depth: int) -> Any:
 SIGNATURE = "void(float32[:, ::1], int8[:, ::1], float32[::1], int64, float32[:, ::1])"
 
 
-@numba.njit(SIGNATURE, parallel=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@_compiled(SIGNATURE, parallel=True)
 def _multiply(lines: Any, weights: Any, steps: Any, most: int, made: Any) -> None:
     """Lines `[M, K]` and weights `[N, K']` to what is made of them `[M, N]`; K' is K, filled up to whole chunks."""
     numbers, units = _numbers(lines, most, weights.shape[1])
