@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tydust_assetgen.cli.papers import BesidePaper, CheckPaper, StatusPaper, step_paper
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning import Step
@@ -38,22 +39,10 @@ def print_json(paper: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(paper), indent=2).decode() + "\n")
 
 
-def step_paper(step: Step) -> dict[str, Any]:
-    """What a program wants to know of a step."""
-    return {
-        "slot": step.slot,
-        "action": step.action,
-        "reasons": step.reasons,
-        "outputs": [{"path": output.output.path, "action": output.action} for output in step.outputs],
-        "picked": step.recipe.brief.pick,
-        "takes": step.perform,
-    }
-
-
 def status(arguments: argparse.Namespace) -> int:
     seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
     if arguments.json:
-        print_json({"slots": [step_paper(step) for step in seen.plan.steps], "orphans": seen.plan.orphans})
+        print_json(StatusPaper(slots=tuple(map(step_paper, seen.plan.steps)), orphans=seen.plan.orphans))
         return 0
     out = console(arguments.color, stderr=False)
     _warn_of_lock(seen, arguments)
@@ -85,7 +74,7 @@ def check(arguments: argparse.Namespace) -> int:
     stale = [step for step in seen.plan.steps if step.action != "fresh"]
     beside = _beside(seen, arguments)
     if arguments.json:
-        print_json({"fresh": seen.plan.fresh, "stale": [step_paper(step) for step in stale], "beside": beside})
+        print_json(CheckPaper(fresh=seen.plan.fresh, stale=tuple(map(step_paper, stale)), beside=beside))
         return 1 if stale or beside else 0
     for problem in seen.lock.problems:
         sys.stderr.write(f"warning: {problem}\n")
@@ -99,7 +88,7 @@ def check(arguments: argparse.Namespace) -> int:
         )
         return 1
     for found in beside:
-        sys.stderr.write(f"not fresh: {found['reason']}\n  hint: {found['hint']}\n")
+        sys.stderr.write(f"not fresh: {found.reason}\n  hint: {found.hint}\n")
     if beside:
         return 1
     if not arguments.quiet:
@@ -107,21 +96,22 @@ def check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _beside(seen: Survey, arguments: argparse.Namespace) -> list[dict[str, str]]:
+def _beside(seen: Survey, arguments: argparse.Namespace) -> tuple[BesidePaper, ...]:
     """Files beside the music that are not as they should be, such as the catalogue."""
     if arguments.slots or not any(seen.manifest.beside):
-        return []
+        return ()
     from tydust_assetgen.companions import look
 
     found = [one for one in look(seen) if one.status != "fresh"]
-    return [{"path": one.path, "status": one.status, "reason": one.reason, "hint": one.hint} for one in found]
+    return tuple(BesidePaper(path=one.path, status=one.status, reason=one.reason, hint=one.hint) for one in found)
 
 
 def explain(arguments: argparse.Namespace) -> int:
     seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
     (step,) = seen.plan.steps
     if arguments.json:
-        print_json({**step_paper(step), "recipe": step.recipe, "keys": step.keys, "locked": step.entry})
+        paper = msgspec.structs.asdict(step_paper(step))
+        print_json({**paper, "recipe": step.recipe, "keys": step.keys, "locked": step.entry})
         return 0
     out = console(arguments.color, stderr=False)
     word, style = _WORDS[step.action]
@@ -208,7 +198,9 @@ def verify(arguments: argparse.Namespace) -> int:
         reports = inspect(seen, jobs=arguments.jobs, on_report=lambda _: advance())
     ok = all(report.ok for report in reports)
     if arguments.json:
-        print_json({"ok": ok, "slots": reports})
+        from tydust_assetgen.cli.contract import VerifyPaper
+
+        print_json(VerifyPaper(ok=ok, slots=tuple(reports)))
     else:
         out = console(arguments.color, stderr=False)
         print_reports(reports, out, verbose=arguments.verbose, quiet=arguments.quiet)
@@ -236,11 +228,15 @@ def lint(arguments: argparse.Namespace) -> int:
 
 
 def schema(arguments: argparse.Namespace) -> int:
-    del arguments
-    from tydust_assetgen.generate.registry import parameter_types
-    from tydust_assetgen.manifest import json_schema
+    if arguments.what == "manifest":
+        from tydust_assetgen.generate.registry import parameter_types
+        from tydust_assetgen.manifest import json_schema
 
-    print_json(json_schema(parameter_types()))
+        print_json(json_schema(parameter_types()))
+    else:
+        from tydust_assetgen.cli.contract import event_schema, result_schema
+
+        print_json(event_schema() if arguments.what == "events" else result_schema())
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tydust_assetgen.cli.commands import print_json, project_of
+from tydust_assetgen.cli.papers import ListPaper, SlotFiles
 from tydust_assetgen.depfile import depfile
 from tydust_assetgen.disk import write_atomic
 from tydust_assetgen.errors import AssetgenError
@@ -27,14 +28,13 @@ def list_files(arguments: argparse.Namespace) -> int:
     manifest = read_manifest(project.manifest, parameter_types())
     outputs = _outputs(manifest, arguments.slots)
     if arguments.json:
-        print_json(
-            {
-                "manifest": str(manifest.path),
-                "tree": str(manifest.assets),
-                "needs": [str(path) for path in manifest.files],
-                "slots": [{"slot": slot, "paths": paths} for slot, paths in outputs.items()],
-            }
+        paper = ListPaper(
+            manifest=str(manifest.path),
+            tree=str(manifest.assets),
+            needs=tuple(map(str, manifest.files)),
+            slots=tuple(SlotFiles(slot=slot, paths=tuple(paths)) for slot, paths in outputs.items()),
         )
+        print_json(paper)
         return 0
     for paths in outputs.values():
         for path in paths:

@@ -191,7 +191,9 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     )
     script.add_argument("folder_", metavar="DIR", nargs="?", default="Assets/Editor", help="default: Assets/Editor")
     _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", engines.cmake_dir)
-    _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
+    schema = _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
+    kinds, help_ = ("manifest", "events", "results"), "of assets.toml, of the events of --json, or of its results"
+    schema.add_argument("what", nargs="?", choices=kinds, default="manifest", help=help_)
     doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
     _json(doctor)
     completion = _command(to, "completion", "print a completion script for your shell", commands.completion)

@@ -56,7 +56,9 @@ def push(arguments: argparse.Namespace) -> int:
         shared.made(step)
     sent = shared.finish(_PUSH_LIMIT_S)
     if arguments.json:
-        print_json(sent._asdict())
+        from tydust_assetgen.cli.contract import PushPaper
+
+        print_json(PushPaper(**sent._asdict()))
     elif not arguments.quiet:
         left = f", {sent.left} not sent" if sent.left else ""
         sys.stderr.write(f"sent {count_of(sent.sent, 'record')}, {sent.there} were there{left}\n")
