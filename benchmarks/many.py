@@ -18,27 +18,28 @@ from tydust_assetgen.keys import Versions, keys_of
 from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile
 from tydust_assetgen.manifest import read_manifest
 
-HEAD = '[game]\nname = "Many"\n\n[music]\n'
+HEAD = '[game]\nname = "Many"\n{keys}\n[music]\n'
 
 
 def slot_name(number: int) -> str:
     return f"music/zone{number // 100:03}/track{number:05}.wav"
 
 
-def write_manifest(root: Path, slots: int, stale: int = -1, seconds: float = 8) -> None:
-    """A slot in the short form on each line; slot `stale` asks for another length than was built."""
+def write_manifest(root: Path, slots: int, stale: int = -1, seconds: float = 8, keys: str = "") -> None:
+    """A slot in the short form on each line; slot `stale` asks for another length than was built. `keys` are more of
+    the game's."""
     lines = [
         f'"{slot_name(number)}" = "Synthwave theme number {number}, D minor, {90 + number % 40} BPM, warm analog bass, '
         f'a {seconds if number == stale else 4} second loop"\n'
         for number in range(slots)
     ]
-    (root / "assets.toml").write_text(HEAD + "".join(lines))
+    (root / "assets.toml").write_text(HEAD.format(keys=keys) + "".join(lines))
 
 
-def make_project(root: Path, slots: int, other: int = -1) -> None:
+def make_project(root: Path, slots: int, other: int = -1, keys: str = "") -> None:
     """A project whose first build finds everything fresh; slot `other` is longer than it usually is."""
     root.mkdir(parents=True, exist_ok=True)
-    write_manifest(root, slots, other)
+    write_manifest(root, slots, other, keys=keys)
     manifest = read_manifest(root / "assets.toml", parameter_types())
     recipes = manifest.resolve(manifest.slots)
     entries = [_finished(manifest.assets, recipe, number) for number, recipe in enumerate(recipes)]
