@@ -5,10 +5,8 @@
 A `Recipe` has three parts, one for each thing that may change on its own: the `Brief` decides the performance
 (and with it the take key), `Finish` the master (master key), each `Output` one encoded file (output key).
 All are frozen. Papers that are stored or sent between processes are msgspec structs; those that hold
-samples are dataclasses.
+samples are dataclasses. Annotations are no strings here: msgspec takes long to read those.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias

@@ -7,7 +7,6 @@ what they need when they are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import flac, mp3, mp4, ogg, riff, sniff
 
 if TYPE_CHECKING:
     from tydust_assetgen.flow import Codec, Master, Output
@@ -103,6 +101,8 @@ def objection(output: Output, rate_hz: int) -> str:
     if output.codec == "ogg" and not 0.0 <= output.quality <= 10.0:
         return f"ogg quality {output.quality:g} is not possible here, libsndfile has 0 to 10"
     if output.codec == "mp3":
+        from tydust_assetgen.codec import mp3
+
         return mp3.objection(output.bitrate_kbps, rate_hz)
     if output.codec in ("opus", "m4a") and not 16 <= output.bitrate_kbps <= 512:
         return f"{output.codec} at {output.bitrate_kbps} kb/s is not possible, take 16 to 512"
@@ -153,14 +153,8 @@ def damage(data: bytes, codec: Codec) -> str:
     """
     if not data:
         return "it is empty"
+    from tydust_assetgen.codec import flac, mp3, mp4, ogg, riff, sniff
+
+    walks = {"ogg": ogg.damage, "flac": flac.damage, "mp3": mp3.damage, "wav": riff.damage, "m4a": mp4.damage}
     found = sniff.container(data) or CONTAINERS[codec]
-    return _WALKS[found](data) if found in _WALKS else ""
-
-
-_WALKS: dict[str, Callable[[bytes], str]] = {
-    "ogg": ogg.damage,
-    "flac": flac.damage,
-    "mp3": mp3.damage,
-    "wav": riff.damage,
-    "m4a": mp4.damage,
-}
+    return walks[found](data) if found in walks else ""

@@ -6,7 +6,6 @@ every installed package says of itself takes a good part of the time of a plan.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -82,6 +81,8 @@ def generator(name: str) -> Generator:
     """
     found = _find(name)
     if found is None:
+        import difflib
+
         known = generators()
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(sorted(known))}"

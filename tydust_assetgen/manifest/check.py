@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -81,6 +80,8 @@ def unknown(kind: str, name: str, known: Collection[str], key: str) -> Fault:
 
 def nearest(name: str, known: Collection[str]) -> str:
     """The known name that a person most likely meant, or empty. Swapped letters are the likeliest slip."""
+    from difflib import get_close_matches  # only where something is wrong
+
     typed = name.lower()[:80]
     swapped = (one for one in sorted(known) if sorted(one) == sorted(typed))
     close = get_close_matches(typed, sorted(known), n=1, cutoff=0.6)

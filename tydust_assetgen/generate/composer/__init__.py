@@ -7,14 +7,17 @@ neither numpy nor the score writer; `generate` does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tydust_assetgen.errors import GenerationError, Problem
 from tydust_assetgen.flow import Brief, Facts, Provenance, Scalar, SectionTime, Take
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
-from tydust_assetgen.generate.composer.score import Score
 from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
+
+if TYPE_CHECKING:
+    from tydust_assetgen.generate.composer.score import Score
 
 MAX_DURATION_S = 600.0
 
