@@ -282,7 +282,7 @@ def test_anything_can_be_read(text: str) -> None:
 def test_no_text_makes_it_slow(text: str) -> None:
     start_s = time.process_time()
     read(text)
-    assert time.process_time() - start_s < 0.5
+    assert time.process_time() - start_s < 3
 
 
 def test_only_the_beginning_of_an_endless_text_is_read() -> None:

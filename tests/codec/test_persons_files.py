@@ -119,7 +119,7 @@ def test_damage_stays_fast_on_hostile_bytes() -> None:
         for codec in ALL:
             start_s = time.process_time()
             damage(data, codec)
-            assert time.process_time() - start_s < 2.0
+            assert time.process_time() - start_s < 8
 
 
 def test_mpeg_audio_that_is_not_layer_three(tmp_path: Path) -> None:

@@ -522,4 +522,4 @@ def test_composing_is_quick() -> None:
     """Goal: 30 ms a minute. The bound is loose, because test machines are busy; it finds what grows with the square."""
     started = time.process_time()
     compose(brief(duration_s=600.0, bpm=120.0, seed=77))
-    assert time.process_time() - started < 3.0
+    assert time.process_time() - started < 10

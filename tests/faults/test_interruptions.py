@@ -78,11 +78,11 @@ def test_an_interrupt_ends_it_at_once_and_keeps_what_is_done(game: Game, sent: s
     build = game.start("--jobs", "1", "--json")
     wait_until(lambda: log.exists() and len(performed(game)) == 3)
     os.kill(build.pid, sent)
-    _, said = build.communicate(timeout=30)
+    _, said = build.communicate(timeout=50)
     assert build.returncode == 130
     assert "Traceback" not in said
     assert "interrupted" in said
-    wait_until(lambda: not game.workers(), 5)
+    wait_until(lambda: not game.workers())
     assert not leftovers(game)
     assert game.locked() == game.digests()
     assert len(game.digests()) == 2

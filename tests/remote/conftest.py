@@ -37,7 +37,7 @@ def server(words: list[str], port: int, log: Path) -> Iterator[None]:
     with log.open("wb") as said:
         process = subprocess.Popen(words, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while True:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
@@ -200,7 +200,7 @@ def warnings(game: Game) -> list[str]:
     return [event.message for event in game.told if type(event).__name__ == "Warned"]
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

@@ -96,7 +96,7 @@ def test_it_ends_well_in_the_middle_of_a_track_and_of_a_command(
     begun = time.monotonic()
     process.send_signal(number)
     _, errors = process.communicate(timeout=LONG_S)
-    assert time.monotonic() - begun < 10  # a second on a quiet machine
+    assert time.monotonic() - begun < 40  # a second on a quiet machine; left alone it would be 50
     assert process.returncode == 0
     assert errors == ""
     _wait_for(lambda: not game.workers() and not Path("/proc", pid.read_text().strip()).exists())
