@@ -38,6 +38,9 @@ from tydust_assetgen.jobs import (
 from tydust_assetgen.store import Store
 from tydust_assetgen.track import inspect_files, make_track, perform
 
+_AHEAD_S = 0.1
+"""Work that a worker is started for is there by then."""
+
 
 class Unwanted(BaseException):
     """The job under way is wanted no more. Not an `Exception`: no generator takes it for one of its troubles."""
@@ -51,8 +54,21 @@ def main() -> None:
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     unwanted = threading.Event()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, unwanted), daemon=True).start()
+    job = _first(jobs)
     while True:
-        write_frame(answers, _answer(jobs.get(), answers, unwanted))
+        write_frame(answers, _answer(job, answers, unwanted))
+        job = jobs.get()
+
+
+def _first(jobs: queue.SimpleQueue[Job]) -> Job:
+    """The first job. A worker that was started ahead of its work loads meanwhile what every track needs in the end."""
+    try:
+        return jobs.get(timeout=_AHEAD_S)
+    except queue.Empty:
+        from tydust_assetgen import verify  # noqa: F401
+        from tydust_assetgen.codec import decoding, encoding  # noqa: F401
+
+        return jobs.get()
 
 
 def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job], unwanted: threading.Event) -> None:

@@ -142,6 +142,11 @@ class Pool:
         for worker in self._workers:
             worker.close()
 
+    def warm(self) -> None:
+        """Have a worker that loads what tracks need before there is work: the first one then begins at once."""
+        if not self._workers:
+            self._start()
+
     def submit(self, job: Job, *, first: bool = False) -> None:
         """Put a job in the queue, at its end or its beginning. Also while the answers are being read."""
         if self._taken_up(job):

@@ -75,6 +75,22 @@ def test_json_lines_and_the_command_that_tells_the_game(game: Game, watching: li
     assert (game.root / "the last one.ogg").read_bytes() == game.path("one.ogg").read_bytes()
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is read from /proc")
+def test_a_worker_is_ready_before_there_is_work(game: Game, watching: list[subprocess.Popen[str]]) -> None:
+    """Where all is fresh nobody has worked yet; what verifies a file is loaded all the same, and the edit finds it."""
+    game.slots({"one.ogg": "slow synthwave in D minor"})
+    game.build()
+    process = start(game, "--json")
+    watching.append(process)
+    told_until(process, "idle")
+    _wait_for(lambda: len(game.workers()) == 1)
+    (worker,) = game.workers()
+    _wait_for(lambda: "/scipy/" in Path(f"/proc/{worker}/maps").read_text())
+    game.slots({"one.ogg": "fast synthwave in D minor"})
+    told_until(process, "done")
+    assert game.workers() == [worker]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_well_in_the_middle_of_a_track_and_of_a_command(
     number: signal.Signals, game: Game, watching: list[subprocess.Popen[str]]

@@ -117,6 +117,7 @@ class _Session:
         self.lookout.follow((), ())
         self._say_watching()
         self._build(first=True)
+        self.pool.warm()
         while moved := self.lookout.wait(lambda: self.left, self.over):
             self._say_watching()
             self._say_changed(moved)
