@@ -264,12 +264,21 @@ def test_an_offset_is_found() -> None:
     assert heard(master(song() + 0.01)) == {"dc": "fail"}
 
 
+def quiet_wrap() -> Samples:
+    music = chords(2, MINOR_LOOP, BPM, BARS, arpeggio=True)
+    return at(np.stack([music, music]))
+
+
+def clicking() -> Samples:
+    samples = quiet_wrap()
+    samples[:, -441:] += 0.1 * np.linspace(0, 1, 441) ** 2
+    return samples
+
+
 def test_a_click_at_the_wrap_is_found() -> None:
     """The last hundredth of a second bends away by a tenth of full scale; no drum is there to hide it."""
-    music = chords(2, MINOR_LOOP, BPM, BARS, arpeggio=True)
-    samples = at(np.stack([music, music]))
-    assert heard(master(samples)) == {}
-    samples[:, -441:] += 0.1 * np.linspace(0, 1, 441) ** 2
+    assert heard(master(quiet_wrap())) == {}
+    samples = clicking()
     assert heard(master(samples)) == {"seam": "fail"}
     assert heard(master(samples), output=Output(path="x.ogg", codec="ogg")) == {"seam": "fail"}
     assert heard(master(samples), output=Output(path="x.mp3", codec="mp3")) == {"seam": "warn"}
@@ -337,6 +346,16 @@ def test_the_error_names_every_failure_with_its_place() -> None:
     assert str(error).splitlines()[1] == (
         "assets.toml:7: music/x.flac: `music/x.flac` fails `dc`: the wave does not rest at zero"
     )
+
+
+def test_a_seam_that_a_codec_may_have_broken_comes_with_a_way_out() -> None:
+    hints: dict[str, str] = {}
+    for codec_name in ("ogg", "flac"):
+        output = Output(path=f"x.{codec_name}", codec=codec_name)
+        with pytest.raises(VerificationError) as caught:
+            verify(Encoded(output, encoded(master(clicking()), output)), recipe(), FACTS)
+        (hints[codec_name],) = [problem.hint for problem in caught.value.problems if "`seam`" in problem.message]
+    assert hints == {"ogg": "try a higher quality, or `flac` or `wav`, which change nothing", "flac": ""}
 
 
 def test_warnings_pass() -> None:

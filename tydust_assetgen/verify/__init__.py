@@ -13,7 +13,7 @@ from tydust_assetgen.codec import Decoded, decode
 from tydust_assetgen.errors import AssetgenError, CodecError, Problem
 from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Sound, Verified
 from tydust_assetgen.verify.container import container_checks
-from tydust_assetgen.verify.judge import judged
+from tydust_assetgen.verify.judge import LOSSY, judged
 from tydust_assetgen.verify.music import music_checks
 from tydust_assetgen.verify.signal import finite_check, signal_checks
 
@@ -34,9 +34,18 @@ class VerificationError(AssetgenError):
         failed = [check for check in checks if check.status == "fail"]
         super().__init__(f"`{output.path}` fails {', '.join(f'`{check.name}`' for check in failed)}")
         self.problems = tuple(
-            Problem(f"`{output.path}` fails `{check.name}`: {check.reason}", recipe.place, recipe.slot)
+            Problem(
+                f"`{output.path}` fails `{check.name}`: {check.reason}", recipe.place, recipe.slot, _hint(check, output)
+            )
             for check in failed
         )
+
+
+def _hint(check: Check, output: Output) -> str:
+    """At low qualities the noise of a codec may break a wave where it wraps."""
+    if check.name != "seam" or output.codec not in LOSSY:
+        return ""
+    return "try a higher quality, or `flac` or `wav`, which change nothing"
 
 
 def verify(encoded: Encoded, recipe: Recipe, facts: Facts) -> Verified:
