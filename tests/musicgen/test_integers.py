@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -168,3 +171,17 @@ def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
     with pytest.raises(RuntimeError, match="cannot cache"):
         integers.numba.njit(cache=True)(found["doubled"])
     assert integers._compiled()(found["doubled"])(21) == 42
+
+
+def test_torch_keeps_its_number_of_threads() -> None:
+    """On it depend the last bits of other products. In a process of its own, where one thread was asked for, as in a
+    worker; another thread asks, too, as numbers of OpenMP are each thread's own."""
+    code = (
+        "import torch, threading; print(torch.get_num_threads()); "
+        "from tydust_assetgen.generate.musicgen.decoder.integers import product_of; print(torch.get_num_threads()); "
+        "product_of(torch.ones(8, 8))(torch.ones(2, 8)); print(torch.get_num_threads()); "
+        "other = threading.Thread(target=lambda: print(torch.get_num_threads())); other.start(); other.join()"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"] * 4

@@ -29,6 +29,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+_THREADS = torch.get_num_threads()
 _WEIGHT_STEPS = 127
 _LINE_STEPS = 32_767
 _REGISTER, _REGISTERS = 16, 4
@@ -186,3 +187,7 @@ def _multiply(lines: Any, weights: Any, steps: Any, most: int, made: Any) -> Non
             one, two = _sums(weights, output, numbers, line, other)
             made[line, output] = np.float32(one) * (steps[output] * units[line])
             made[other, output] = np.float32(two) * (steps[output] * units[other])
+
+
+numba.get_num_threads()  # Starts numba's threads, and sets the number of torch's as well where both use one OpenMP: on
+torch.set_num_threads(_THREADS)  # that depend the last bits of other products, such as a codec's, so it is put back.
