@@ -24,6 +24,10 @@ SLOT = '[music."a.ogg"]\nprompt = "warm pads"\n'  # lines 3 and 4
 OF_ONE_SLOT = {
     "unknown key": (SLOT + "bmp = 90", 5, "a.ogg", "unknown key `bmp`", "did you mean `bpm`?"),
     "unknown key, nothing near": (SLOT + "zzzz = 90", 5, "a.ogg", "unknown key `zzzz`", "known here: `also`"),
+    "unknown key, and nothing else says what it sounds like": ('[music."a.ogg"]\npromt = "pads"', 4, "a.ogg", "unknown key `promt`", "did you mean `prompt`?"),
+    "key of a generator": (SLOT + "swing = 0.2", 5, "a.ogg", "unknown key `swing`", "it goes into a table of `composer`: `composer = { swing = … }`"),
+    "number in quotes": (SLOT + 'bpm = "120"', 5, "a.ogg", "`bpm` must be a number from 20 to 300, not `'120'`", "write it without quotes: `120`"),
+    "bool in quotes": (SLOT + 'loop = "True"', 5, "a.ogg", "`loop` must be `true` or `false`", "write it without quotes: `true`"),
     "text for a number": (SLOT + 'bpm = "fast"', 5, "a.ogg", "`bpm` must be a number from 20 to 300, not `'fast'`", ""),
     "bool for a number": (SLOT + "bpm = true", 5, "a.ogg", "`bpm` must be a number from 20 to 300, not `true`", ""),
     "number for a bool": (SLOT + "loop = 1", 5, "a.ogg", "`loop` must be `true` or `false`, not `1`", ""),
@@ -150,6 +154,12 @@ OF_THE_MANIFEST = {
         "",
     ),
     "slot's key among the defaults": ("[defaults]\nsections = []", 4, "unknown key `sections`", ""),
+    "generator's key among the defaults": (
+        "[defaults]\nswing = 1",
+        4,
+        "unknown key `swing`",
+        "`composer = { swing = … }`",
+    ),
     "key of a genre": ('[genre.synthwave]\nkey = "X"', 4, "`genre.synthwave.key` is no key: `X`", "`D minor`"),
     "unknown key of a genre": ("[genre.synthwave]\nbmp = 3", 4, "unknown key `bmp`", "did you mean `bpm`?"),
     "name of a genre": ('[genre."a|b"]\nbpm = 90', 3, "a genre can't be named `'a|b'`", "letters"),

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import inspect
 
+_BARE = re.compile(r"-?\d{1,9}(\.\d{1,9})?|true|false", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # tab and new line may stand in a text
 
 
@@ -45,7 +46,13 @@ def fields_of(shape: type[msgspec.Struct]) -> dict[str, Any]:
     return {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
 
 
-def check_table(raw: object, shape: type[msgspec.Struct], inside: str = "", more: Iterable[str] = ()) -> Checked:
+def check_table(
+    raw: object,
+    shape: type[msgspec.Struct],
+    inside: str = "",
+    more: Iterable[str] = (),
+    elsewhere: Callable[[str], str] = lambda _: "",
+) -> Checked:
     """Checks each key of a table.
 
     Args:
@@ -53,6 +60,7 @@ def check_table(raw: object, shape: type[msgspec.Struct], inside: str = "", more
         shape: the struct of the table.
         inside: dotted path of the table, for messages; empty at the top.
         more: keys that are known besides and checked by someone else.
+        elsewhere: a hint where a key belongs that is not of this table; empty where it is of none.
     """
     if not isinstance(raw, dict):
         return Checked({}, (Fault(inside, f"`{inside}` must be a table, not {shown(raw)}"),))
@@ -62,7 +70,7 @@ def check_table(raw: object, shape: type[msgspec.Struct], inside: str = "", more
         if key in more:
             continue
         if key not in known:
-            faults.append(unknown("key", key, [*known, *more], where))
+            faults.append(unknown("key", key, [*known, *more], where, elsewhere(key)))
             continue
         value, wrong = _check_value(value, known[key], where)
         faults.extend(wrong)
@@ -71,11 +79,11 @@ def check_table(raw: object, shape: type[msgspec.Struct], inside: str = "", more
     return Checked(values, tuple(faults))
 
 
-def unknown(kind: str, name: str, known: Collection[str], key: str) -> Fault:
-    """A name that nothing has, with the nearest that something has."""
+def unknown(kind: str, name: str, known: Collection[str], key: str, hint: str = "") -> Fault:
+    """A name that nothing has, with the nearest that something has where there is no better hint."""
     near, listed = nearest(name, known), ", ".join(f"`{one}`" for one in sorted(known)) or "none"
-    hint = f"did you mean `{near}`?" if near else f"known here: {listed}"
-    return Fault(key, f"unknown {kind} `{name[:80]}`", hint)
+    guess = f"did you mean `{near}`?" if near else f"known here: {listed}"
+    return Fault(key, f"unknown {kind} `{name[:80]}`", hint or guess)
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -119,7 +127,20 @@ def _check_value(value: Any, kind: Any, where: str) -> tuple[Any, tuple[Fault, .
     try:
         return msgspec.convert({"value": value}, _holder(kind)).value, ()
     except (msgspec.ValidationError, OverflowError):
-        return None, (Fault(where, f"`{where}` must be {expected(kind)}, not {shown(value)}"),)
+        hint = _without_quotes(value, kind)
+        return None, (Fault(where, f"`{where}` must be {expected(kind)}, not {shown(value)}", hint),)
+
+
+def _without_quotes(value: Any, kind: Any) -> str:
+    """A hint where a number, `true` or `false` stands in quotes and would be right without them."""
+    bare = value.strip().lower() if isinstance(value, str) else ""
+    if not _BARE.fullmatch(bare):
+        return ""
+    try:
+        msgspec.json.decode(f'{{"value":{bare}}}', type=_holder(kind))
+    except msgspec.DecodeError:
+        return ""
+    return f"write it without quotes: `{bare}`"
 
 
 def _check_items(items: list[Any], shape: type[msgspec.Struct], where: str) -> tuple[Any, tuple[Fault, ...]]:

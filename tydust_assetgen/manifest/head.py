@@ -14,7 +14,7 @@ import msgspec
 from tydust_assetgen.manifest.beside import Beside, check_beside
 from tydust_assetgen.manifest.cache import Cache, check_cache
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, missing, shown, unknown
-from tydust_assetgen.manifest.parameters import makers_in, parameter_faults
+from tydust_assetgen.manifest.parameters import makers_in, parameter_faults, taken_by
 from tydust_assetgen.manifest.resolve import Surroundings, setting_faults
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable, PolicyTable
 
@@ -74,7 +74,7 @@ def _leads_out(folder: str) -> bool:
 def _settings(raw: object, shape: type[msgspec.Struct], inside: str, around: Surroundings) -> Checked:
     """A table of settings, with the tables of generators in it."""
     own = makers_in(raw, around.generators) if isinstance(raw, dict) else ()
-    checked = check_table(raw, shape, inside, own)
+    checked = check_table(raw, shape, inside, own, lambda key: taken_by(key, around.generators))
     if not isinstance(raw, dict):
         return checked
     right = [name for name in own if not any(parameter_faults({name: raw[name]}, around.generators, ""))]

@@ -21,6 +21,12 @@ def makers_in(raw: Iterable[str], generators: Mapping[str, type[msgspec.Struct]]
     return tuple(key for key in raw if key not in _SETTINGS and key in generators)
 
 
+def taken_by(key: str, generators: Mapping[str, type[msgspec.Struct]]) -> str:
+    """A hint where a key is one of a generator's own; empty where no generator has it."""
+    owners = [name for name, shape in generators.items() if key in shape.__struct_encode_fields__]
+    return f"it goes into a table of `{owners[0]}`: `{owners[0]} = {{ {key} = … }}`" if owners else ""
+
+
 def parameter_faults(
     raw: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]], dot: str
 ) -> Iterable[Fault]:

@@ -15,13 +15,16 @@ from tydust_assetgen.flow import Brief, Finish, Recipe, Scalar
 from tydust_assetgen.manifest import course, layers, outputs
 from tydust_assetgen.manifest.check import Checked, Fault, check_table, printable, unknown
 from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
-from tydust_assetgen.manifest.parameters import makers_in, parameter_faults, parameters
+from tydust_assetgen.manifest.parameters import makers_in, parameter_faults, parameters, taken_by
 from tydust_assetgen.manifest.paths import name_faults
 from tydust_assetgen.manifest.references import reference_faults, references
 from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.tables import CODECS, TrackTable
 from tydust_assetgen.manifest.whole import whole_prompt
 from tydust_assetgen.prompt import GENRES, Parts, find_keys, find_tempos, parse_key, read, sound_alike
+
+_SAYS = ("prompt", "sections", "genre")
+"""The keys of which a slot needs one."""
 
 
 class Surroundings(NamedTuple):
@@ -56,7 +59,7 @@ def check_slot(slot: str, raw: object, around: Surroundings) -> Checked:
         message = "a slot must be a text (the short form) or a table"
         return Checked({}, (Fault("", message, f'write `"{slot}" = "what it should sound like"`'),))
     own = makers_in(raw, around.generators)
-    checked = check_table(raw, TrackTable, "", own)
+    checked = check_table(raw, TrackTable, "", own, lambda key: taken_by(key, around.generators))
     values = {**checked.values, **{name: raw[name] for name in own if isinstance(raw[name], dict)}}
     return Checked(values, (*checked.faults, *setting_faults(raw, checked.values, around)))
 
@@ -166,9 +169,10 @@ def _finish(stack: Layers) -> Finish:
 
 
 def _empty(checked: Checked, stack: Layers) -> tuple[Fault, ...]:
-    """A slot that says nothing at all. A prompt that is wrong has its fault already."""
+    """A slot that says nothing at all. A prompt that is wrong, or misspelt, has its fault already."""
     said = "prompt" in checked.values or "sections" in checked.values or pick(stack, "genre", "")
-    if said or any(fault.key.split(".")[0] in ("", "prompt", "sections", "genre") for fault in checked.faults):
+    tried = any(fault.key.split(".")[0] in ("", *_SAYS) for fault in checked.faults)
+    if said or tried or any(f"did you mean `{key}`" in fault.hint for fault in checked.faults for key in _SAYS):
         return ()
     return (Fault("", "slot has no `prompt`", "say what it should sound like, or give it `sections` or a `genre`"),)
 
