@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -249,16 +249,30 @@ def test_windows_of_many_lengths_have_the_tokens_of_audiocraft_alone() -> None:
         assert torch.equal(each.codes, each.by_audiocraft())
 
 
+@cache
+def rounded(folder: Path) -> Network:
+    pytest.importorskip("numba")
+    lm = load(find(str(folder), "", folder), device="cpu", precision="auto").musicgen.lm
+    plays, _ = network_of(lm, "int8")
+    assert isinstance(plays, Network)
+    return plays
+
+
+@pytest.mark.parametrize("made", [network, rounded])
+@pytest.mark.parametrize("kind", ["t5", "melody"])
 @settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(known=st.lists(st.integers(1, 60), min_size=2, max_size=6), seed=st.integers(0, 2**32 - 1))
-def test_a_rows_logits_have_the_same_bits_in_any_company(known: list[int], seed: int) -> None:
-    plays = network(wide("t5"))
+def test_a_rows_logits_have_the_same_bits_in_any_company(
+    made: Callable[[Path], Network], kind: Kind, known: list[int], seed: int
+) -> None:
+    plays = made(wide(kind))
+    before = [0 if plays.shape.cross else 3 + row for row in range(len(known))]
     known = known[: plays.most_rows]
     dice = torch.Generator().manual_seed(seed)
     card, books, dim = plays.shape.card, plays.shape.codebooks, plays.shape.dim
     codes = [torch.randint(0, card, (books, count + 1), generator=dice) for count in known]
     heard = [torch.randn((3 + row, dim), generator=dice) for row in range(len(known))]
-    plays.reserve(len(known), 64)
+    plays.reserve(len(known), 80)
 
     def begin(row: int, track: int) -> None:
         plays.begin(row, codes[track][:, :-1], heard[track], torch.zeros_like(heard[track]))
@@ -266,10 +280,11 @@ def test_a_rows_logits_have_the_same_bits_in_any_company(known: list[int], seed:
     with torch.inference_mode():
         for row in range(len(known)):
             begin(row, row)
-        together = plays.step(torch.stack([each[:, -1] for each in codes]), torch.tensor(known), 64).clone()
-        for track, count in enumerate(known):
+        at = [ahead + count for ahead, count in zip(before, known, strict=False)]
+        together = plays.step(torch.stack([each[:, -1] for each in codes]), torch.tensor(at), 80).clone()
+        for track, place in enumerate(at):
             begin(0, track)
-            alone = plays.step(codes[track][None, :, -1], torch.tensor([count]), 64)
+            alone = plays.step(codes[track][None, :, -1], torch.tensor([place]), 80)
             assert torch.equal(alone[:, 0], together[:, track])
 
 

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
 
 from tydust_assetgen.generate.musicgen.decoder import integers  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.integers import line_steps, product_of, rounded  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.integers import Product, Weights, line_steps, rounded  # noqa: E402
 
 Tensor = Any
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 300), st.integers(2, 20))
@@ -51,7 +51,7 @@ def test_weights_are_wrong_by_half_a_step_and_lines_by_half_a_unit(
     unit = x.abs().amax(1, keepdim=True) / line_steps(depth)
     of_weights = 0.5 * step * x.abs().sum(1, keepdim=True)
     of_lines = 0.51 * unit * (weight.abs().sum(1) + 0.5 * step * depth)
-    assert ((product_of(weight)(x) - product).abs() <= 1.001 * (of_weights + of_lines) + 1e-6 * terms).all()
+    assert ((Product(weight)(x) - product).abs() <= 1.001 * (of_weights + of_lines) + 1e-6 * terms).all()
 
 
 @pytest.mark.parametrize("depth", [1, 63, 64, 65, 1024, 4096, 8192, 70_000])
@@ -62,7 +62,7 @@ def test_the_largest_sums_fit(depth: int) -> None:
     most = line_steps(depth)
     assert 127 * most * depth < 2**31
     assert most == 32_767 or 127 * (most + 1) * depth >= 2**31
-    made = product_of(weight)(x)
+    made = Product(weight)(x)
     assert torch.allclose(made, torch.tensor([[depth, -depth]], dtype=torch.float32), rtol=1e-6)
 
 
@@ -95,7 +95,7 @@ def test_lines_come_back_within_half_a_unit(rows: list[list[float]], most: int) 
 def test_what_is_no_number_stays_in_its_line(value: float) -> None:
     x = noise(3, 16)
     x[1, 5] = value
-    made = product_of(noise(8, 16))(x)
+    made = Product(noise(8, 16))(x)
     assert made[1].isnan().all()
     assert made[[0, 2]].isfinite().all()
 
@@ -107,7 +107,7 @@ def test_a_line_has_the_same_bits_in_any_company(
 ) -> None:
     count, depth, lines = sizes
     first = min(first, lines - 2)
-    product, x = product_of(noise(count, depth, seed=seed)), noise(lines, depth, seed=seed + 1)
+    product, x = Product(noise(count, depth, seed=seed)), noise(lines, depth, seed=seed + 1)
     x[:first] *= loud
     together = product(x)
     assert torch.equal(together[first : first + 2], product(x[first : first + 2]))
@@ -116,7 +116,7 @@ def test_a_line_has_the_same_bits_in_any_company(
 
 @pytest.mark.parametrize("depth", [1024, 4096])
 def test_threads_change_no_bit(depth: int) -> None:
-    product, x = product_of(noise(1024, depth)), noise(8, depth)
+    product, x = Product(noise(1024, depth)), noise(8, depth)
     with threads(1):
         alone = product(x)
     for count in (2, 3, 5):
@@ -140,11 +140,9 @@ def test_cpus_with_and_without_the_instruction_have_the_same_bits(
 ) -> None:
     count, depth, lines = sizes
     weight, x = noise(count, depth, seed=seed), noise(lines, depth, seed=seed + 1)
-    numbers, step = rounded(weight)
-    padded = torch.nn.functional.pad(numbers, (0, -depth % 64))
-    made = torch.empty(lines, count)
-    _multiply(sums)(x.numpy(), padded.numpy(), step.numpy(), line_steps(depth), made.numpy())
-    assert torch.equal(made, product_of(weight)(x))
+    made, product = torch.empty(lines, count), Product(weight)
+    _multiply(sums)(x.numpy(), product.weights, False, made.numpy())
+    assert torch.equal(made, product(x))
     assert torch.equal(made, _reckoned(weight, x))
 
 
@@ -160,8 +158,23 @@ def _multiply(sums: str) -> Callable[..., None]:
     if sums not in MADE:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(integers, "_sums", getattr(integers, sums))
-            MADE[sums] = numba.njit(integers.SIGNATURE, parallel=True, error_model="numpy")(integers._multiply.py_func)
+            MADE[sums] = numba.njit(parallel=True, error_model="numpy")(integers.multiply.py_func)
+            MADE[sums](*_example())  # compiled with what stands there now
     return MADE[sums]
+
+
+def _example() -> tuple[Any, Weights, bool, Any]:
+    return noise(2, 4).numpy(), Product(noise(4, 4)).weights, False, torch.empty(2, 4).numpy()
+
+
+@given(sizes=SIZES, seed=st.integers(0, 99), loud=st.sampled_from([0.01, 1.0, 30.0]))
+@settings(max_examples=30, deadline=None)
+def test_a_bent_product_has_gone_through_a_gelu(sizes: tuple[int, int, int], seed: int, loud: float) -> None:
+    count, depth, lines = sizes
+    product, x = Product(noise(count, depth, seed=seed)), loud * noise(lines, depth, seed=seed + 1)
+    made = torch.empty(lines, count)
+    integers.multiply(x.numpy(), product.weights, True, made.numpy())
+    assert torch.allclose(made, torch.nn.functional.gelu(product(x)), rtol=1e-5, atol=1e-6)
 
 
 def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
@@ -170,7 +183,7 @@ def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
     exec("def doubled(x): return 2 * x", found)
     with pytest.raises(RuntimeError, match="cannot cache"):
         integers.numba.njit(cache=True)(found["doubled"])
-    assert integers._compiled()(found["doubled"])(21) == 42
+    assert integers.compiled()(found["doubled"])(21) == 42
 
 
 def test_torch_keeps_its_number_of_threads() -> None:
@@ -178,8 +191,8 @@ def test_torch_keeps_its_number_of_threads() -> None:
     worker; another thread asks, too, as numbers of OpenMP are each thread's own."""
     code = (
         "import torch, threading; print(torch.get_num_threads()); "
-        "from tydust_assetgen.generate.musicgen.decoder.integers import product_of; print(torch.get_num_threads()); "
-        "product_of(torch.ones(8, 8))(torch.ones(2, 8)); print(torch.get_num_threads()); "
+        "from tydust_assetgen.generate.musicgen.decoder.integers import Product; print(torch.get_num_threads()); "
+        "Product(torch.ones(8, 8))(torch.ones(2, 8)); print(torch.get_num_threads()); "
         "other = threading.Thread(target=lambda: print(torch.get_num_threads())); other.start(); other.join()"
     )
     words = [sys.executable, "-c", code]

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ if not caches.INSTALLED:
 
 import torch
 
+from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.generate.musicgen import t5
 from tydust_assetgen.generate.musicgen.needs import text_folder
 
@@ -132,6 +134,21 @@ def _tokenizer_of_transformers(folder: Path) -> Any:
     from transformers import T5Tokenizer
 
     return T5Tokenizer.from_pretrained(folder)
+
+
+def test_what_is_let_go_is_read_again_at_the_next_words(tmp_path: Path) -> None:
+    folder = made(tmp_path / "deep")
+    tokenizer, model = t5.Tokenizer(folder), encoder(folder)
+    before = heard(tokenizer, model, list(TEXTS))
+    held = [weakref.ref(weight) for weight in model.weights.values()]
+    model.let_go()
+    assert not any(weight() is not None for weight in held)
+    assert torch.equal(heard(tokenizer, model, list(TEXTS)), before)
+    assert model.weights is model.weights
+    model.let_go()
+    (folder / "model.safetensors").write_bytes(b"gone")
+    with pytest.raises(GenerationError, match=r"model\.safetensors` can't be read"):
+        heard(tokenizer, model, ["calm"])
 
 
 def test_a_decoder_in_the_file_is_left_there(tmp_path: Path) -> None:

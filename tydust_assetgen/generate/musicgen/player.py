@@ -85,6 +85,7 @@ def _together(
     network = model.network
     assert network is not None
     words = Words(model.musicgen)
+    words.read(pieces.values())
     rows = {
         Row(piece, words, network, partial(_Meter, piece.windows, partial(tell, index))): index
         for index, piece in pieces.items()

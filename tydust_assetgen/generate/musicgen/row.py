@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import torch
@@ -11,6 +11,7 @@ from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
 from tydust_assetgen.generate.musicgen.decoder.engine import Plays
 from tydust_assetgen.generate.musicgen.decoder.track import Sampling, Stretch
 from tydust_assetgen.generate.musicgen.piece import Dice, Piece, attributes_of
+from tydust_assetgen.generate.musicgen.t5 import let_go
 from tydust_assetgen.generate.musicgen.windows import Window
 
 Meter: TypeAlias = Callable[[int, int], None]
@@ -25,6 +26,16 @@ class Words:
     def __init__(self, musicgen: Any) -> None:
         self._musicgen = musicgen
         self._read: dict[str, Heard] = {}
+
+    def read(self, pieces: Iterable[Piece]) -> None:
+        """Read ahead what leads pieces without a melody. If that is all there is to read, the encoder's memory is given
+        back: there is the more for rows."""
+        waiting = list(pieces)
+        for piece in waiting:
+            for window in piece.windows if piece.melody is None else ():
+                self.lead(piece, window, Dice(piece.seed))
+        if all(piece.melody is None for piece in waiting):
+            let_go(self._musicgen.lm)
 
     def lead(self, piece: Piece, window: Window, dice: Dice) -> Heard:
         """What leads a window."""

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
+from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.generate.musicgen.imports import without_bars
 from tydust_assetgen.generate.musicgen.needs import text_folder
 
@@ -54,6 +56,14 @@ def given(device: str, hands: Executor) -> Iterator[None]:
         yield
     finally:
         conditioners.T5Tokenizer, conditioners.T5EncoderModel = theirs
+
+
+def let_go(lm: Any) -> None:
+    """All words are read: a model's encoder gives its memory back."""
+    for conditioner in lm.condition_provider.conditioners.values():
+        encoder = getattr(conditioner, "t5", None)
+        if isinstance(encoder, Encoder):
+            encoder.let_go()
 
 
 def _without_bars(model: Any, name: str) -> Any:
@@ -141,11 +151,16 @@ class Encoder:
 
     def __init__(self, folder: Path, device: str, hands: Executor) -> None:
         self.shape = Shape.of(json.loads((folder / _CONFIG).read_bytes()))
-        self._read = hands.submit(_read, folder / _WEIGHTS, device)
+        self._again = partial(_read, folder / _WEIGHTS, device)
+        self._read = hands.submit(self._again).result
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
-        return self._read.result()
+        return self._read()
+
+    def let_go(self) -> None:
+        """Give the memory of the weights back. At the next words they are read again."""
+        self._read = cache(self._again)
 
     def train(self, mode: bool = True) -> Encoder:
         assert not mode, "nothing is trained here"
@@ -205,10 +220,13 @@ def _kinds(distance: torch.Tensor, count: int, farthest: int) -> torch.Tensor:
 
 def _read(path: Path, device: str) -> dict[str, torch.Tensor]:
     """The encoder's part of a file; half of most is a decoder's. Copies, so that the file may go."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     def own(name: str) -> bool:
         return name == _EMBEDDING or (name.startswith("encoder.") and not name.endswith("embed_tokens.weight"))
 
-    with safe_open(str(path), framework="pt") as file:
-        return {name: file.get_tensor(name).to(device, copy=True) for name in file.keys() if own(name)}  # noqa: SIM118  not a dict
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name).to(device, copy=True) for name in file.keys() if own(name)}  # noqa: SIM118  not a dict
+    except (OSError, SafetensorError) as error:
+        raise GenerationError(f"`{path}` can't be read: {str(error).strip()[:200]}") from error

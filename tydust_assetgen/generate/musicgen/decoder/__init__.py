@@ -5,6 +5,9 @@ track      what is asked for: windows of tracks
 conditions what leads a row
 network    the transformer, unrolled: prefill and decode apart, keys and values in memory that is taken once
   linears  how weights multiply on a CPU, by precision
+rounded    the network in int8, its steps compiled
+  integers products of weights of 8 bits
+  loops    the rest of a layer
 cuda       the same on a GPU
   weights  as a GPU reads them
   kernels  what a GPU does in a step
@@ -47,10 +50,17 @@ def network_of(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
         return _on_cuda(lm, precision)
     if precision == "fp16":
         return None, "a CPU does not play in `fp16`"
-    network = Network(lm, shape_of(lm), precision)
+    network = _rounded(lm) if precision == "int8" else Network(lm, shape_of(lm), precision)
     if precision != "fp32":
         lm.transformer.to("meta")
     return network, ""
+
+
+def _rounded(lm: Any) -> Network:
+    """numba is read where somebody asks for it, which few do."""
+    from tydust_assetgen.generate.musicgen.decoder.rounded import RoundedNetwork
+
+    return RoundedNetwork(lm, shape_of(lm))
 
 
 def _on_cuda(lm: Any, precision: Precision) -> tuple[Plays | None, str]:

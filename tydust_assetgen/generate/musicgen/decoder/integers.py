@@ -1,4 +1,4 @@
-"""The product of lines and weights of 8 bits. In walk weights, out walks a function that multiplies lines with them.
+"""The product of lines and weights of 8 bits. In walk weights, out walks what multiplies lines with them.
 
 A weight is read once for all lines and is a quarter of a float32, so a step that waits for memory waits a quarter as
 long. Weights are rounded to 255 steps, each output with a step of its own. Lines become integers too, as fine as their
@@ -17,9 +17,10 @@ in them (on two of Intel's cores they are three times as slow without), so on x8
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import llvmlite.binding
 import numba
@@ -42,29 +43,42 @@ _TINY = np.finfo(np.float32).tiny
 _BYTES, _WORDS = ir.VectorType(ir.IntType(8), _REGISTER), ir.VectorType(ir.IntType(16), _REGISTER)
 _NUMBER = ir.IntType(32)
 _SUMS = ir.VectorType(_NUMBER, _REGISTER // 2)
+Array: TypeAlias = Any
+"""Of numpy."""
 
 
-def product_of(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What multiplies lines with some weights.
+class Weights(NamedTuple):
+    """Rounded weights, as compiled loops read them."""
 
-    Args:
-        weight: `[N, K]`, float32; a rounded copy is kept.
+    numbers: Array
+    """`[N, K']`, int8; K' is K, filled up with zeros to whole chunks."""
+    steps: Array
+    """`[N]`, float32: what an integer of each output stands for."""
+    most: int
+    """The largest integer of a line."""
 
-    Returns:
-        A function from contiguous `[M, K]` to `[M, N]`, float32 both.
-    """
-    integers, step = rounded(weight)
-    count, depth = weight.shape
-    steps, most = step.numpy(), line_steps(depth)
-    filled = torch.nn.functional.pad(integers, (0, -depth % _CHUNK)).numpy()
 
-    def product(lines: torch.Tensor) -> torch.Tensor:
-        made = torch.empty(len(lines), count)
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-        _multiply(lines.numpy(), filled, steps, most, made.numpy())
-        return made
+class Product:
+    """What multiplies lines with some weights `[N, K]`, float32, of which a rounded copy is kept."""
 
-    return product
+    def __init__(self, weight: torch.Tensor) -> None:
+        numbers, steps = rounded(weight)
+        depth = weight.shape[1]
+        filled = torch.nn.functional.pad(numbers, (0, -depth % _CHUNK))
+        self.weights = Weights(filled.numpy(), steps.numpy(), line_steps(depth))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """From `[..., K]` to `[..., N]`, float32 both."""
+        lines = x.reshape(-1, x.shape[-1]).contiguous()
+        made = torch.empty(len(lines), len(self.weights.numbers))
+        as_many_threads_as_torch()
+        multiply(lines.numpy(), self.weights, False, made.numpy())
+        return made.view(*x.shape[:-1], -1)
+
+
+def as_many_threads_as_torch() -> None:
+    """From now on, in this thread."""
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
 
 
 def rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,14 +92,14 @@ def line_steps(depth: int) -> int:
     return max(min(_LINE_STEPS, (2**31 - 1) // (_WEIGHT_STEPS * depth)), 1)
 
 
-def _compiled(*signature: str, **options: bool) -> Callable[[Callable[..., Any]], Any]:
-    """By numba, and kept for the next process where there is a folder to keep it in."""
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """By numba when it is first called, and kept for the next process where there is a folder to keep it in."""
 
     def made(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(*signature, cache=True, error_model="numpy", **options)(function)
+            return numba.njit(cache=True, error_model="numpy", **options)(function)
         except RuntimeError:
-            return numba.njit(*signature, error_model="numpy", **options)(function)
+            return numba.njit(error_model="numpy", **options)(function)
 
     return made
 
@@ -155,7 +169,7 @@ def _named(builder: Any, back: Any, arguments: list[Any], name: str) -> Any:
 _sums = _paired_sums if llvmlite.binding.get_host_cpu_features().get("avx2") else _plain_sums
 
 
-@_compiled()
+@compiled()
 def _numbers(lines: Any, most: int, depth: int) -> Any:
     """Lines as integers up to `most`, zeros behind them, and the unit of each. A line with what is no number in it has
     no unit, and nothing that is made of it is a number."""
@@ -173,20 +187,26 @@ def _numbers(lines: Any, most: int, depth: int) -> Any:
     return numbers, units
 
 
-SIGNATURE = "void(float32[:, ::1], int8[:, ::1], float32[::1], int64, float32[:, ::1])"
+@numba.njit  # type: ignore[untyped-decorator]
+def _gelu(value: Any) -> Any:
+    """D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units", 2016, section 2: the exact one."""
+    return np.float32(0.5) * value * (np.float32(1) + np.float32(math.erf(value * np.float32(math.sqrt(0.5)))))
 
 
-@_compiled(SIGNATURE, parallel=True)
-def _multiply(lines: Any, weights: Any, steps: Any, most: int, made: Any) -> None:
-    """Lines `[M, K]` and weights `[N, K']` to what is made of them `[M, N]`; K' is K, filled up to whole chunks."""
-    numbers, units = _numbers(lines, most, weights.shape[1])
+@compiled(parallel=True)
+def multiply(lines: Array, weights: Weights, bent: bool, made: Array) -> None:
+    """Lines `[M, K]` and weights to what is made of them `[M, N]`, float32 both; through a GELU where it is `bent`."""
+    integers, steps = weights.numbers, weights.steps
+    numbers, units = _numbers(lines, weights.most, integers.shape[1])
     last = len(lines) - 1
-    for output in numba.prange(len(weights)):
+    for output in numba.prange(len(integers)):
         for line in range(0, last + 1, 2):
             other = min(line + 1, last)
-            one, two = _sums(weights, output, numbers, line, other)
-            made[line, output] = np.float32(one) * (steps[output] * units[line])
-            made[other, output] = np.float32(two) * (steps[output] * units[other])
+            one, two = _sums(integers, output, numbers, line, other)
+            first = np.float32(one) * (steps[output] * units[line])
+            second = np.float32(two) * (steps[output] * units[other])
+            made[line, output] = _gelu(first) if bent else first
+            made[other, output] = _gelu(second) if bent else second
 
 
 numba.get_num_threads()  # Starts numba's threads, and sets the number of torch's as well where both use one OpenMP: on

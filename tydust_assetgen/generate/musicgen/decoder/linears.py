@@ -50,7 +50,7 @@ def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -
     if precision == "bf16":
         made = _bf16(weight) if _has_bf16() else whole(weight.bfloat16().float())
     elif precision == "int8":
-        made = _int8(weight)
+        return _int8(weight)
     else:
         made = whole(weight)
     return lambda x: made(x.reshape(-1, x.shape[-1]).contiguous()).view(*x.shape[:-1], -1)
@@ -87,9 +87,9 @@ def _has_bf16() -> bool:
 
 def _int8(weight: torch.Tensor) -> Linear:
     """numba is read where somebody asks for it, which few do."""
-    from tydust_assetgen.generate.musicgen.decoder.integers import product_of
+    from tydust_assetgen.generate.musicgen.decoder.integers import Product
 
-    return product_of(weight)
+    return Product(weight)
 
 
 def packs(vendor: str) -> bool:

@@ -146,17 +146,14 @@ class Network:
             Logits `[2, R, K, card]` of the columns that follow, with and without conditions.
         """
         del columns
-        rows, runs = len(at), list(_runs(at.tolist()))
-        texts = self._texts_of(rows)
-        x = self._embedded(codes[:, :, None])[:, 0] + self._positions[at]
-        x = x.repeat_interleave(2, dim=0)[:, None]  # [2R, 1, dim]
+        runs, texts = list(_runs(at.tolist())), self._texts_of(len(at))
+        x = self._read(codes, at)[:, None]
         for index, layer in enumerate(self._layers):
             x = x + layer.out(self._looked_back(index, self._split(layer.qkv(layer.norm(x))), runs))
             if layer.query is not None:
                 x[::2] += self._cross(layer, x[::2], texts[index])
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
-        logits = self._logits(x[:, 0]).view(rows, 2, self.shape.codebooks, self.shape.card)
-        return logits.transpose(0, 1)
+        return self._in_pairs(self._logits(x[:, 0]))
 
     def move(self, source: int, target: int, length: int) -> None:
         """Give one row's place to another, so that the rows at work stay side by side."""
@@ -168,8 +165,15 @@ class Network:
         """What the first rows hear, by layer; put side by side once, until somebody comes or goes."""
         heard = self._heard[:rows]
         if not self._texts or sum(len(keys) for keys, _ in self._texts[0]) != rows:
-            self._texts = [_side_by_side(pairs) for pairs in zip(*heard, strict=True)]
+            self._texts = [self._side_by_side(pairs) for pairs in zip(*heard, strict=True)]
         return self._texts
+
+    def _side_by_side(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Keys and values of rows; of those that are neighbours and of one length, together."""
+        groups = [list(group) for _, group in groupby(pairs, key=lambda pair: pair[0].shape[2])]
+        return [
+            (torch.cat([keys for keys, _ in group]), torch.cat([values for _, values in group])) for group in groups
+        ]
 
     def _looked_back(
         self, index: int, projected: tuple[torch.Tensor, torch.Tensor, torch.Tensor], runs: list[tuple[slice, int]]
@@ -184,6 +188,15 @@ class Network:
             keys[:, :, place], values[:, :, place] = key[lines, :, 0], value[lines, :, 0]
             found.append(functional.scaled_dot_product_attention(query[lines], keys, values))
         return _merged(torch.cat(found))
+
+    def _read(self, codes: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        """A column `[R, K]` of each row, at its place, as two lines a row `[2R, dim]`."""
+        x = self._embedded(codes[:, :, None])[:, 0] + self._positions[at]
+        return x.repeat_interleave(2, dim=0)
+
+    def _in_pairs(self, logits: torch.Tensor) -> torch.Tensor:
+        """`[2R, K, card]` to `[2, R, K, card]`."""
+        return logits.unflatten(0, (-1, 2)).transpose(0, 1)
 
     def _embedded(self, columns: torch.Tensor) -> torch.Tensor:
         """`[B, K, S]` codes to `[B, S, dim]`, added up in audiocraft's order."""
@@ -237,12 +250,6 @@ def _runs(places: list[int]) -> Iterator[tuple[slice, int]]:
         stop = start + len(list(rows))
         yield slice(start, stop), place
         start = stop
-
-
-def _side_by_side(pairs: Sequence[Pair]) -> list[Pair]:
-    """Keys and values of rows; of those that are neighbours and of one length, together."""
-    groups = [list(group) for _, group in groupby(pairs, key=lambda pair: pair[0].shape[2])]
-    return [(torch.cat([keys for keys, _ in group]), torch.cat([values for _, values in group])) for group in groups]
 
 
 def _merged(x: torch.Tensor) -> torch.Tensor:
