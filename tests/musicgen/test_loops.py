@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 from torch.nn import functional  # noqa: E402
 
 from tydust_assetgen.generate.musicgen.decoder.integers import Product  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.loops import Norm, feed_forward, hear, look_back  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.loops import Norm, _bend, feed_forward, hear, look_back  # noqa: E402
 
 Tensor = Any
 SEEDS = st.integers(0, 99)
@@ -128,6 +128,24 @@ def test_feeding_forward_is_up_bent_and_down(dim: int, rows: int, seed: int) -> 
     alone = x[:2].clone()
     feed_forward(alone.numpy(), norm, up.weights, down.weights)
     assert torch.equal(alone, fed[:2])
+
+
+def test_what_is_bent_has_gone_through_a_gelu() -> None:
+    x = torch.cat([torch.linspace(-60, 60, 20_001), torch.tensor([0.0, -1e-30, 3e38, -3e38])])[None]
+    x = torch.cat([x, x.flip(1)])
+    right, made = functional.gelu(x.double()), x.clone()
+    _bend(made.numpy())
+    assert ((made - right).abs() <= 1e-6 + 1e-6 * right.abs()).all()
+    assert torch.equal(made[0], made[1].flip(0))
+
+
+def test_what_is_no_number_stays_in_its_row() -> None:
+    looking = Looking((256, 4), 3, 1)
+    whole = looking.ours(slice(0, 3))[0]
+    looking.x[2, 7] = float("nan")
+    hurt = looking.ours(slice(0, 3))[0]
+    assert hurt[2].isnan().all()
+    assert torch.equal(hurt[[0, 1, 4, 5]], whole[[0, 1, 4, 5]])
 
 
 def test_threads_change_no_bit() -> None:

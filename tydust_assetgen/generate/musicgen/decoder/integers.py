@@ -17,7 +17,6 @@ in them (on two of Intel's cores they are three times as slow without), so on x8
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import reduce
 from typing import Any, NamedTuple, TypeAlias
@@ -72,7 +71,7 @@ class Product:
         lines = x.reshape(-1, x.shape[-1]).contiguous()
         made = torch.empty(len(lines), len(self.weights.numbers))
         as_many_threads_as_torch()
-        multiply(lines.numpy(), self.weights, False, made.numpy())
+        multiply(lines.numpy(), self.weights, made.numpy())
         return made.view(*x.shape[:-1], -1)
 
 
@@ -172,30 +171,27 @@ _sums = _paired_sums if llvmlite.binding.get_host_cpu_features().get("avx2") els
 @compiled()
 def _numbers(lines: Any, most: int, depth: int) -> Any:
     """Lines as integers up to `most`, zeros behind them, and the unit of each. A line with what is no number in it has
-    no unit, and nothing that is made of it is a number."""
+    no unit, and nothing that is made of it is a number.
+
+    Which one is the loudest, their bits say: without their sign, floats are ordered as integers are (IEEE 754, section
+    3.4), infinity and what is no number last, and those are compared 16 at a time.
+    """
     numbers, units = np.zeros((len(lines), depth), np.int16), np.empty(len(lines), np.float32)
+    loudest, bits = np.zeros(len(lines), np.int32), lines.view(np.int32)
     for line in range(len(lines)):
-        loudest, finite = np.float32(0), True
         for place in range(lines.shape[1]):
-            value = abs(lines[line, place])
-            finite &= value < np.inf
-            loudest = max(loudest, value)
-        unit = max(loudest / np.float32(most), _TINY)
+            loudest[line] = max(loudest[line], bits[line, place] & 0x7FFF_FFFF)
+        unit = max(loudest.view(np.float32)[line] / np.float32(most), _TINY)
+        finite = unit < np.inf
         units[line] = unit if finite else np.nan
         for place in range(lines.shape[1] if finite else 0):
             numbers[line, place] = np.int16(np.rint(lines[line, place] / unit))
     return numbers, units
 
 
-@numba.njit  # type: ignore[untyped-decorator]
-def _gelu(value: Any) -> Any:
-    """D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units", 2016, section 2: the exact one."""
-    return np.float32(0.5) * value * (np.float32(1) + np.float32(math.erf(value * np.float32(math.sqrt(0.5)))))
-
-
 @compiled(parallel=True)
-def multiply(lines: Array, weights: Weights, bent: bool, made: Array) -> None:
-    """Lines `[M, K]` and weights to what is made of them `[M, N]`, float32 both; through a GELU where it is `bent`."""
+def multiply(lines: Array, weights: Weights, made: Array) -> None:
+    """Lines `[M, K]` and weights to what is made of them `[M, N]`, float32 both."""
     integers, steps = weights.numbers, weights.steps
     numbers, units = _numbers(lines, weights.most, integers.shape[1])
     last = len(lines) - 1
@@ -203,10 +199,8 @@ def multiply(lines: Array, weights: Weights, bent: bool, made: Array) -> None:
         for line in range(0, last + 1, 2):
             other = min(line + 1, last)
             one, two = _sums(integers, output, numbers, line, other)
-            first = np.float32(one) * (steps[output] * units[line])
-            second = np.float32(two) * (steps[output] * units[other])
-            made[line, output] = _gelu(first) if bent else first
-            made[other, output] = _gelu(second) if bent else second
+            made[line, output] = np.float32(one) * (steps[output] * units[line])
+            made[other, output] = np.float32(two) * (steps[output] * units[other])
 
 
 numba.get_num_threads()  # Starts numba's threads, and sets the number of torch's as well where both use one OpenMP: on

@@ -20,6 +20,10 @@ from tydust_assetgen.generate.musicgen.decoder.integers import Array, Weights, c
 _FAST = {"reassoc", "contract", "nsz"}
 """Sums may be made in any order, so that they are made of registers; the order is then a matter of their length."""
 
+_ROOT_HALF = np.float32(math.sqrt(0.5))
+_A1, _A2, _A3 = np.float32(0.0705230784), np.float32(0.0422820123), np.float32(0.0092705272)
+_A4, _A5, _A6 = np.float32(0.0001520143), np.float32(0.0002765672), np.float32(0.0000430638)
+
 
 class Norm(NamedTuple):
     """What stretches a line `[dim]`, what is added `[dim]`, and what keeps silence from dividing by nothing."""
@@ -34,7 +38,7 @@ def look_back(x: Array, norm: Norm, qkv: Weights, out: Weights, keys: Array, val
     """Self-attention. Keys and values `[R, 2, H, columns, hd]` of this column are written at its places `at` `[R]`."""
     lines, dim = x.shape
     projected, found = np.empty((lines, 3 * dim), np.float32), np.empty((lines, dim), np.float32)
-    multiply(_normed(x, norm), qkv, False, projected)
+    multiply(_normed(x, norm), qkv, projected)
     for line in range(lines):
         row, which = divmod(line, 2)
         parts = projected[line].reshape(3, keys.shape[2], keys.shape[4])
@@ -48,7 +52,7 @@ def hear(x: Array, norm: Norm, query: Weights, out: Weights, keys: Array, values
     """Cross-attention of each row's first line, to texts `[R, 1, H, L, hd]` of so many tokens `[R]`."""
     heard = np.ascontiguousarray(x[::2])
     asked, found = np.empty_like(heard), np.empty_like(heard)
-    multiply(_normed(heard, norm), query, False, asked)
+    multiply(_normed(heard, norm), query, asked)
     _attend(asked, 1, keys, values, lengths, found)
     _add(x, 2, found, out)
 
@@ -57,7 +61,8 @@ def hear(x: Array, norm: Norm, query: Weights, out: Weights, keys: Array, values
 def feed_forward(x: Array, norm: Norm, up: Weights, down: Weights) -> None:
     """Up, bent, and down again."""
     wide = np.empty((len(x), len(up.steps)), np.float32)
-    multiply(_normed(x, norm), up, True, wide)
+    multiply(_normed(x, norm), up, wide)
+    _bend(wide)
     _add(x, 1, wide, down)
 
 
@@ -65,7 +70,7 @@ def feed_forward(x: Array, norm: Norm, up: Weights, down: Weights) -> None:
 def _add(x: Array, each: int, lines: Array, weights: Weights) -> None:
     """What weights make of lines is added to every line, or to each second one."""
     made = np.empty((len(lines), x.shape[1]), np.float32)
-    multiply(lines, weights, False, made)
+    multiply(lines, weights, made)
     for line in range(len(made)):
         x[line * each] += made[line]
 
@@ -84,6 +89,21 @@ def _normed(x: Array, norm: Norm) -> Array:
         for place in range(x.shape[1]):
             made[line, place] = (x[line, place] - total / count) * shrunk * norm.weight[place] + norm.bias[place]
     return made
+
+
+@compiled(fastmath=_FAST)
+def _bend(lines: Array) -> None:
+    """A GELU (D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units", 2016, section 2), in place. `erf` by products
+    alone, 16 numbers at a time, to 3e-7 (M. Abramowitz and I. Stegun, "Handbook of Mathematical Functions", 7.1.28)."""
+    one, half = np.float32(1), np.float32(0.5)
+    for line in range(len(lines)):
+        for place in range(lines.shape[1]):
+            value = lines[line, place]
+            far = abs(value) * _ROOT_HALF
+            steep = one + far * (_A1 + far * (_A2 + far * (_A3 + far * (_A4 + far * (_A5 + far * _A6)))))
+            for _ in range(4):
+                steep *= steep
+            lines[line, place] = half * value * (one + math.copysign(one - one / steep, value))
 
 
 @compiled(parallel=True, fastmath=_FAST)
