@@ -53,7 +53,11 @@ def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -
         return _int8(weight)
     else:
         made = whole(weight)
-    return lambda x: made(x.reshape(-1, x.shape[-1]).contiguous()).view(*x.shape[:-1], -1)
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        return made(x.contiguous()) if x.dim() == 2 else made(x.flatten(0, -2).contiguous()).unflatten(0, x.shape[:-1])
+
+    return product
 
 
 def _plain(weight: torch.Tensor) -> Linear:

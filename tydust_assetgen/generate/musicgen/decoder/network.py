@@ -146,14 +146,14 @@ class Network:
             Logits `[2, R, K, card]` of the columns that follow, with and without conditions.
         """
         del columns
-        runs, texts = list(_runs(at.tolist())), self._texts_of(len(at))
-        x = self._read(codes, at)[:, None]
+        memory, texts = self._memory(at.tolist()), self._texts_of(len(at))
+        x = self._read(codes, at)
         for index, layer in enumerate(self._layers):
-            x = x + layer.out(self._looked_back(index, self._split(layer.qkv(layer.norm(x))), runs))
+            x = x + layer.out(self._looked_back(layer.qkv(layer.norm(x)), memory[index]))
             if layer.query is not None:
-                x[::2] += self._cross(layer, x[::2], texts[index])
+                x[::2] += self._cross(layer, x[::2, None], texts[index])[:, 0]
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
-        return self._in_pairs(self._logits(x[:, 0]))
+        return self._in_pairs(self._logits(x))
 
     def move(self, source: int, target: int, length: int) -> None:
         """Give one row's place to another, so that the rows at work stay side by side."""
@@ -175,19 +175,24 @@ class Network:
             (torch.cat([keys for keys, _ in group]), torch.cat([values for _, values in group])) for group in groups
         ]
 
-    def _looked_back(
-        self, index: int, projected: tuple[torch.Tensor, torch.Tensor, torch.Tensor], runs: list[tuple[slice, int]]
-    ) -> torch.Tensor:
-        """What each row's two lines find in what they have read, this column included `[2R, 1, dim]`."""
-        query, key, value = projected  # [2R, H, 1, hd]
+    def _memory(self, places: list[int]) -> list[list[Pair]]:
+        """Of each layer the keys and values `[2r, H, columns, hd]` of rows that have read as much, up to and with the
+        column that is read now. All layers are cut at once: a step has hundreds of such small operations."""
+        runs = [
+            [memory[:, rows, :, :, : place + 1].flatten(1, 2).unbind() for memory in (self._keys, self._values)]
+            for rows, place in _runs(places)
+        ]
+        return [[(keys[index], values[index]) for keys, values in runs] for index in range(self.shape.layers)]
+
+    def _looked_back(self, projected: torch.Tensor, memory: list[Pair]) -> torch.Tensor:
+        """What each row's two lines `[2R, 3 dim]` find in what they have read, this column included `[2R, dim]`."""
+        parts = projected.view(len(projected), 3, self.shape.heads, -1)
         found = []
-        for rows, place in runs:
-            lines = slice(2 * rows.start, 2 * rows.stop)
-            keys = self._keys[index, rows, :, :, : place + 1].flatten(0, 1)
-            values = self._values[index, rows, :, :, : place + 1].flatten(0, 1)
-            keys[:, :, place], values[:, :, place] = key[lines, :, 0], value[lines, :, 0]
-            found.append(functional.scaled_dot_product_attention(query[lines], keys, values))
-        return _merged(torch.cat(found))
+        for lines, (keys, values) in zip(parts.split([len(keys) for keys, _ in memory]), memory, strict=True):
+            query, key, value = lines.unbind(1)
+            keys[:, :, -1], values[:, :, -1] = key, value
+            found.append(functional.scaled_dot_product_attention(query[:, :, None], keys, values))
+        return _joined(found).flatten(1)
 
     def _read(self, codes: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
         """A column `[R, K]` of each row, at its place, as two lines a row `[2R, dim]`."""
@@ -237,7 +242,7 @@ class Network:
             functional.scaled_dot_product_attention(asked, keys, values)
             for asked, (keys, values) in zip(queries, heard, strict=True)
         ]
-        return _never_alone(layer.out_cross, _merged(torch.cat(found)))
+        return _never_alone(layer.out_cross, _merged(_joined(found)))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         return self._heads(self._norm(x)).view(*x.shape[:-1], self.shape.codebooks, self.shape.card)
@@ -250,6 +255,10 @@ def _runs(places: list[int]) -> Iterator[tuple[slice, int]]:
         stop = start + len(list(rows))
         yield slice(start, stop), place
         start = stop
+
+
+def _joined(found: list[torch.Tensor]) -> torch.Tensor:
+    return found[0] if len(found) == 1 else torch.cat(found)
 
 
 def _merged(x: torch.Tensor) -> torch.Tensor:
