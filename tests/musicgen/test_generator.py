@@ -174,13 +174,16 @@ def test_a_precision_that_sounds_different_is_another_take_and_is_said(tiny_t5: 
 
 
 def test_the_estimate_grows_with_length_model_and_overlap() -> None:
-    def estimate(model: str = "small", duration_s: float = 60.0, stride_s: float = 18.0, device: str = "cpu") -> float:
-        parameters = {"device": device, "extend_stride": stride_s}
+    def estimate(
+        model: str = "small", duration_s: float = 60.0, stride_s: float = 18.0, device: str = "cpu", **more: str
+    ) -> float:
+        parameters = {"device": device, "extend_stride": stride_s, **more}
         return MADE_BY.estimate_s(brief_for(model, duration_s, parameters=parameters))
 
     assert estimate("small") < estimate("medium") < estimate("large")
     assert 1.8 < estimate(duration_s=120.0) / estimate(duration_s=60.0) < 2.2
     assert estimate(stride_s=5.0) > 1.05 * estimate()
+    assert estimate(precision="int8") < estimate() / 2
     assert estimate("medium", device="cuda") < estimate("medium") / 3
 
 
