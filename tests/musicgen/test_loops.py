@@ -13,7 +13,7 @@ pytest.importorskip("numba")
 
 from torch.nn import functional  # noqa: E402
 
-from tydust_assetgen.generate.musicgen.decoder.integers import Product  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.integers import Product, as_many_threads_as_torch  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.loops import Norm, _bend, feed_forward, hear, look_back  # noqa: E402
 
 Tensor = Any
@@ -150,8 +150,6 @@ def test_what_is_no_number_stays_in_its_row() -> None:
 
 def test_threads_change_no_bit() -> None:
     looking, before, found = Looking((1024, 16), 3, 1), torch.get_num_threads(), []
-    from tydust_assetgen.generate.musicgen.decoder.integers import as_many_threads_as_torch
-
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         as_many_threads_as_torch()

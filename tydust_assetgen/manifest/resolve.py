@@ -13,7 +13,7 @@ import msgspec
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Finish, Recipe, Scalar
 from tydust_assetgen.manifest import course, layers, outputs
-from tydust_assetgen.manifest.check import Checked, Fault, check_table, printable, unknown
+from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, nearest, printable, unknown
 from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
 from tydust_assetgen.manifest.parameters import makers_in, parameter_faults, parameters, taken_by
 from tydust_assetgen.manifest.paths import name_faults
@@ -171,8 +171,8 @@ def _finish(stack: Layers) -> Finish:
 def _empty(checked: Checked, stack: Layers) -> tuple[Fault, ...]:
     """A slot that says nothing at all. A prompt that is wrong, or misspelt, has its fault already."""
     said = "prompt" in checked.values or "sections" in checked.values or pick(stack, "genre", "")
-    tried = any(fault.key.split(".")[0] in ("", *_SAYS) for fault in checked.faults)
-    if said or tried or any(f"did you mean `{key}`" in fault.hint for fault in checked.faults for key in _SAYS):
+    tried = [fault.key.split(".")[0] for fault in checked.faults]
+    if said or any(not key or nearest(key, fields_of(TrackTable)) in _SAYS for key in tried):
         return ()
     return (Fault("", "slot has no `prompt`", "say what it should sound like, or give it `sections` or a `genre`"),)
 

@@ -59,10 +59,10 @@ class RoundedNetwork(Network):
 
 
 def _parts(layer: Layer, of: Any) -> _Parts:
-    cross = layer.query is not None and layer.out_cross is not None
+    crossing = (_norm(of.norm_cross), _weights(layer.query), _weights(layer.out_cross)) if layer.query else None
     return _Parts(
         (_norm(of.norm1), _weights(layer.qkv), _weights(layer.out)),
-        (_norm(of.norm_cross), _weights(layer.query), _weights(layer.out_cross)) if cross else None,
+        crossing,
         (_norm(of.norm2), _weights(layer.up), _weights(layer.down)),
     )
 
