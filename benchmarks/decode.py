@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engines import BYTES
 from timing import table
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +30,6 @@ SHAPES = {
     "medium": {"dim": 1536, "num_heads": 24, "num_layers": 48},
     "large": {"dim": 2048, "num_heads": 32, "num_layers": 48},
 }
-BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0}
 FRAMES_PER_S = 50
 READ = """
 import sys, time, torch
@@ -148,7 +148,8 @@ def _lines(
         steps_per_s = statistics.median(each[case]["steps_per_s"] for each in rounds)
         exact = case.engine == "audiocraft" or (case.engine == "assetgen" and case.precision == "fp32")
         same = rounds[0][case].get("tokens") == theirs.get("tokens") if exact and theirs else None
-        step = _step_bytes(asked, case)
+        weight = rounds[0][case].get("weight_bytes", BYTES[case.precision])
+        step = _step_bytes(asked, case, weight)
         line = {
             "engine": case.engine,
             "model": asked.model,
@@ -161,6 +162,7 @@ def _lines(
             "bytes_per_s": round(step * steps_per_s),
             "limit_bytes_per_s": round(limit),
             "share_of_limit": round(step * steps_per_s / limit, 3),
+            "bytes_per_weight": weight,
             "same_tokens": same,
         }
         if "alone_steps_per_s" in rounds[0][case]:
@@ -168,16 +170,17 @@ def _lines(
         yield line
 
 
-def _step_bytes(asked: argparse.Namespace, case: Case) -> float:
-    """What a step must read: all weights once, and for each track the keys and values of half the length, twice for
-    guidance. Text keys and values are left out, as are the second half of cross-attention's own weights."""
+def _step_bytes(asked: argparse.Namespace, case: Case, weight: float) -> float:
+    """What a step must read: all weights once, of so many bytes each, and for each track the keys and values of half
+    the length, twice for guidance. Text keys and values are left out, as are the second half of cross-attention's own
+    weights."""
     shape = SHAPES[asked.model.removeprefix("stereo-")]
     dim, layers = shape["dim"], shape["num_layers"]
     codebooks = 8 if asked.model.startswith("stereo-") else 4
     weights = layers * 14 * dim * dim + codebooks * 2048 * dim
     heard = asked.batch * 2 * layers * 2 * dim * asked.steps / 2
     of_heard = 4.0 if asked.device == "cpu" else BYTES[case.precision]
-    return weights * BYTES[case.precision] + heard * of_heard
+    return weights * weight + heard * of_heard
 
 
 def _show(lines: list[dict[str, Any]], asked: argparse.Namespace) -> None:

@@ -23,6 +23,8 @@ from typing import Any
 
 WORDS = "synthwave, calm and mysterious, D minor, 90 BPM, wide pads, subtle arpeggios, warm analog bass, slow drums, "
 TEMPERATURE, TOP_K, GUIDANCE = 1.1, 250, 3.0
+BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0}
+"""Of a weight."""
 
 
 class Clock:
@@ -54,13 +56,15 @@ def digest(codes: Any) -> str:
     return hashlib.sha256(codes.cpu().numpy().tobytes()).hexdigest()[:16]
 
 
-def loaded(folder: Path, device: str, precision: str) -> Any:
-    """audiocraft's model, on its device."""
+def loaded(folder: Path, device: str, precision: str, *, as_stored: bool = False) -> Any:
+    """audiocraft's model, on its device; for our decoder on a CPU with weights as they are stored."""
     from tydust_assetgen.generate.musicgen.loading import load
     from tydust_assetgen.generate.musicgen.models import find
 
     on_cpu = device == "cpu"
-    return load(find(str(folder), "", folder), device=device, precision="fp32" if on_cpu else precision)  # type: ignore[arg-type]
+    wanted: Any = "fp32" if on_cpu else precision
+    made: Any = device
+    return load(find(str(folder), "", folder), device=made, precision=wanted, as_stored=as_stored)
 
 
 def attributes(musicgen: Any, count: int) -> list[Any]:
@@ -149,8 +153,10 @@ def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     from tydust_assetgen.generate.musicgen.decoder.band import Band
     from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
+    from tydust_assetgen.generate.musicgen.decoder.halves import has_halves
 
-    musicgen = loaded(folder, asked.device, asked.precision).musicgen
+    musicgen = loaded(folder, asked.device, asked.precision, as_stored=True).musicgen
+    stored_bytes = musicgen.lm.linears[0].weight.element_size()
     network, reason = network_of(musicgen.lm, asked.precision)
     if network is None:
         sys.exit(f"this decoder does not play here: {reason}")
@@ -165,7 +171,9 @@ def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     tokens = {str(seed): digest(_alone(network, heard, short, seed)) for seed in {0, asked.batch - 1}}
     if asked.steps == short:
         tokens = {seed: digest(tracks[int(seed)].codes) for seed in tokens}  # as they were drawn together
-    return {"steps_per_s": clock.steps_per_s() / rounds, "tokens": tokens, "at_once": most}
+    weight_bytes = min(stored_bytes, BYTES[asked.precision]) if has_halves() else BYTES[asked.precision]
+    steps_per_s = clock.steps_per_s() / rounds
+    return {"steps_per_s": steps_per_s, "tokens": tokens, "at_once": most, "weight_bytes": weight_bytes}
 
 
 def _alone(network: Any, heard: tuple[Any, Any], steps: int, seed: int) -> Any:

@@ -100,10 +100,27 @@ def network(folder: Path) -> Network:
     return Network(lm, shape_of(lm))
 
 
-def played(folder: Path, asked: Sequence[Asked], *, rows: int = 1) -> list[Asked]:
+@cache
+def kept(folder: Path) -> Network:
+    """As a build plays: with weights as they are stored, in 16 bits."""
+    plays, _ = network_of(as_stored(folder).lm, "fp32")
+    assert isinstance(plays, Network)
+    return plays
+
+
+def as_stored(folder: Path) -> Any:
+    return load(find(str(folder), "", folder), device="cpu", precision="auto", as_stored=True).musicgen
+
+
+NETWORKS = pytest.mark.parametrize("made", [network, kept])
+
+
+def played(
+    folder: Path, asked: Sequence[Asked], *, rows: int = 1, made: Callable[[Path], Network] = network
+) -> list[Asked]:
     ready = [each.prepare(audiocrafts(folder)) for each in asked]
     frames = max(each.known + each.new for each in asked)
-    ended = list(Band(Engine(network(folder), rows=rows, frames=frames)).play(ready))
+    ended = list(Band(Engine(made(folder), rows=rows, frames=frames)).play(ready))
     assert sorted(map(id, ended)) == sorted(map(id, ready))
     return ready
 
@@ -141,12 +158,15 @@ def wide(kind: Kind) -> Path:
     return folder
 
 
+@NETWORKS
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(asked=tracks, rows=st.integers(1, 4))
-def test_every_row_has_the_tokens_of_audiocraft_alone(kind: Kind, asked: list[Asked], rows: int) -> None:
+def test_every_row_has_the_tokens_of_audiocraft_alone(
+    made: Callable[[Path], Network], kind: Kind, asked: list[Asked], rows: int
+) -> None:
     folder = wide(kind)
-    for each in played(folder, asked, rows=min(rows, network(folder).most_rows)):
+    for each in played(folder, asked, rows=min(rows, made(folder).most_rows), made=made):
         assert each.codes is not None
         assert torch.equal(each.codes, each.by_audiocraft())
 
@@ -154,17 +174,20 @@ def test_every_row_has_the_tokens_of_audiocraft_alone(kind: Kind, asked: list[As
 @pytest.mark.skipif(cpu_vendor() != "GenuineIntel", reason="other libraries add up in other orders")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("known", [0, 1, 40])
-def test_logits_have_the_bits_of_audiocrafts_own(kind: Kind, known: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@NETWORKS
+def test_logits_have_the_bits_of_audiocrafts_own(
+    made: Callable[[Path], Network], kind: Kind, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Tokens that are drawn from almost equal logits are the same for a while, and then they are not."""
     folder = wide(kind)
-    plays, lm = network(folder), audiocrafts(folder).lm
+    plays, lm = made(folder), audiocrafts(folder).lm
     ours: list[torch.Tensor] = []
     theirs: list[torch.Tensor] = []
     begin, step = plays.begin, plays.step
     monkeypatch.setattr(plays, "begin", lambda *given: ours.append(begin(*given).clone()) or ours[-1])
     monkeypatch.setattr(plays, "step", lambda *given: ours.append(step(*given)[:, 0].clone()) or ours[-1][:, None])
     asked = Asked("boss battle, heavy drums and brass, 140 bpm", 12, 5, known)
-    played(folder, [asked])
+    played(folder, [asked], made=made)
     hook = lm.register_forward_hook(lambda *given: theirs.append(given[-1][:, :, -1].clone()))
     asked.by_audiocraft()
     hook.remove()
@@ -258,7 +281,7 @@ def rounded(folder: Path) -> Network:
     return plays
 
 
-@pytest.mark.parametrize("made", [network, rounded])
+@pytest.mark.parametrize("made", [network, kept, rounded])
 @pytest.mark.parametrize("kind", ["t5", "melody"])
 @settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(known=st.lists(st.integers(1, 60), min_size=2, max_size=6), seed=st.integers(0, 2**32 - 1))

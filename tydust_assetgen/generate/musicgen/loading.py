@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ _TRAINING_ONLY = (
     "conditioners.args.drop_desc_p",
 )
 """What audiocraft's own loader takes out of a configuration as well."""
+_PRODUCTS = re.compile(r"(transformer\.layers\.\d+|linears)\..*weight")
+"""What our decoder multiplies with as it is stored; norms are lines, and stay out."""
 _DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """Our names and audiocraft's."""
 
@@ -58,7 +61,9 @@ class Model:
     """Why it does not play."""
 
 
-def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision) -> Model:
+def load(
+    source: Source, *, device: Kind, precision: Literal["auto"] | Precision, as_stored: bool = False
+) -> Model:
     """Load a model, as `MusicGen.get_pretrained` would: the same weights in the same types.
 
     On a CPU they are float32, whatever the precision: the decoder rounds them for itself.
@@ -67,6 +72,8 @@ def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision
         source: as `models.find` gives it.
         device: `cuda` or `cpu`.
         precision: of the transformer; `auto` is fp16 on CUDA, fp32 on a CPU.
+        as_stored: on a CPU, weights of the transformer's products that are stored in 16 bits stay so: half the memory,
+            and for our decoder the same products. audiocraft can't play such a model (`network_of` mends that).
 
     Raises:
         UnavailableError: a file is not here; the hint is the line that fetches it.
@@ -82,7 +89,7 @@ def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision
         from audiocraft.models.musicgen import MusicGen
 
         with ThreadPoolExecutor(min(cores(), CORES)) as hands:
-            lm = _language_model(folder, device, dtype, hands)
+            lm = _language_model(folder, device, dtype, hands, as_stored=as_stored and device == "cpu")
             codec = _codec(folder, device, hands)
         # Its constructor refuses windows that are shorter than its default stride, which is then set per track.
         made = MusicGen(str(folder), codec, lm, max_duration=max(traits.segment_s, _LONGEST_STRIDE_S))
@@ -140,7 +147,7 @@ def _package(path: Path) -> dict[str, Any]:
     return package
 
 
-def _language_model(folder: Path, device: str, dtype: str, hands: Executor) -> Any:
+def _language_model(folder: Path, device: str, dtype: str, hands: Executor, *, as_stored: bool) -> Any:
     """The transformer with its conditioners."""
     from omegaconf import OmegaConf
 
@@ -150,7 +157,7 @@ def _language_model(folder: Path, device: str, dtype: str, hands: Executor) -> A
     for path in _TRAINING_ONLY:
         _drop(config, path.split("."))
     lm = _empty(config, _conditioners(config, hands))
-    _take_over(lm, package["best_state"], device, folder, hands)
+    _take_over(lm, package["best_state"], device, folder, hands, kept=_PRODUCTS if as_stored else None)
     lm.cfg = config
     return lm.eval()
 
@@ -212,9 +219,15 @@ def _empty(config: Any, provider: Any) -> Any:
         )
 
 
-def _take_over(model: Any, state: dict[str, Any], device: str, folder: Path, hands: Executor) -> None:
-    """Give a model its weights, each as a copy of its own in the type that the model has for it."""
+def _take_over(
+    model: Any, state: dict[str, Any], device: str, folder: Path, hands: Executor, kept: re.Pattern[str] | None = None
+) -> None:
+    """Give a model its weights, each as a copy of its own in the type that the model has for it; matrices whose names
+    are `kept` stay in 16 bits where they are stored so."""
     types = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    if kept is not None:
+        matrices = {name: tensor for name, tensor in state.items() if kept.fullmatch(name) and tensor.dim() == 2}
+        types |= {name: tensor.dtype for name, tensor in matrices.items() if tensor.dtype.itemsize == 2}
 
     def copied(name: str) -> Any:
         here = state[name].to(device)  # as it is stored: a GPU converts it faster, and less has to go there

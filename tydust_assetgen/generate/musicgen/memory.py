@@ -62,7 +62,7 @@ class Keeper:
         wanted = (source, fingerprint(source.folder), device, precision)
         if self._held is None or self._held[0] != wanted:
             self.let_go()
-            loaded = load(source, device=device, precision=precision)
+            loaded = load(source, device=device, precision=precision, as_stored=True)
             network, reason = _network(loaded)
             self._held = (wanted, replace(loaded, network=network, refused=reason))
         return self._held[1]

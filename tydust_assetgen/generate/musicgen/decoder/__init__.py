@@ -5,9 +5,11 @@ track      what is asked for: windows of tracks
 conditions what leads a row
 network    the transformer, unrolled: prefill and decode apart, keys and values in memory that is taken once
   linears  how weights multiply on a CPU, by precision
+  halves   products of weights that stay in 16 bits
 rounded    the network in int8, its steps compiled
   integers products of weights of 8 bits
   loops    the rest of a layer
+llvm       how loops are compiled
 cuda       the same on a GPU
   weights  as a GPU reads them
   kernels  what a GPU does in a step
@@ -41,23 +43,24 @@ def network_of(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
     transformer are given up: only the network can play then. It takes memory for music when something is played.
 
     Args:
-        lm: audiocraft's language model, in eval mode; on a CPU in float32.
+        lm: audiocraft's language model, in eval mode. On a CPU in float32, or with weights as they are stored; they
+            become float32 where audiocraft is to play, which multiplies in nothing else.
         precision: of the products with weights.
     """
-    if reason := unsupported(lm):
-        return None, reason
+    reason = unsupported(lm)
     if lm.emb[0].weight.device.type == "cuda":
-        return _on_cuda(lm, precision)
-    if precision == "fp16":
-        return None, "a CPU does not play in `fp16`"
+        return (None, reason) if reason else _on_cuda(lm, precision)
+    if reason or precision == "fp16":
+        lm.float()
+        return None, reason or "a CPU does not play in `fp16`"
     network = _rounded(lm) if precision == "int8" else Network(lm, shape_of(lm), precision)
-    if precision != "fp32":
+    if precision != "fp32" or lm.linears[0].weight.dtype != torch.float32:
         lm.transformer.to("meta")
     return network, ""
 
 
 def _rounded(lm: Any) -> Network:
-    """numba is read where somebody asks for it, which few do."""
+    """numba takes a second to be read."""
     from tydust_assetgen.generate.musicgen.decoder.rounded import RoundedNetwork
 
     return RoundedNetwork(lm, shape_of(lm))

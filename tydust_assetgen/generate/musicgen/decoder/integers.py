@@ -17,11 +17,9 @@ in them (on two of Intel's cores they are three times as slow without), so on x8
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import llvmlite.binding
 import numba
 import numpy as np
 import torch
@@ -29,7 +27,20 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_THREADS = torch.get_num_threads()
+from tydust_assetgen.generate.musicgen.decoder.linears import Linear
+from tydust_assetgen.generate.musicgen.decoder.llvm import (
+    FEATURES,
+    NUMBER,
+    Array,
+    as_many_threads_as_torch,
+    ask_for,
+    compiled,
+    depth_of,
+    loaded,
+    named,
+    row_of,
+)
+
 _WEIGHT_STEPS = 127
 _LINE_STEPS = 32_767
 _REGISTER, _REGISTERS = 16, 4
@@ -40,10 +51,7 @@ _AHEAD = 8192
 ahead; 1 KiB to 16 KiB ahead: 21 to 30."""
 _TINY = np.finfo(np.float32).tiny
 _BYTES, _WORDS = ir.VectorType(ir.IntType(8), _REGISTER), ir.VectorType(ir.IntType(16), _REGISTER)
-_NUMBER = ir.IntType(32)
-_SUMS = ir.VectorType(_NUMBER, _REGISTER // 2)
-Array: TypeAlias = Any
-"""Of numpy."""
+_SUMS = ir.VectorType(NUMBER, _REGISTER // 2)
 
 
 class Weights(NamedTuple):
@@ -57,7 +65,7 @@ class Weights(NamedTuple):
     """The largest integer of a line."""
 
 
-class Product:
+class Product(Linear):
     """What multiplies lines with some weights `[N, K]`, float32, of which a rounded copy is kept."""
 
     def __init__(self, weight: torch.Tensor) -> None:
@@ -75,11 +83,6 @@ class Product:
         return made.view(*x.shape[:-1], -1)
 
 
-def as_many_threads_as_torch() -> None:
-    """From now on, in this thread."""
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-
-
 def rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights as integers from -127 to 127 `[N, K]`, and each output's step `[N]`: at most half a step of error."""
     step = weight.abs().amax(1).div(_WEIGHT_STEPS).clamp_min(_TINY)
@@ -89,18 +92,6 @@ def rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def line_steps(depth: int) -> int:
     """The largest integer of a line of so many channels, 1 to 32767: sums of products stay within 31 bits."""
     return max(min(_LINE_STEPS, (2**31 - 1) // (_WEIGHT_STEPS * depth)), 1)
-
-
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """By numba when it is first called, and kept for the next process where there is a folder to keep it in."""
-
-    def made(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(cache=True, error_model="numpy", **options)(function)
-        except RuntimeError:
-            return numba.njit(error_model="numpy", **options)(function)
-
-    return made
 
 
 @numba.njit  # type: ignore[untyped-decorator]
@@ -121,51 +112,27 @@ def _paired_sums(_: Any, weights: Any, output: Any, lines: Any, line: Any, other
 
     def made(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         weights_, output_, lines_, line_, other_ = arguments
-        read = _row(context, builder, weights, weights_, output_)
-        heard = [_row(context, builder, lines, lines_, each) for each in (line_, other_)]
+        read = row_of(context, builder, weights, weights_, output_)
+        heard = [row_of(context, builder, lines, lines_, each) for each in (line_, other_)]
         sums = [[cgutils.alloca_once_value(builder, _SUMS(None)) for _ in range(_REGISTERS)] for _ in heard]
-        madd = _named(builder, _SUMS, [_WORDS, _WORDS], "llvm.x86.avx2.pmadd.wd")
-        depth = cgutils.unpack_tuple(builder, context.make_array(weights)(context, builder, weights_).shape)[1]
+        madd = named(builder, _SUMS, [_WORDS, _WORDS], "llvm.x86.avx2.pmadd.wd")
+        depth = depth_of(context, builder, weights, weights_)
         with cgutils.for_range_slice(builder, depth.type(0), depth, depth.type(_CHUNK)) as (start, _):
-            _ask_for(builder, read, builder.add(start, start.type(_AHEAD)))
+            ask_for(builder, read, builder.add(start, start.type(_AHEAD)))
             for index in range(_REGISTERS):
                 place = builder.add(start, start.type(index * _REGISTER))
-                widened = builder.sext(_loaded(builder, read, place, _BYTES), _WORDS)
+                widened = builder.sext(loaded(builder, read, place, _BYTES), _WORDS)
                 for row, sum_ in zip(heard, sums, strict=True):
-                    pairs = builder.call(madd, [widened, _loaded(builder, row, place, _WORDS)])
+                    pairs = builder.call(madd, [widened, loaded(builder, row, place, _WORDS)])
                     builder.store(builder.add(builder.load(sum_[index]), pairs), sum_[index])
-        total = _named(builder, _NUMBER, [_SUMS], "llvm.vector.reduce.add.v8i32")
+        total = named(builder, NUMBER, [_SUMS], "llvm.vector.reduce.add.v8i32")
         whole = [reduce(builder.add, map(builder.load, each)) for each in sums]
         return cgutils.pack_array(builder, [builder.call(total, [each]) for each in whole])
 
     return numba.types.UniTuple(numba.types.int32, 2)(weights, output, lines, line, other), made
 
 
-def _row(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
-    """Where a row begins."""
-    found = context.make_array(kind)(context, builder, array)
-    return cgutils.get_item_pointer(context, builder, kind, found, [row, row.type(0)])
-
-
-def _loaded(builder: Any, row: Any, place: Any, kind: Any) -> Any:
-    """A register of a row, from a place on, wherever that lies in memory."""
-    value = builder.load(builder.bitcast(builder.gep(row, [place]), kind.as_pointer()))
-    value.align = 1
-    return value
-
-
-def _ask_for(builder: Any, row: Any, place: Any) -> None:
-    """Have memory send what will be wanted: to be read, to stay, data. Past the end it is asked in vain."""
-    flags = [_NUMBER] * 3
-    prefetch = _named(builder, ir.VoidType(), [row.type, *flags], "llvm.prefetch.p0")
-    builder.call(prefetch, [builder.gep(row, [place]), _NUMBER(0), _NUMBER(3), _NUMBER(1)])
-
-
-def _named(builder: Any, back: Any, arguments: list[Any], name: str) -> Any:
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(back, arguments), name)
-
-
-_sums = _paired_sums if llvmlite.binding.get_host_cpu_features().get("avx2") else _plain_sums
+_sums = _paired_sums if FEATURES.get("avx2") else _plain_sums
 
 
 @compiled()
@@ -201,7 +168,3 @@ def multiply(lines: Array, weights: Weights, made: Array) -> None:
             one, two = _sums(integers, output, numbers, line, other)
             made[line, output] = np.float32(one) * (steps[output] * units[line])
             made[other, output] = np.float32(two) * (steps[output] * units[other])
-
-
-numba.get_num_threads()  # Starts numba's threads, and sets the number of torch's as well where both use one OpenMP: on
-torch.set_num_threads(_THREADS)  # that depend the last bits of other products, such as a codec's, so it is put back.

@@ -2,8 +2,9 @@
 
 A step reads every weight once for a handful of lines, so its time is the memory's: half the bytes, twice the speed.
 
-fp32  nothing is rounded. Plain, or packed by oneDNN on AMD's CPUs, where the other library (MKL) is slow. The maker
-      decides, never a stopwatch: the two ways differ in their last bits, and a machine must give the same every time.
+fp32  nothing is rounded. Weights that are stored in 16 bits stay in 16 bits (`halves`). Others are multiplied as they
+      are, or packed by oneDNN on AMD's CPUs, where the other library (MKL) is slow. The maker decides, never a
+      stopwatch: the two ways differ in their last bits, and a machine must give the same every time.
 bf16  weights, lines and what comes out are rounded to 8 bits of mantissa, sums are in fp32. oneDNN shares out the sums
       by the number of threads, so these decide the last bits, in this precision alone.
 int8  weights are rounded to 255 steps, and the product is made of integers (`integers`): a line's bits depend neither
@@ -22,7 +23,6 @@ from torch.nn import functional
 
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 
-Linear: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 Precision: TypeAlias = Literal["fp32", "bf16", "int8"]
 
 _LINES = 2
@@ -33,40 +33,60 @@ _TILE = 16
 """Lines of a tile of AMX (Intel, "Intrinsics Guide", `_tile_dpbf16ps`): fewer take as long."""
 
 
+class Linear:
+    """What multiplies lines with some weights.
+
+    Args:
+        product: from two or more lines `[M, K]`, contiguous, to `[M, N]`, float32 both. A single one libraries make
+            in another way, with other last bits: it brings a copy of itself.
+    """
+
+    def __init__(self, product: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._product = product
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """From `[..., K]` to `[..., N]`, float32 both."""
+        lines = x.reshape(-1, x.shape[-1]).contiguous()
+        made = self._product(lines) if len(lines) > 1 else self._product(lines.repeat(_LINES, 1))[:1]
+        return made.view(*x.shape[:-1], -1)
+
+    def add(self, lines: torch.Tensor, x: torch.Tensor, each: int = 1) -> None:
+        """Add what is made of lines `[M, K]` to `x` `[each M, N]`, contiguous: to every line of it, or each second."""
+        x[::each] += self(lines)
+
+
 def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -> Linear:
     """What multiplies lines with some weights.
 
     Args:
-        weight: `[N, K]`, float32. All but plain `fp32` make a copy, and the caller may let go of this one.
+        weight: `[N, K]`, float32, or float16 as it is stored. Rounded and packed ones are copies, and the caller may
+            let go of this one.
         precision: `fp32`, `bf16` or `int8`.
         vendor: of the CPU, as `cpu_vendor` says it; empty: this one's.
 
     Returns:
-        A function from `[..., K]` to `[..., N]`, float32 both. Where a CPU has no product for bf16, the rounded weights
+        What multiplies. Where a CPU has no product for bf16, the rounded weights
         are multiplied in fp32: the same sound, no faster.
     """
     weight = weight.detach()
+    if precision == "fp32" and weight.dtype == torch.float16 and (kept := _kept(weight)):
+        return kept
+    weight = weight.float()
     whole = _packed if packs(vendor or cpu_vendor()) and torch.backends.mkldnn.is_available() else _plain
-    if precision == "bf16":
-        made = _bf16(weight) if _has_bf16() else whole(weight.bfloat16().float())
-    elif precision == "int8":
+    if precision == "int8":
         return _int8(weight)
-    else:
-        made = whole(weight)
-
-    def product(x: torch.Tensor) -> torch.Tensor:
-        return made(x.contiguous()) if x.dim() == 2 else made(x.flatten(0, -2).contiguous()).unflatten(0, x.shape[:-1])
-
-    return product
+    if precision == "bf16":
+        return _bf16(weight) if _has_bf16() else whole(weight.bfloat16().float())
+    return whole(weight)
 
 
 def _plain(weight: torch.Tensor) -> Linear:
-    return lambda x: functional.linear(x, weight)
+    return Linear(lambda x: functional.linear(x, weight))
 
 
 def _packed(weight: torch.Tensor) -> Linear:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, _LINES)
-    return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
+    return Linear(lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], ""))
 
 
 def _bf16(weight: torch.Tensor) -> Linear:
@@ -82,15 +102,22 @@ def _bf16(weight: torch.Tensor) -> Linear:
         made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
         return made[:lines].float()
 
-    return product
+    return Linear(product)
 
 
 def _has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def _kept(weight: torch.Tensor) -> Linear | None:
+    """In 16 bits, where this CPU can. numba is read where somebody plays on one."""
+    from tydust_assetgen.generate.musicgen.decoder.halves import Halves, has_halves
+
+    return Halves(weight) if has_halves() else None
+
+
 def _int8(weight: torch.Tensor) -> Linear:
-    """numba is read where somebody asks for it, which few do."""
+    """The same: numba takes a second to be read."""
     from tydust_assetgen.generate.musicgen.decoder.integers import Product
 
     return Product(weight)
@@ -112,28 +139,33 @@ def cpu_vendor() -> str:
         return platform.processor()
 
 
-def rows_alike(precision: Precision, shape: Shape) -> int:
+def rows_alike(precision: Precision, shape: Shape, stored: torch.dtype = torch.float32) -> int:
     """Up to how many tracks, played at once, each get the very same bits as alone: 1 to 8.
 
     Libraries share out a product's sums by the number of lines, and numbers that differ in the last bit become other
     tokens sooner or later. So it is tried, once in a process for each model and number of threads: it must be asked
     where as many threads are at work as will be when playing. It holds for products of two lines a track, and of one
     line a track (what hears the text), where a track that is alone brings a copy of its line. Sums of integers need no
-    trial.
+    trial. In fp32 it makes a difference in which type the weights are `stored`.
     """
     if precision == "int8":
         return _MOST
     dim = shape.dim
     sizes = [(3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (shape.codebooks * shape.card, dim)]
-    return _alike(precision, tuple(sizes), torch.get_num_threads())
+    return _alike(precision, tuple(sizes), stored, torch.get_num_threads())
 
 
 @lru_cache(maxsize=16)
-def _alike(precision: Precision, sizes: tuple[tuple[int, int], ...], threads: int) -> int:  # noqa: ARG001
+def _alike(
+    precision: Precision,
+    sizes: tuple[tuple[int, int], ...],
+    stored: torch.dtype,
+    threads: int,  # noqa: ARG001
+) -> int:
     least = _MOST
     with torch.inference_mode():
         for count, depth in sizes:
-            linear = linear_of(_noise(count, depth), precision)
+            linear = linear_of(_noise(count, depth).to(stored), precision)
             least = min(least, _alike_of(linear, depth, _LINES))
             if count == depth:  # also what asks the text
                 least = min(least, _alike_of(linear, depth, 1))
@@ -143,7 +175,7 @@ def _alike(precision: Precision, sizes: tuple[tuple[int, int], ...], threads: in
 def _alike_of(linear: Linear, depth: int, each: int) -> int:
     """The same of one product, with so many lines a track: two tracks take turns in all places."""
     tracks = _noise(2 * each, depth).split(each)
-    alone = [linear(track.repeat(_LINES // each, 1))[:each] for track in tracks]
+    alone = [linear(track) for track in tracks]
     for rows in range(2, _MOST + 1):
         playing = [row % 2 for row in range(rows)]
         together = linear(torch.cat([tracks[track] for track in playing]))

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from tydust_assetgen.generate.musicgen.decoder.integers import Array, Weights, compiled, multiply
+from tydust_assetgen.generate.musicgen.decoder.integers import Weights, multiply
+from tydust_assetgen.generate.musicgen.decoder.llvm import Array, compiled
 
 _FAST = {"reassoc", "contract", "nsz"}
 """Sums may be made in any order, so that they are made of registers; the order is then a matter of their length."""

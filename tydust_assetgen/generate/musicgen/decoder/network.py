@@ -11,7 +11,7 @@ each number of columns: rows side by side that have read as much ask together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -24,20 +24,21 @@ from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 
 Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """Keys and values."""
+Norm: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Layer:
     """The weights of one layer."""
 
-    norm: Linear
+    norm: Norm
     qkv: Linear
     out: Linear
-    norm_cross: Linear | None
+    norm_cross: Norm | None
     query: Linear | None
     keys_values: torch.Tensor | None  # [2 dim, dim], used once for each text
     out_cross: Linear | None
-    norm_ff: Linear
+    norm_ff: Norm
     up: Linear
     down: Linear
 
@@ -46,14 +47,15 @@ class Network:
     """A model's weights on the CPU, and the keys and values of the rows that it plays.
 
     Args:
-        lm: audiocraft's language model, in eval mode, in float32.
+        lm: audiocraft's language model, in eval mode, in float32; its products' weights may be float16 as stored.
         shape: its sizes.
         precision: of the products with weights: `fp32`, `bf16` or `int8`.
     """
 
     def __init__(self, lm: Any, shape: Shape, precision: Precision = "fp32") -> None:
         self.shape, self.device = shape, torch.device("cpu")
-        self._precision = precision
+        self._precision: Precision = precision
+        self._stored = lm.linears[0].weight.dtype
         self.taken = 0
         """How often memory was taken."""
         self._embeddings = [each.weight.detach() for each in lm.emb]  # K of [card + 1, dim]
@@ -70,7 +72,7 @@ class Network:
     @property
     def most_rows(self) -> int:
         """How many tracks it can play at once, each with the same bits as alone; with this number of threads."""
-        return rows_alike(self._precision, self.shape)
+        return rows_alike(self._precision, self.shape, self._stored)
 
     @property
     def rows(self) -> int:
@@ -127,10 +129,10 @@ class Network:
             self._keys[index, row, :, :, :length] = key
             self._values[index, row, :, :, :length] = value
             x = x + layer.out(_merged(functional.scaled_dot_product_attention(query, key, value, is_causal=True)))
-            if layer.query is not None:
+            if layer.out_cross is not None:
                 keys, values = self._projected(layer, both)
                 self._heard[row].append((keys[:1], values[:1]))
-                x = x + self._cross(layer, x, [(keys, values)])
+                x = x + layer.out_cross(self._cross(layer, x, [(keys, values)]))
             x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
         return self._logits(x)[:, -1]
 
@@ -149,10 +151,10 @@ class Network:
         memory, texts = self._memory(at.tolist()), self._texts_of(len(at))
         x = self._read(codes, at)
         for index, layer in enumerate(self._layers):
-            x = x + layer.out(self._looked_back(layer.qkv(layer.norm(x)), memory[index]))
-            if layer.query is not None:
-                x[::2] += self._cross(layer, x[::2, None], texts[index])[:, 0]
-            x = x + layer.down(functional.gelu(layer.up(layer.norm_ff(x))))
+            layer.out.add(self._looked_back(layer.qkv(layer.norm(x)), memory[index]), x)
+            if layer.out_cross is not None:
+                layer.out_cross.add(self._cross(layer, x[::2, None], texts[index])[:, 0], x, each=2)
+            layer.down.add(functional.gelu(layer.up(layer.norm_ff(x))), x)
         return self._in_pairs(self._logits(x))
 
     def move(self, source: int, target: int, length: int) -> None:
@@ -220,7 +222,7 @@ class Network:
         assert layer.keys_values is not None
         keys, values = (
             functional.linear(heard, weight).view(*heard.shape[:2], self.shape.heads, -1).transpose(1, 2).contiguous()
-            for weight in layer.keys_values.chunk(2)
+            for weight in layer.keys_values.float().chunk(2)
         )
         return keys, values
 
@@ -234,15 +236,14 @@ class Network:
         """
         assert layer.query is not None
         assert layer.norm_cross is not None
-        assert layer.out_cross is not None
         batch, length, _ = x.shape
-        query = _never_alone(layer.query, layer.norm_cross(x)).view(batch, length, self.shape.heads, -1).transpose(1, 2)
+        query = layer.query(layer.norm_cross(x)).view(batch, length, self.shape.heads, -1).transpose(1, 2)
         queries = query.split([len(keys) for keys, _ in heard])
         found = [
             functional.scaled_dot_product_attention(asked, keys, values)
             for asked, (keys, values) in zip(queries, heard, strict=True)
         ]
-        return _never_alone(layer.out_cross, _merged(_joined(found)))
+        return _merged(_joined(found))
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         return self._heads(self._norm(x)).view(*x.shape[:-1], self.shape.codebooks, self.shape.card)
@@ -266,12 +267,7 @@ def _merged(x: torch.Tensor) -> torch.Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def _never_alone(linear: Linear, x: torch.Tensor) -> torch.Tensor:
-    """A product of a single line is made in another way, with other last bits: it goes with a copy of itself."""
-    return linear(x) if x.shape[:2].numel() > 1 else linear(torch.cat([x, x]))[:1]
-
-
-def _norm(norm: Any) -> Linear:
+def _norm(norm: Any) -> Norm:
     weight, bias, eps = norm.weight.detach(), norm.bias.detach(), norm.eps
     return lambda x: functional.layer_norm(x, weight.shape, weight, bias, eps)
 

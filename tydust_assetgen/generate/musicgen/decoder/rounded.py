@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from tydust_assetgen.generate.musicgen.decoder.integers import Product, Weights, as_many_threads_as_torch
+from tydust_assetgen.generate.musicgen.decoder.integers import Product, Weights
 from tydust_assetgen.generate.musicgen.decoder.linears import Linear
+from tydust_assetgen.generate.musicgen.decoder.llvm import as_many_threads_as_torch
 from tydust_assetgen.generate.musicgen.decoder.loops import Norm, feed_forward, hear, look_back
 from tydust_assetgen.generate.musicgen.decoder.network import Layer, Network, Pair
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
@@ -27,7 +28,7 @@ class RoundedNetwork(Network):
     """A model's weights as integers of 8 bits, on the CPU.
 
     Args:
-        lm: audiocraft's language model, in eval mode, in float32.
+        lm: audiocraft's language model, in eval mode.
         shape: its sizes.
     """
 

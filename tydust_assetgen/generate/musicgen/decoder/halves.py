@@ -1,0 +1,154 @@
+"""The product of float32 lines and weights that are stored in 16 bits. In walk weights, out walks what multiplies.
+
+The published weights are stored in 16 bits (IEEE 754, binary16), and audiocraft makes each float32 to multiply with it
+on a CPU. Every such number is a float32 as well, so nothing is lost when that is done where it is used, in a register:
+the products are the same, and a step that waits for memory waits half as long.
+
+The sums are the same, too, down to the last bit, where torch multiplies few lines by MKL and AVX-512: of 16 sums each
+takes every 16th channel, one after the other, and in the end they are added as `_whole` does it. (That order is not
+written down anywhere. One sees it by putting a number in front that swallows all that is added until its negative
+comes, for every pair of channels: P. Xie, Y. Gao and J. Xue, "FPRev: Revealing the Order of Floating-Point Summation by
+Numerical Testing", 2024.) Elsewhere libraries add up in other orders, and sums differ in their last bits.
+
+A line's bits depend neither on its neighbours nor on threads.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import reduce
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+from torch.nn import functional
+
+from tydust_assetgen.generate.musicgen.decoder.linears import Linear
+from tydust_assetgen.generate.musicgen.decoder.llvm import (
+    FEATURES,
+    NUMBER,
+    Array,
+    as_many_threads_as_torch,
+    ask_for,
+    compiled,
+    depth_of,
+    loaded,
+    named,
+    row_of,
+)
+
+_LANES, _UNROLLED = 16, 2
+_CHUNK = _LANES * _UNROLLED
+"""Channels that are multiplied in one round."""
+_MOST_LINES = 4 if FEATURES.get("avx512f") else 2
+"""Of one tile: as many sums as there are registers for."""
+_AHEAD = 4096
+"""Channels, of two bytes each: as `integers` asks ahead."""
+_STORED, _HALVES = ir.VectorType(ir.IntType(16), _LANES), ir.VectorType(ir.HalfType(), _LANES)
+_FLOATS = ir.VectorType(ir.FloatType(), _LANES)
+
+
+def has_halves() -> bool:
+    """Whether this CPU makes numbers of 16 bits float32 by an instruction, and multiplies and adds in one."""
+    arm = platform.machine().lower() in ("arm64", "aarch64")
+    return arm or bool(FEATURES.get("f16c") and FEATURES.get("fma"))
+
+
+class Halves(Linear):
+    """What multiplies lines with some weights `[N, K]`, float16, which are kept as they are."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self._weight = weight.detach()
+        self._numbers = _filled(self._weight).view(torch.int16).numpy()
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """From `[..., K]` to `[..., N]`, float32 both. For several columns `[B, S, K]` at once it is arithmetic that
+        takes the time, so they are multiplied as torch and audiocraft do it."""
+        if x.dim() > 2 and x.shape[-2] > 1:
+            return functional.linear(x, self._weight.float())
+        lines = _filled(x.reshape(-1, x.shape[-1]))
+        made = torch.empty(len(lines), len(self._numbers))
+        as_many_threads_as_torch()
+        multiply(lines.numpy(), self._numbers, made.numpy(), 1, False)
+        return made.view(*x.shape[:-1], -1)
+
+    def add(self, lines: torch.Tensor, x: torch.Tensor, each: int = 1) -> None:
+        as_many_threads_as_torch()
+        multiply(_filled(lines).numpy(), self._numbers, x.numpy(), each, True)
+
+
+def _filled(rows: torch.Tensor) -> torch.Tensor:
+    """With zeros up to whole chunks."""
+    missing = -rows.shape[1] % _CHUNK
+    return (functional.pad(rows, (0, missing)) if missing else rows).contiguous()
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _sums(_: Any, weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
+    """Sums of products of a tile: so many rows of weights (float16, as int16 `[N, K]`), so many lines (float32
+    `[M, K]`). A tuple, of the first output's with every line, then of the second's."""
+
+    def made(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        weights_, outputs_, lines_, places_ = arguments
+        read = [row_of(context, builder, weights, weights_, each) for each in cgutils.unpack_tuple(builder, outputs_)]
+        heard = [row_of(context, builder, lines, lines_, each) for each in cgutils.unpack_tuple(builder, places_)]
+        sums = [[cgutils.alloca_once_value(builder, _FLOATS([0.0] * _LANES)) for _ in heard] for _ in read]
+        fma = named(builder, _FLOATS, [_FLOATS] * 3, "llvm.fma.v16f32")
+        depth = depth_of(context, builder, weights, weights_)
+        with cgutils.for_range_slice(builder, depth.type(0), depth, depth.type(_CHUNK)) as (start, _):
+            for row in read:
+                ask_for(builder, row, builder.add(start, start.type(_AHEAD)))
+            for index in range(_UNROLLED):
+                place = builder.add(start, start.type(index * _LANES))
+                numbers = [loaded(builder, row, place, _FLOATS) for row in heard]
+                for row, all_ in zip(read, sums, strict=True):
+                    wide = builder.fpext(builder.bitcast(loaded(builder, row, place, _STORED), _HALVES), _FLOATS)
+                    for number, sum_ in zip(numbers, all_, strict=True):
+                        builder.store(builder.call(fma, [wide, number, builder.load(sum_)]), sum_)
+        return cgutils.pack_array(builder, [_whole(builder, builder.load(sum_)) for all_ in sums for sum_ in all_])
+
+    count = len(outputs) * len(places)
+    return numba.types.UniTuple(numba.types.float32, count)(weights, outputs, lines, places), made
+
+
+def _whole(builder: Any, sums: Any) -> Any:
+    """Of 16 sums: quarters one after the other, then neighbours."""
+    quarter = ir.VectorType(NUMBER, 4)
+    quarters = [builder.shuffle_vector(sums, sums, quarter(list(range(at, at + 4)))) for at in range(0, _LANES, 4)]
+    four = reduce(builder.fadd, quarters)
+    one, two, three, last = (builder.extract_element(four, NUMBER(at)) for at in range(4))
+    return builder.fadd(builder.fadd(one, two), builder.fadd(three, last))
+
+
+@compiled(parallel=True)
+def multiply(lines: Array, weights: Array, made: Array, each: int, add: bool) -> None:
+    """Lines `[M, K]`, float32, and weights `[N, K]`, float16 as int16, to what is made of them `[each M, N]`, float32;
+    K is whole chunks. It is put into every line or each second one, or added to what stands there."""
+    count, last = len(lines), len(weights) - 1
+    for tile in numba.prange((len(weights) + 1) // 2):
+        outputs = (2 * tile, min(2 * tile + 1, last))
+        start = 0
+        while start < count:
+            if count - start > 2 and _MOST_LINES == 4:
+                four = (start, start + 1, start + 2, min(start + 3, count - 1))
+                _put(_sums(weights, outputs, lines, four), outputs, four, made, each, add)
+                start += 4
+            else:
+                pair = (start, min(start + 1, count - 1))
+                _put(_sums(weights, outputs, lines, pair), outputs, pair, made, each, add)
+                start += 2
+
+
+@compiled()
+def _put(sums: Any, outputs: Any, places: Any, made: Array, each: int, add: bool) -> None:
+    """A tile where it belongs. At the edges it has a line or an output twice, which is put there once."""
+    for index in range(len(sums)):
+        output, line = divmod(index, len(places))
+        if (output and outputs[0] == outputs[1]) or (line and places[line] == places[line - 1]):
+            continue
+        before = made[each * places[line], outputs[output]] if add else np.float32(0)
+        made[each * places[line], outputs[output]] = before + sums[index]
