@@ -23,7 +23,6 @@ import numba
 import numpy as np
 import torch
 from llvmlite import ir
-from numba.core import cgutils
 from numba.extending import intrinsic
 from torch.nn import functional
 
@@ -31,18 +30,18 @@ from tydust_assetgen.generate.musicgen.decoder.linears import Linear
 from tydust_assetgen.generate.musicgen.decoder.llvm import (
     FEATURES,
     NUMBER,
+    ROUND,
     Array,
+    Tile,
     as_many_threads_as_torch,
-    ask_for,
     compiled,
-    depth_of,
-    loaded,
     named,
-    row_of,
+    register,
+    sums_of,
 )
 
-_LANES, _UNROLLED = 16, 2
-_CHUNK = _LANES * _UNROLLED
+_LANES = 16
+_CHUNK = ROUND * _LANES
 """Channels that are multiplied in one round."""
 _MOST_LINES = 4 if FEATURES.get("avx512f") else 2
 """Of one tile: as many sums as there are registers for."""
@@ -89,30 +88,26 @@ def _filled(rows: torch.Tensor) -> torch.Tensor:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _sums(_: Any, weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
-    """Sums of products of a tile: so many rows of weights (float16, as int16 `[N, K]`), so many lines (float32
-    `[M, K]`). A tuple, of the first output's with every line, then of the second's."""
+    """Sums of products of weights (float16, as int16 `[N, K]`) and lines (float32 `[M, K]`): `sums_of` a tile."""
 
-    def made(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        weights_, outputs_, lines_, places_ = arguments
-        read = [row_of(context, builder, weights, weights_, each) for each in cgutils.unpack_tuple(builder, outputs_)]
-        heard = [row_of(context, builder, lines, lines_, each) for each in cgutils.unpack_tuple(builder, places_)]
-        sums = [[cgutils.alloca_once_value(builder, _FLOATS([0.0] * _LANES)) for _ in heard] for _ in read]
-        fma = named(builder, _FLOATS, [_FLOATS] * 3, "llvm.fma.v16f32")
-        depth = depth_of(context, builder, weights, weights_)
-        with cgutils.for_range_slice(builder, depth.type(0), depth, depth.type(_CHUNK)) as (start, _):
-            for row in read:
-                ask_for(builder, row, builder.add(start, start.type(_AHEAD)))
-            for index in range(_UNROLLED):
-                place = builder.add(start, start.type(index * _LANES))
-                numbers = [loaded(builder, row, place, _FLOATS) for row in heard]
-                for row, all_ in zip(read, sums, strict=True):
-                    wide = builder.fpext(builder.bitcast(loaded(builder, row, place, _STORED), _HALVES), _FLOATS)
-                    for number, sum_ in zip(numbers, all_, strict=True):
-                        builder.store(builder.call(fma, [wide, number, builder.load(sum_)]), sum_)
-        return cgutils.pack_array(builder, [_whole(builder, builder.load(sum_)) for all_ in sums for sum_ in all_])
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return sums_of(context, builder, _TILE, signature.args, arguments)
 
     count = len(outputs) * len(places)
     return numba.types.UniTuple(numba.types.float32, count)(weights, outputs, lines, places), made
+
+
+def _wide(builder: Any, row: Any, place: Any) -> Any:
+    return builder.fpext(builder.bitcast(register(builder, row, place, _STORED), _HALVES), _FLOATS)
+
+
+def _heard(builder: Any, row: Any, place: Any) -> Any:
+    return register(builder, row, place, _FLOATS)
+
+
+def _added(builder: Any, sums: Any, wide: Any, heard: Any) -> Any:
+    """Rounded once."""
+    return builder.call(named(builder, _FLOATS, [_FLOATS] * 3, "llvm.fma.v16f32"), [wide, heard, sums])
 
 
 def _whole(builder: Any, sums: Any) -> Any:
@@ -122,6 +117,9 @@ def _whole(builder: Any, sums: Any) -> Any:
     four = reduce(builder.fadd, quarters)
     one, two, three, last = (builder.extract_element(four, NUMBER(at)) for at in range(4))
     return builder.fadd(builder.fadd(one, two), builder.fadd(three, last))
+
+
+_TILE = Tile(_LANES, _AHEAD, _FLOATS([0.0] * _LANES), False, _wide, _heard, _added, ir.IRBuilder.fadd, _whole)
 
 
 @compiled(parallel=True)

@@ -17,41 +17,37 @@ in them (on two of Intel's cores they are three times as slow without), so on x8
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import torch
 from llvmlite import ir
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from tydust_assetgen.generate.musicgen.decoder.linears import Linear
 from tydust_assetgen.generate.musicgen.decoder.llvm import (
     FEATURES,
     NUMBER,
+    ROUND,
     Array,
+    Tile,
     as_many_threads_as_torch,
-    ask_for,
     compiled,
-    depth_of,
-    loaded,
     named,
-    row_of,
+    register,
+    sums_of,
 )
 
 _WEIGHT_STEPS = 127
 _LINE_STEPS = 32_767
-_REGISTER, _REGISTERS = 16, 4
-_CHUNK = _REGISTER * _REGISTERS
+_CHUNK = ROUND * 32
 """Channels that are multiplied in one round."""
 _AHEAD = 8192
 """Bytes. A step of a small model's products took 22 ms on two of Intel's cores, and 30 to 60 when nothing was asked for
 ahead; 1 KiB to 16 KiB ahead: 21 to 30."""
 _TINY = np.finfo(np.float32).tiny
-_BYTES, _WORDS = ir.VectorType(ir.IntType(8), _REGISTER), ir.VectorType(ir.IntType(16), _REGISTER)
-_SUMS = ir.VectorType(NUMBER, _REGISTER // 2)
 
 
 class Weights(NamedTuple):
@@ -95,44 +91,68 @@ def line_steps(depth: int) -> int:
 
 
 @numba.njit  # type: ignore[untyped-decorator]
-def _plain_sums(weights: Any, output: int, lines: Any, line: int, other: int) -> Any:
-    """Sums of products of one output's weights int8 `[N, K]` and two lines of int16 `[M, K]`."""
-    one, two = np.int32(0), np.int32(0)
-    for place in range(weights.shape[1]):
-        weight = np.int32(weights[output, place])
-        one = np.int32(one + weight * np.int32(lines[line, place]))
-        two = np.int32(two + weight * np.int32(lines[other, place]))
-    return one, two
+def _plain_sums(weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
+    """Sums of products of weights int8 `[N, K]` and lines int16 `[M, K]`: two of each, as `sums_of` orders them."""
+    sums = np.zeros((2, 2), np.int32)
+    for index in range(4):
+        output, line = outputs[index // 2], places[index % 2]
+        for place in range(weights.shape[1]):
+            sums[index // 2, index % 2] += np.int32(weights[output, place]) * np.int32(lines[line, place])
+    return sums[0, 0], sums[0, 1], sums[1, 0], sums[1, 1]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _paired_sums(_: Any, weights: Any, output: Any, lines: Any, line: Any, other: Any) -> Any:
+def _paired_sums(_: Any, weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
     """The same by `pmaddwd`, which multiplies 16 pairs of 16 bits and adds up neighbours (Intel, "Intrinsics Guide",
-    `_mm256_madd_epi16`). Each of its registers has a sum of its own, so that none waits for another."""
+    `_mm256_madd_epi16`)."""
 
-    def made(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        weights_, output_, lines_, line_, other_ = arguments
-        read = row_of(context, builder, weights, weights_, output_)
-        heard = [row_of(context, builder, lines, lines_, each) for each in (line_, other_)]
-        sums = [[cgutils.alloca_once_value(builder, _SUMS(None)) for _ in range(_REGISTERS)] for _ in heard]
-        madd = named(builder, _SUMS, [_WORDS, _WORDS], "llvm.x86.avx2.pmadd.wd")
-        depth = depth_of(context, builder, weights, weights_)
-        with cgutils.for_range_slice(builder, depth.type(0), depth, depth.type(_CHUNK)) as (start, _):
-            ask_for(builder, read, builder.add(start, start.type(_AHEAD)))
-            for index in range(_REGISTERS):
-                place = builder.add(start, start.type(index * _REGISTER))
-                widened = builder.sext(loaded(builder, read, place, _BYTES), _WORDS)
-                for row, sum_ in zip(heard, sums, strict=True):
-                    pairs = builder.call(madd, [widened, loaded(builder, row, place, _WORDS)])
-                    builder.store(builder.add(builder.load(sum_[index]), pairs), sum_[index])
-        total = named(builder, NUMBER, [_SUMS], "llvm.vector.reduce.add.v8i32")
-        whole = [reduce(builder.add, map(builder.load, each)) for each in sums]
-        return cgutils.pack_array(builder, [builder.call(total, [each]) for each in whole])
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return sums_of(context, builder, _tile(16, _paired), signature.args, arguments)
 
-    return numba.types.UniTuple(numba.types.int32, 2)(weights, output, lines, line, other), made
+    return numba.types.UniTuple(numba.types.int32, 4)(weights, outputs, lines, places), made
 
 
-_sums = _paired_sums if FEATURES.get("avx2") else _plain_sums
+@intrinsic  # type: ignore[untyped-decorator]
+def _dotted_sums(_: Any, weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
+    """The same by `vpdpwssd`, which multiplies 32 pairs and adds them to sums (ibid., `_mm512_dpwssd_epi32`)."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return sums_of(context, builder, _tile(32, _dotted), signature.args, arguments)
+
+    return numba.types.UniTuple(numba.types.int32, 4)(weights, outputs, lines, places), made
+
+
+def _tile(lanes: int, added: Callable[[Any, Any, Any, Any], Any]) -> Tile:
+    bytes_, words = ir.VectorType(ir.IntType(8), lanes), ir.VectorType(ir.IntType(16), lanes)
+    sums = ir.VectorType(NUMBER, lanes // 2)
+
+    def wide(builder: Any, row: Any, place: Any) -> Any:
+        return builder.sext(register(builder, row, place, bytes_), words)
+
+    def heard(builder: Any, row: Any, place: Any) -> Any:
+        return register(builder, row, place, words)
+
+    def whole(builder: Any, each: Any) -> Any:
+        return builder.call(named(builder, NUMBER, [sums], f"llvm.vector.reduce.add.v{lanes // 2}i32"), [each])
+
+    return Tile(lanes, _AHEAD, sums(None), True, wide, heard, added, ir.IRBuilder.add, whole)
+
+
+def _paired(builder: Any, sums: Any, wide: Any, heard: Any) -> Any:
+    pairs = named(builder, sums.type, [wide.type, heard.type], "llvm.x86.avx2.pmadd.wd")
+    return builder.add(sums, builder.call(pairs, [wide, heard]))
+
+
+def _dotted(builder: Any, sums: Any, wide: Any, heard: Any) -> Any:
+    dot = named(builder, sums.type, [sums.type] * 3, "llvm.x86.avx512.vpdpwssd.512")
+    return builder.call(dot, [sums, builder.bitcast(wide, sums.type), builder.bitcast(heard, sums.type)])
+
+
+_sums = _plain_sums
+if FEATURES.get("avx2"):
+    _sums = _paired_sums
+if FEATURES.get("avx512vnni") and FEATURES.get("avx512bw"):
+    _sums = _dotted_sums
 
 
 @compiled()
@@ -161,10 +181,12 @@ def multiply(lines: Array, weights: Weights, made: Array) -> None:
     """Lines `[M, K]` and weights to what is made of them `[M, N]`, float32 both."""
     integers, steps = weights.numbers, weights.steps
     numbers, units = _numbers(lines, weights.most, integers.shape[1])
-    last = len(lines) - 1
-    for output in numba.prange(len(integers)):
+    last, end = len(lines) - 1, len(integers) - 1
+    for tile in numba.prange((len(integers) + 1) // 2):
+        outputs = (2 * tile, min(2 * tile + 1, end))
         for line in range(0, last + 1, 2):
-            other = min(line + 1, last)
-            one, two = _sums(integers, output, numbers, line, other)
-            made[line, output] = np.float32(one) * (steps[output] * units[line])
-            made[other, output] = np.float32(two) * (steps[output] * units[other])
+            places = (line, min(line + 1, last))
+            sums = _sums(integers, outputs, numbers, places)
+            for index in range(4):
+                output, place = outputs[index // 2], places[index % 2]
+                made[place, output] = np.float32(sums[index]) * (steps[output] * units[place])
