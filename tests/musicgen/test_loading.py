@@ -25,6 +25,7 @@ if not caches.INSTALLED:
 
 import torch
 
+from tydust_assetgen.generate.musicgen import loading
 from tydust_assetgen.generate.musicgen.hollow import hollow, undrawn
 from tydust_assetgen.generate.musicgen.loading import Model, libraries, load
 from tydust_assetgen.generate.musicgen.memory import Keeper
@@ -102,6 +103,34 @@ def test_short_windows_work_though_audiocraft_refuses_them(tiny_t5: Checkpoint) 
     model.musicgen.set_generation_params(duration=5, extend_stride=3)
     torch.manual_seed(0)
     assert model.musicgen.generate(["x"]).shape == (1, 1, 5 * 32_000)
+
+
+@pytest.mark.parametrize("kind", ["t5", "stereo", "melody"])
+def test_as_stored_the_weights_of_products_stay_in_16_bits(kind: Kind) -> None:
+    folder = caches.checkpoint(kind).folder
+    whole = on_cpu(folder).musicgen.lm
+    stored = load(source(folder), device="cpu", precision="fp32", as_stored=True).musicgen.lm
+    other = {name for name, tensor in stored.named_parameters() if tensor.dtype != torch.float32}
+    products = {name for name, tensor in stored.named_parameters() if tensor.dim() == 2}
+    products -= {name for name in products if name.startswith(("emb.", "condition_provider."))}
+    assert other == products
+    assert len(products) > 10
+    for (name, mine), (_, theirs) in zip(stored.named_parameters(), whole.named_parameters(), strict=True):
+        assert torch.equal(mine.float(), theirs), name
+
+
+def test_on_a_gpu_nothing_is_as_stored(tiny_t5: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There audiocraft may have to play what is loaded."""
+    asked: list[bool] = []
+
+    def stop(*_: object, as_stored: bool) -> None:
+        asked.append(as_stored)
+        raise GenerationError("enough")
+
+    monkeypatch.setattr(loading, "_language_model", stop)
+    with pytest.raises(GenerationError, match="enough"):
+        load(source(tiny_t5.folder), device="cuda", precision="fp16", as_stored=True)
+    assert asked == [False]
 
 
 def test_weights_are_copies_so_that_the_file_may_go(tmp_path: Path, tiny_t5: Checkpoint) -> None:

@@ -61,9 +61,7 @@ class Model:
     """Why it does not play."""
 
 
-def load(
-    source: Source, *, device: Kind, precision: Literal["auto"] | Precision, as_stored: bool = False
-) -> Model:
+def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision, as_stored: bool = False) -> Model:
     """Load a model, as `MusicGen.get_pretrained` would: the same weights in the same types.
 
     On a CPU they are float32, whatever the precision: the decoder rounds them for itself.
