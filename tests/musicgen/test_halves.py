@@ -17,9 +17,8 @@ from torch.nn import functional  # noqa: E402
 
 from tydust_assetgen.generate.musicgen.decoder import halves, linears  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.halves import Halves, has_halves  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.linears import cpu_vendor, linear_of, rows_alike  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.linears import cpu_vendor, linear_of  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.llvm import FEATURES  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.shape import Shape  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not has_halves(), reason="this CPU does not convert numbers of 16 bits")
 
@@ -173,5 +172,8 @@ def test_rounded_ones_are_rounded_from_float32(precision: linears.Precision) -> 
 
 
 def test_all_rows_are_alike() -> None:
-    shape = Shape(64, 4, 2, 4, 64, (0, 1, 2, 3), 10_000.0, 1.0, cross=True)
-    assert rows_alike("fp32", shape, torch.float16) == 8
+    """By the trial that libraries' products go through."""
+    assert Halves.alike
+    for count, depth in ((192, 64), (64, 64), (2048, 1024)):
+        product = Halves(weights(count, depth))
+        assert [linears._alike_of(product, depth, each) for each in (1, 2)] == [8, 8]

@@ -135,8 +135,13 @@ def test_as_many_tracks_as_are_promised_are_alike(precision: Precision, dim: int
             assert torch.equal(linear(x[:played]), ones[:played])
 
 
-def test_integers_are_alike_for_all() -> None:
-    assert rows_alike("int8", shape(64)) == 8
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16])
+def test_our_own_products_are_alike_for_all(stored: Any) -> None:
+    """By the trial that libraries' products go through."""
+    for count, depth in ((192, 64), (64, 64), (2048, 1024)):
+        product = linear_of(noise(count, depth).to(stored), "int8")
+        assert product.alike
+        assert [linears._alike_of(product, depth, each) for each in (1, 2)] == [8, 8]
 
 
 @pytest.mark.parametrize("other", range(3, 18))

@@ -60,6 +60,8 @@ def has_halves() -> bool:
 class Halves(Linear):
     """What multiplies lines with some weights `[N, K]`, float16, which are kept as they are."""
 
+    alike = True
+
     def __init__(self, weight: torch.Tensor) -> None:
         self._weight = weight.detach()
         self._numbers = _filled(self._weight).view(torch.int16).numpy()

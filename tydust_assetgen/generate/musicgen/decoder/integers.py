@@ -64,6 +64,8 @@ class Weights(NamedTuple):
 class Product(Linear):
     """What multiplies lines with some weights `[N, K]`, float32, of which a rounded copy is kept."""
 
+    alike = True
+
     def __init__(self, weight: torch.Tensor) -> None:
         numbers, steps = rounded(weight)
         depth = weight.shape[1]

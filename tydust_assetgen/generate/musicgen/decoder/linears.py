@@ -27,8 +27,8 @@ Precision: TypeAlias = Literal["fp32", "bf16", "int8"]
 
 _LINES = 2
 """Of one track: with and without its conditions."""
-_MOST = 8
-"""Tracks: `rows_alike` looks no further."""
+MOST_ROWS = 8
+"""Tracks at once: `rows_alike` looks no further."""
 _TILE = 16
 """Lines of a tile of AMX (Intel, "Intrinsics Guide", `_tile_dpbf16ps`): fewer take as long."""
 
@@ -40,6 +40,9 @@ class Linear:
         product: from two or more lines `[M, K]`, contiguous, to `[M, N]`, float32 both. A single one libraries make
             in another way, with other last bits: it brings a copy of itself.
     """
+
+    alike = False
+    """Whether a line is certain to have the same bits in any company."""
 
     def __init__(self, product: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._product = product
@@ -139,33 +142,25 @@ def cpu_vendor() -> str:
         return platform.processor()
 
 
-def rows_alike(precision: Precision, shape: Shape, stored: torch.dtype = torch.float32) -> int:
-    """Up to how many tracks, played at once, each get the very same bits as alone: 1 to 8.
+def rows_alike(precision: Precision, shape: Shape) -> int:
+    """Up to how many tracks, played at once by libraries' products, each get the very same bits as alone: 1 to 8.
 
     Libraries share out a product's sums by the number of lines, and numbers that differ in the last bit become other
     tokens sooner or later. So it is tried, once in a process for each model and number of threads: it must be asked
     where as many threads are at work as will be when playing. It holds for products of two lines a track, and of one
-    line a track (what hears the text), where a track that is alone brings a copy of its line. Sums of integers need no
-    trial. In fp32 it makes a difference in which type the weights are `stored`.
+    line a track (what hears the text), where a track that is alone brings a copy of its line.
     """
-    if precision == "int8":
-        return _MOST
     dim = shape.dim
     sizes = [(3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (shape.codebooks * shape.card, dim)]
-    return _alike(precision, tuple(sizes), stored, torch.get_num_threads())
+    return _alike(precision, tuple(sizes), torch.get_num_threads())
 
 
 @lru_cache(maxsize=16)
-def _alike(
-    precision: Precision,
-    sizes: tuple[tuple[int, int], ...],
-    stored: torch.dtype,
-    threads: int,  # noqa: ARG001
-) -> int:
-    least = _MOST
+def _alike(precision: Precision, sizes: tuple[tuple[int, int], ...], threads: int) -> int:  # noqa: ARG001
+    least = MOST_ROWS
     with torch.inference_mode():
         for count, depth in sizes:
-            linear = linear_of(_noise(count, depth).to(stored), precision)
+            linear = linear_of(_noise(count, depth), precision)
             least = min(least, _alike_of(linear, depth, _LINES))
             if count == depth:  # also what asks the text
                 least = min(least, _alike_of(linear, depth, 1))
@@ -176,12 +171,12 @@ def _alike_of(linear: Linear, depth: int, each: int) -> int:
     """The same of one product, with so many lines a track: two tracks take turns in all places."""
     tracks = _noise(2 * each, depth).split(each)
     alone = [linear(track) for track in tracks]
-    for rows in range(2, _MOST + 1):
+    for rows in range(2, MOST_ROWS + 1):
         playing = [row % 2 for row in range(rows)]
         together = linear(torch.cat([tracks[track] for track in playing]))
         if not torch.equal(together, torch.cat([alone[track] for track in playing])):
             return rows - 1
-    return _MOST
+    return MOST_ROWS
 
 
 def _noise(count: int, depth: int) -> torch.Tensor:

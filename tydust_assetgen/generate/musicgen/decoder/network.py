@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.nn import functional
 
-from tydust_assetgen.generate.musicgen.decoder.linears import Linear, Precision, linear_of, rows_alike
+from tydust_assetgen.generate.musicgen.decoder.linears import MOST_ROWS, Linear, Precision, linear_of, rows_alike
 from tydust_assetgen.generate.musicgen.decoder.shape import Shape
 
 Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]
@@ -55,7 +55,6 @@ class Network:
     def __init__(self, lm: Any, shape: Shape, precision: Precision = "fp32") -> None:
         self.shape, self.device = shape, torch.device("cpu")
         self._precision: Precision = precision
-        self._stored = lm.linears[0].weight.dtype
         self.taken = 0
         """How often memory was taken."""
         self._embeddings = [each.weight.detach() for each in lm.emb]  # K of [card + 1, dim]
@@ -72,7 +71,7 @@ class Network:
     @property
     def most_rows(self) -> int:
         """How many tracks it can play at once, each with the same bits as alone; with this number of threads."""
-        return rows_alike(self._precision, self.shape, self._stored)
+        return MOST_ROWS if self._heads.alike else rows_alike(self._precision, self.shape)
 
     @property
     def rows(self) -> int:
@@ -294,8 +293,9 @@ def _layer(layer: Any, shape: Shape, precision: Precision) -> Layer:
 
 
 def _grown(memory: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    """The same in larger memory. Zeros cost nothing before they are written over."""
-    grown = torch.zeros(size)
+    """The same in larger memory. Nothing is put there first: that would touch gigabytes which a short track never
+    uses, and no column is read before it is written."""
+    grown = torch.empty(size)
     _, rows, _, _, columns, _ = memory.shape
     grown[:, :rows, :, :, :columns] = memory
     return grown
