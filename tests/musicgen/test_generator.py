@@ -183,7 +183,8 @@ def test_the_estimate_grows_with_length_model_and_overlap() -> None:
     assert estimate("small") < estimate("medium") < estimate("large")
     assert 1.8 < estimate(duration_s=120.0) / estimate(duration_s=60.0) < 2.2
     assert estimate(stride_s=5.0) > 1.05 * estimate()
-    assert estimate(precision="int8") < estimate() / 2
+    assert estimate(precision="int8") < estimate() / 1.7
+    assert estimate(precision="bf16") > estimate()
     assert estimate("medium", device="cuda") < estimate("medium") / 3
 
 
@@ -383,18 +384,16 @@ def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint) -> None:
     assert (one, policy) == (three, "PASSIVE")
 
 
-def test_a_model_that_our_decoder_does_not_know_is_played_by_audiocraft_and_it_is_said(tiny_t5: Checkpoint) -> None:
+def test_a_model_that_our_decoder_does_not_know_is_played_by_audiocraft_and_it_is_said(
+    tiny_t5: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same samples, and a note."""
-    from dataclasses import replace
+    from tydust_assetgen.generate.musicgen import decoder
 
-    made_by = MusicGen()
     brief = brief_for(tiny_t5.folder, 1.0)
-    ours = perform(made_by, brief)
-    assert made_by._held is not None
-    assert made_by._held._held is not None
-    wanted, model = made_by._held._held
-    made_by._held._held = (wanted, replace(model, network=None, refused="its positions are not sinusoids"))
-    theirs = perform(made_by, brief)
+    ours = perform(MusicGen(), brief)
+    monkeypatch.setattr(decoder, "unsupported", lambda _: "its positions are not sinusoids")
+    theirs = perform(MusicGen(), brief)
     assert np.array_equal(theirs.audio.samples, ours.audio.samples)
     assert ours.notes == ()
     assert theirs.notes == ("played by audiocraft itself, more slowly: its positions are not sinusoids",)

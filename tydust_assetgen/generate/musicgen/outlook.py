@@ -22,11 +22,11 @@ from tydust_assetgen.generate.musicgen.windows import Window
 from tydust_assetgen.generate.protocol import Shelf
 
 UNKNOWN_LICENCE = "unknown"
-_CPU_WEIGHTS_PER_S = 1.3e9
-"""Weights that one core passes through in a second, both rows of guidance, in float32, by our own decoder: a small
-model of 300 million makes 8 to 10 steps a second on two cores (docs/performance.md)."""
-_FASTER = {"int8": 2.5}
-"""On a CPU, against `fp32`: 2.9 times as many steps where a window begins, fewer with much to look back at."""
+_CPU_WEIGHTS_PER_S = 2.1e9
+"""Weights that one core passes through in a second, both rows of guidance, in fp32, by our own decoder: a small model
+of 300 million makes 13 to 18 steps a second on two cores (docs/performance.md), fewer with much to look back at."""
+_FASTER = {"int8": 2.0, "bf16": 0.7}
+"""On a CPU, against `fp32`, for a track that plays alone."""
 CORES = 8
 """More than so many are not faster: the memory's bandwidth is the limit."""
 _GPU_STEPS_PER_S = 400.0

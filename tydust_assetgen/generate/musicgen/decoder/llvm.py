@@ -19,10 +19,20 @@ from numba.core import cgutils
 
 _THREADS = torch.get_num_threads()
 NUMBER = ir.IntType(32)
-FEATURES = llvmlite.binding.get_host_cpu_features()
-"""What this CPU can, by LLVM's names."""
 Array: TypeAlias = Any
 """Of numpy."""
+
+
+def _features() -> dict[str, bool]:
+    """An instruction that numba is told not to use must not be named: LLVM ends the process."""
+    if numba.config.CPU_NAME is None and numba.config.CPU_FEATURES is None:
+        return dict(llvmlite.binding.get_host_cpu_features())
+    named_ = (numba.config.CPU_FEATURES or "").split(",")
+    return {each[1:]: each.startswith("+") for each in named_ if each}
+
+
+FEATURES = _features()
+"""What this CPU can, by LLVM's names; or what numba is told that it can (`NUMBA_CPU_NAME`, `NUMBA_CPU_FEATURES`)."""
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
