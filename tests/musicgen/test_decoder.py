@@ -112,6 +112,15 @@ def as_stored(folder: Path) -> Any:
     return load(find(str(folder), "", folder), device="cpu", precision="auto", as_stored=True).musicgen
 
 
+@cache
+def rounded(folder: Path) -> Network:
+    pytest.importorskip("numba")
+    lm = load(find(str(folder), "", folder), device="cpu", precision="auto").musicgen.lm
+    plays, _ = network_of(lm, "int8")
+    assert isinstance(plays, Network)
+    return plays
+
+
 NETWORKS = pytest.mark.parametrize("made", [network, kept])
 
 
@@ -179,6 +188,8 @@ def test_logits_have_the_bits_of_audiocrafts_own(
     made: Callable[[Path], Network], kind: Kind, known: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tokens that are drawn from almost equal logits are the same for a while, and then they are not."""
+    if made is kept and "avx512" not in torch.backends.cpu.get_cpu_capability().lower():
+        pytest.skip("torch adds up in another order here")
     folder = wide(kind)
     plays, lm = made(folder), audiocrafts(folder).lm
     ours: list[torch.Tensor] = []
@@ -263,6 +274,21 @@ def test_other_models_are_left_to_audiocraft(tiny_t5: Checkpoint, change: Any, w
     assert network_of(lm, "fp32") == (None, unsupported(lm))
 
 
+@pytest.mark.parametrize("made", [network, rounded])
+def test_nothing_is_read_before_it_is_written(made: Callable[[Path], Network], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory of rows holds what happened to lie there: here, what is no number."""
+    plays = made(wide("t5"))
+
+    def tokens() -> list[torch.Tensor | None]:
+        plays.clear()
+        asked = [Asked("calm", 12), Asked("boss battle, heavy drums", 30, seed=2, known=7), Asked("x", 5, seed=3)]
+        return [each.codes for each in played(wide("t5"), asked, rows=2, made=made)]
+
+    before, real = tokens(), torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size: real(*size).fill_(float("nan")))
+    assert all(torch.equal(one, other) for one, other in zip(tokens(), before, strict=True) if one is not None)
+
+
 def test_left_to_audiocraft_stored_weights_become_float32(tiny_t5: Checkpoint) -> None:
     """It plays then as if nothing had been kept in 16 bits."""
     musicgen = as_stored(tiny_t5.folder)
@@ -284,15 +310,6 @@ def test_windows_of_many_lengths_have_the_tokens_of_audiocraft_alone() -> None:
     for each in played(folder, asked, rows=min(4, network(folder).most_rows)):
         assert each.codes is not None
         assert torch.equal(each.codes, each.by_audiocraft())
-
-
-@cache
-def rounded(folder: Path) -> Network:
-    pytest.importorskip("numba")
-    lm = load(find(str(folder), "", folder), device="cpu", precision="auto").musicgen.lm
-    plays, _ = network_of(lm, "int8")
-    assert isinstance(plays, Network)
-    return plays
 
 
 @pytest.mark.parametrize("made", [network, kept, rounded])

@@ -171,9 +171,15 @@ def test_rounded_ones_are_rounded_from_float32(precision: linears.Precision) -> 
     assert torch.equal(linear_of(weight, precision)(x), linear_of(weight.float(), precision)(x))
 
 
-def test_all_rows_are_alike() -> None:
-    """By the trial that libraries' products go through."""
-    assert Halves.alike
-    for count, depth in ((192, 64), (64, 64), (2048, 1024)):
-        product = Halves(weights(count, depth))
-        assert [linears._alike_of(product, depth, each) for each in (1, 2)] == [8, 8]
+def test_what_does_not_fit_is_refused() -> None:
+    """Before a compiled loop reads or writes past an end."""
+    product = Halves(weights(4, 64))
+    for lines, x, each in (
+        (noise(2, 32), noise(2, 4), 1),
+        (noise(2, 64), noise(2, 4), 2),
+        (noise(2, 64), noise(2, 3), 1),
+    ):
+        with pytest.raises(ValueError, match="don't fit"):
+            product.add(lines, x, each)
+    with pytest.raises(ValueError, match="don't fit"):
+        product(noise(2, 96))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
 
-from tydust_assetgen.generate.musicgen.decoder import integers  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder import integers, llvm  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.integers import Product, Weights, line_steps, rounded  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.llvm import FEATURES  # noqa: E402
 
@@ -151,11 +152,11 @@ MADE: dict[str, Callable[..., None]] = {}
 
 
 def _multiply(sums: str) -> Callable[..., None]:
-    """The product with one of the two ways to add up, compiled once."""
+    """The product with one of the ways to add up, compiled once."""
     import numba
 
-    needed = {"_dotted_sums": "avx512vnni", "_paired_sums": "avx2"}.get(sums)
-    if needed and not FEATURES.get(needed):
+    needed = {"_dotted_sums": ("avx512vnni", "avx512bw"), "_paired_sums": ("avx2",)}.get(sums, ())
+    if not all(FEATURES.get(name) for name in needed):
         pytest.skip("this CPU has no such instruction")
     if sums not in MADE:
         with pytest.MonkeyPatch.context() as patch:
@@ -176,6 +177,31 @@ def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
     with pytest.raises(RuntimeError, match="cannot cache"):
         integers.numba.njit(cache=True)(found["doubled"])
     assert integers.compiled()(found["doubled"])(21) == 42
+
+
+@pytest.mark.parametrize(
+    "told", [{"NUMBA_ENABLE_AVX": "0"}, {"NUMBA_CPU_NAME": "generic"}, {"NUMBA_CPU_NAME": "haswell"}]
+)
+def test_no_instruction_is_named_that_numba_must_not_use(told: dict[str, str], tmp_path: Path) -> None:
+    """LLVM would end the process."""
+    code = (
+        "import torch; from tydust_assetgen.generate.musicgen.decoder.linears import linear_of; "
+        "weight = torch.full((3, 70), 0.5); lines = torch.ones(5, 70); "
+        "print(*(float(linear_of(weight.half(), how)(lines).sum()) for how in ('fp32', 'int8')))"
+    )
+    own = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **told}
+    done = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["525.0", "525.0"], done.stderr[-500:]
+
+
+def test_what_is_kept_is_kept_for_these_sources() -> None:
+    """Also of what it calls in other files."""
+    assert llvm._SOURCES[:12] in integers.multiply._cache._impl.filename_base
+
+
+def test_lines_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="lines of 70 channels"):
+        Product(noise(4, 64))(noise(2, 70))
 
 
 def test_torch_keeps_its_number_of_threads() -> None:

@@ -119,6 +119,19 @@ def test_as_stored_the_weights_of_products_stay_in_16_bits(kind: Kind) -> None:
         assert torch.equal(mine.float(), theirs), name
 
 
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
+def test_stored_in_another_type_all_becomes_float32(stored: torch.dtype, tiny_t5: Checkpoint, tmp_path: Path) -> None:
+    """What torch or our decoder multiplies in 16 bits is fp16 alone."""
+    for name in WEIGHTS:
+        shutil.copy(tiny_t5.folder / name, tmp_path)
+    package = torch.load(tmp_path / "state_dict.bin", weights_only=True)
+    package["best_state"] = {name: tensor.to(stored) for name, tensor in package["best_state"].items()}
+    torch.save(package, tmp_path / "state_dict.bin")
+    kept = load(source(tmp_path), device="cpu", precision="fp32", as_stored=True).musicgen
+    assert {tensor.dtype for tensor in kept.lm.parameters()} == {torch.float32}
+    assert torch.equal(tokens(kept), tokens(on_cpu(tmp_path).musicgen))
+
+
 def test_on_a_gpu_nothing_is_as_stored(tiny_t5: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """There audiocraft may have to play what is loaded."""
     asked: list[bool] = []

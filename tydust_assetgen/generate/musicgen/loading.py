@@ -64,13 +64,13 @@ class Model:
 def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision, as_stored: bool = False) -> Model:
     """Load a model, as `MusicGen.get_pretrained` would: the same weights in the same types.
 
-    On a CPU they are float32, whatever the precision: the decoder rounds them for itself.
+    On a CPU they are float32, whatever the precision, or as stored: the decoder rounds them for itself.
 
     Args:
         source: as `models.find` gives it.
         device: `cuda` or `cpu`.
         precision: of the transformer; `auto` is fp16 on CUDA, fp32 on a CPU.
-        as_stored: on a CPU, weights of the transformer's products that are stored in 16 bits stay so: half the memory,
+        as_stored: on a CPU, weights of the transformer's products that are stored in fp16 stay so: half the memory,
             and for our decoder the same products. audiocraft can't play such a model (`network_of` mends that).
 
     Raises:
@@ -221,11 +221,13 @@ def _take_over(
     model: Any, state: dict[str, Any], device: str, folder: Path, hands: Executor, kept: re.Pattern[str] | None = None
 ) -> None:
     """Give a model its weights, each as a copy of its own in the type that the model has for it; matrices whose names
-    are `kept` stay in 16 bits where they are stored so."""
+    are `kept` stay in fp16 where they are stored so."""
+    import torch
+
     types = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     if kept is not None:
         matrices = {name: tensor for name, tensor in state.items() if kept.fullmatch(name) and tensor.dim() == 2}
-        types |= {name: tensor.dtype for name, tensor in matrices.items() if tensor.dtype.itemsize == 2}
+        types |= {name: tensor.dtype for name, tensor in matrices.items() if tensor.dtype == torch.float16}
 
     def copied(name: str) -> Any:
         here = state[name].to(device)  # as it is stored: a GPU converts it faster, and less has to go there

@@ -28,7 +28,7 @@ class MusicGenParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         Literal["auto", "fp32", "fp16", "bf16", "int8"],
         Meta(
             description="of the transformer; auto: fp16 on CUDA, fp32 on a CPU; "
-            "bf16 and int8 are faster on a CPU, and sound different"
+            "bf16 and int8 sound different on a CPU, and int8 is faster"
         ),
     ] = "auto"
     temperature: Annotated[float, Meta(gt=0, le=5, description="higher: more surprises")] = 1.1

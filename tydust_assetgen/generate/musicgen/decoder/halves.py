@@ -47,14 +47,13 @@ _MOST_LINES = 4 if FEATURES.get("avx512f") else 2
 """Of one tile: as many sums as there are registers for."""
 _AHEAD = 4096
 """Channels, of two bytes each: as `integers` asks ahead."""
-_STORED, _HALVES = ir.VectorType(ir.IntType(16), _LANES), ir.VectorType(ir.HalfType(), _LANES)
-_FLOATS = ir.VectorType(ir.FloatType(), _LANES)
+_HALVES, _FLOATS = ir.VectorType(ir.HalfType(), _LANES), ir.VectorType(ir.FloatType(), _LANES)
 
 
 def has_halves() -> bool:
     """Whether this CPU makes numbers of 16 bits float32 by an instruction, and multiplies and adds in one."""
     arm = platform.machine().lower() in ("arm64", "aarch64")
-    return arm or bool(FEATURES.get("f16c") and FEATURES.get("fma"))
+    return arm or all(FEATURES.get(name) for name in ("avx2", "f16c", "fma"))
 
 
 class Halves(Linear):
@@ -71,15 +70,21 @@ class Halves(Linear):
         takes the time, so they are multiplied as torch and audiocraft do it."""
         if x.dim() > 2 and x.shape[-2] > 1:
             return functional.linear(x, self._weight.float())
-        lines = _filled(x.reshape(-1, x.shape[-1]))
+        lines = x.reshape(-1, x.shape[-1])
         made = torch.empty(len(lines), len(self._numbers))
-        as_many_threads_as_torch()
-        multiply(lines.numpy(), self._numbers, made.numpy(), 1, False)
+        self._multiply(lines, made, 1, add=False)
         return made.view(*x.shape[:-1], -1)
 
     def add(self, lines: torch.Tensor, x: torch.Tensor, each: int = 1) -> None:
+        self._multiply(lines, x, each, add=True)
+
+    def _multiply(self, lines: torch.Tensor, made: torch.Tensor, each: int, *, add: bool) -> None:
+        """Compiled loops don't see where an array ends."""
+        if lines.shape[1] != self._weight.shape[1] or made.shape != (each * len(lines), len(self._weight)):
+            sizes = [list(each.shape) for each in (lines, self._weight, made)]
+            raise ValueError("lines {}, weights {} and what is made of them {} don't fit".format(*sizes))
         as_many_threads_as_torch()
-        multiply(_filled(lines).numpy(), self._numbers, x.numpy(), each, True)
+        multiply(_filled(lines).numpy(), self._numbers, made.numpy(), each, add)
 
 
 def _filled(rows: torch.Tensor) -> torch.Tensor:
@@ -100,7 +105,7 @@ def _sums(_: Any, weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
 
 
 def _wide(builder: Any, row: Any, place: Any) -> Any:
-    return builder.fpext(builder.bitcast(register(builder, row, place, _STORED), _HALVES), _FLOATS)
+    return builder.fpext(register(builder, row, place, _HALVES), _FLOATS)
 
 
 def _heard(builder: Any, row: Any, place: Any) -> Any:

@@ -45,8 +45,8 @@ _LINE_STEPS = 32_767
 _CHUNK = ROUND * 32
 """Channels that are multiplied in one round."""
 _AHEAD = 8192
-"""Bytes. A step of a small model's products took 22 ms on two of Intel's cores, and 30 to 60 when nothing was asked for
-ahead; 1 KiB to 16 KiB ahead: 21 to 30."""
+"""Bytes. When rows were read one by one, a step of a small model's products took 22 ms on two of Intel's cores, and 30
+to 60 when nothing was asked for ahead; 1 KiB to 16 KiB ahead: 21 to 30."""
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -68,13 +68,15 @@ class Product(Linear):
 
     def __init__(self, weight: torch.Tensor) -> None:
         numbers, steps = rounded(weight)
-        depth = weight.shape[1]
+        self._depth = depth = weight.shape[1]
         filled = torch.nn.functional.pad(numbers, (0, -depth % _CHUNK))
         self.weights = Weights(filled.numpy(), steps.numpy(), line_steps(depth))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """From `[..., K]` to `[..., N]`, float32 both."""
         lines = x.reshape(-1, x.shape[-1]).contiguous()
+        if lines.shape[1] != self._depth:  # compiled loops don't see where an array ends
+            raise ValueError(f"lines of {lines.shape[1]} channels don't fit weights of {self._depth}")
         made = torch.empty(len(lines), len(self.weights.numbers))
         as_many_threads_as_torch()
         multiply(lines.numpy(), self.weights, made.numpy())

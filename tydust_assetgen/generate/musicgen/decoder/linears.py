@@ -113,9 +113,11 @@ def _has_bf16() -> bool:
 
 
 def _kept(weight: torch.Tensor) -> Linear | None:
-    """In 16 bits, where this CPU can. numba is read where somebody plays on one."""
-    from tydust_assetgen.generate.musicgen.decoder.halves import Halves, has_halves
-
+    """In 16 bits, where this CPU and numba can. It takes a moment to be read, where somebody plays on a CPU."""
+    try:
+        from tydust_assetgen.generate.musicgen.decoder.halves import Halves, has_halves
+    except ImportError:  # a numba that does not fit this numpy, say
+        return None
     return Halves(weight) if has_halves() else None
 
 

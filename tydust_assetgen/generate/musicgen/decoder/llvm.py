@@ -7,8 +7,10 @@ with four lines. Each weight is then read once for all lines, and each line once
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import llvmlite.binding
@@ -26,19 +28,28 @@ Array: TypeAlias = Any
 def _features() -> dict[str, bool]:
     """An instruction that numba is told not to use must not be named: LLVM ends the process."""
     if numba.config.CPU_NAME is None and numba.config.CPU_FEATURES is None:
-        return dict(llvmlite.binding.get_host_cpu_features())
-    named_ = (numba.config.CPU_FEATURES or "").split(",")
-    return {each[1:]: each.startswith("+") for each in named_ if each}
+        found = dict(llvmlite.binding.get_host_cpu_features())
+    else:
+        told = (numba.config.CPU_FEATURES or "").split(",")
+        found = {each[1:]: each.startswith("+") for each in told if each}
+    return found if numba.config.ENABLE_AVX else {name: has for name, has in found.items() if "avx" not in name}
 
 
 FEATURES = _features()
-"""What this CPU can, by LLVM's names; or what numba is told that it can (`NUMBA_CPU_NAME`, `NUMBA_CPU_FEATURES`)."""
+"""What this CPU can, by LLVM's names; or what numba is told that it can (`NUMBA_CPU_NAME` and the like)."""
+_PARTS = ("llvm", "integers", "halves", "loops")
+_SOURCES = hashlib.sha256(b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in _PARTS)).hexdigest()
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """By numba when it is first called, and kept for the next process where there is a folder to keep it in."""
+    """By numba when it is first called, and kept for the next process where there is a folder to keep it in.
+
+    numba takes what it kept for new as long as the function's own file is the same. What it calls is in other files, so
+    all of their contents go into the name that it is kept under.
+    """
 
     def made(function: Callable[..., Any]) -> Any:
+        function.__qualname__ += f"-{_SOURCES[:12]}"
         try:
             return numba.njit(cache=True, error_model="numpy", **options)(function)
         except RuntimeError:

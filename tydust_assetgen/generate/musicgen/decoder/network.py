@@ -1,11 +1,11 @@
 """The transformer, unrolled: prefill reads many columns of one row at once, decode one column of every row.
 
-The weights are audiocraft's own tensors. Keys and values lie in memory that is taken once. A row is two lines of a
-batch: the one that hears its conditions, and beside it the one that hears none, for classifier-free guidance. The
+In fp32 the weights are audiocraft's own tensors. Keys and values lie in memory that is taken once. A row is two lines
+of a batch: the one that hears its conditions, and beside it the one that hears none, for classifier-free guidance. The
 second one's cross-attention adds nothing, since without biases nothing comes of hearing nothing.
 
-A row's bits don't depend on who plays beside it. Products of few lines are the same for each of them (`rows_alike`
-tells up to how many), and attention, where the number of columns decides in which order is added up, is asked once for
+A row's bits don't depend on who plays beside it. Products of few lines are the same for each of them (up to how many,
+`most_rows` says), and attention, where the number of columns decides in which order is added up, is asked once for
 each number of columns: rows side by side that have read as much ask together.
 """
 
@@ -42,6 +42,11 @@ class Layer:
     up: Linear
     down: Linear
 
+    @property
+    def products(self) -> list[Linear]:
+        every = (self.qkv, self.out, self.query, self.out_cross, self.up, self.down)
+        return [each for each in every if each is not None]
+
 
 class Network:
     """A model's weights on the CPU, and the keys and values of the rows that it plays.
@@ -71,7 +76,8 @@ class Network:
     @property
     def most_rows(self) -> int:
         """How many tracks it can play at once, each with the same bits as alone; with this number of threads."""
-        return MOST_ROWS if self._heads.alike else rows_alike(self._precision, self.shape)
+        alike = self._heads.alike and all(each.alike for layer in self._layers for each in layer.products)
+        return MOST_ROWS if alike else rows_alike(self._precision, self.shape)
 
     @property
     def rows(self) -> int:
