@@ -153,7 +153,7 @@ def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     from tydust_assetgen.generate.musicgen.decoder.band import Band
     from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-    from tydust_assetgen.generate.musicgen.decoder.halves import has_halves
+    from tydust_assetgen.generate.musicgen.decoder.linears import keeps
 
     musicgen = loaded(folder, asked.device, asked.precision, as_stored=True).musicgen
     stored_bytes = musicgen.lm.linears[0].weight.element_size()
@@ -171,7 +171,7 @@ def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     tokens = {str(seed): digest(_alone(network, heard, short, seed)) for seed in {0, asked.batch - 1}}
     if asked.steps == short:
         tokens = {seed: digest(tracks[int(seed)].codes) for seed in tokens}  # as they were drawn together
-    weight_bytes = min(stored_bytes, BYTES[asked.precision]) if has_halves() else BYTES[asked.precision]
+    weight_bytes = min(stored_bytes, BYTES[asked.precision]) if keeps() else BYTES[asked.precision]
     steps_per_s = clock.steps_per_s() / rounds
     return {"steps_per_s": steps_per_s, "tokens": tokens, "at_once": most, "weight_bytes": weight_bytes}
 

@@ -289,20 +289,6 @@ def test_nothing_is_read_before_it_is_written(made: Callable[[Path], Network], m
     assert all(torch.equal(one, other) for one, other in zip(tokens(), before, strict=True) if one is not None)
 
 
-def test_left_to_audiocraft_stored_weights_become_float32(tiny_t5: Checkpoint) -> None:
-    """It plays then as if nothing had been kept in 16 bits."""
-    musicgen = as_stored(tiny_t5.folder)
-    musicgen.lm.transformer.layers[1].self_attn.past_context = 10_000  # unknown to us, and nothing to audiocraft
-    network, reason = network_of(musicgen.lm, "fp32")
-    assert network is None
-    assert reason
-    asked = Asked("calm", 20)
-    asked.prepare(musicgen)
-    whole = Asked("calm", 20)
-    whole.prepare(audiocrafts(tiny_t5.folder))
-    assert torch.equal(asked.by_audiocraft(), whole.by_audiocraft())
-
-
 def test_windows_of_many_lengths_have_the_tokens_of_audiocraft_alone() -> None:
     folder = wide("t5")
     words = ("calm", "boss battle, heavy drums", "menu", "x", "void")
@@ -351,18 +337,20 @@ def test_in_another_precision_the_models_own_weights_are_given_up(tiny_t5: Check
 
 
 def test_in_fp32_stored_weights_are_shared(tiny_t5: Checkpoint) -> None:
-    """The model gives them up, the network multiplies with the same memory."""
+    """The network multiplies with the same memory, and goes on where the model becomes float32 for audiocraft."""
     lm = as_stored(tiny_t5.folder).lm
     weight = lm.transformer.layers[0].linear1.weight
     assert weight.dtype == torch.float16
     plays, _ = network_of(lm, "fp32")
     assert isinstance(plays, Network)
-    assert all(each.is_meta for each in lm.transformer.parameters())
     x = torch.randn((2, plays.shape.dim), generator=torch.Generator().manual_seed(1))
     before = plays._layers[0].up(x)
     with torch.no_grad():
         weight.mul_(2)
     assert torch.equal(plays._layers[0].up(x), 2 * before)
+    lm.float()
+    assert torch.equal(plays._layers[0].up(x), 2 * before)
+    assert torch.equal(lm.transformer.layers[0].linear1.weight, plays._layers[0].up._weight.float())
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])

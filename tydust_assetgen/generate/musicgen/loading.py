@@ -71,7 +71,7 @@ def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision
         device: `cuda` or `cpu`.
         precision: of the transformer; `auto` is fp16 on CUDA, fp32 on a CPU.
         as_stored: on a CPU, weights of the transformer's products that are stored in fp16 stay so: half the memory,
-            and for our decoder the same products. audiocraft can't play such a model (`network_of` mends that).
+            and for our decoder the same products. audiocraft can't play such a model before it is made float32.
 
     Raises:
         UnavailableError: a file is not here; the hint is the line that fetches it.

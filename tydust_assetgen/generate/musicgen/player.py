@@ -104,6 +104,8 @@ def _together(
 def _one_by_one(model: Model, pieces: Mapping[int, Piece], tell: Tell) -> Iterator[tuple[int, torch.Tensor]]:
     import torch
 
+    if pieces and model.device == "cpu":
+        model.musicgen.lm.float()  # audiocraft can't multiply with weights as they are stored
     for index, piece in pieces.items():
         torch.manual_seed(piece.seed)
         with Dice(piece.seed).thrown():

@@ -29,6 +29,7 @@ from typing import Any
 import torch
 
 from tydust_assetgen.generate.musicgen.decoder.engine import Plays
+from tydust_assetgen.generate.musicgen.decoder.linears import keeps
 from tydust_assetgen.generate.musicgen.decoder.network import Network
 from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
 from tydust_assetgen.generate.musicgen.devices import Precision
@@ -43,18 +44,20 @@ def network_of(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
     transformer are given up: only the network can play then. It takes memory for music when something is played.
 
     Args:
-        lm: audiocraft's language model, in eval mode. On a CPU in float32, or with weights as they are stored; they
-            become float32 where audiocraft is to play, which multiplies in nothing else.
+        lm: audiocraft's language model, in eval mode. On a CPU in float32, or with weights as they are stored, which
+            become float32 where the network can't multiply with them. audiocraft never can.
         precision: of the products with weights.
     """
-    reason = unsupported(lm)
+    if reason := unsupported(lm):
+        return None, reason
     if lm.emb[0].weight.device.type == "cuda":
-        return (None, reason) if reason else _on_cuda(lm, precision)
-    if reason or precision == "fp16":
+        return _on_cuda(lm, precision)
+    if precision == "fp16":
+        return None, "a CPU does not play in `fp16`"
+    if precision == "fp32" and not keeps():
         lm.float()
-        return None, reason or "a CPU does not play in `fp16`"
     network = _rounded(lm) if precision == "int8" else Network(lm, shape_of(lm), precision)
-    if precision != "fp32" or lm.linears[0].weight.dtype != torch.float32:
+    if precision != "fp32":
         lm.transformer.to("meta")
     return network, ""
 

@@ -72,8 +72,8 @@ def linear_of(weight: torch.Tensor, precision: Precision, *, vendor: str = "") -
         are multiplied in fp32: the same sound, no faster.
     """
     weight = weight.detach()
-    if precision == "fp32" and weight.dtype == torch.float16 and (kept := _kept(weight)):
-        return kept
+    if precision == "fp32" and weight.dtype == torch.float16 and keeps():
+        return _kept(weight)
     weight = weight.float()
     whole = _packed if packs(vendor or cpu_vendor()) and torch.backends.mkldnn.is_available() else _plain
     if precision == "int8":
@@ -112,13 +112,20 @@ def _has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _kept(weight: torch.Tensor) -> Linear | None:
-    """In 16 bits, where this CPU and numba can. It takes a moment to be read, where somebody plays on a CPU."""
+def keeps() -> bool:
+    """Whether weights that are stored in fp16 can stay so: this CPU can, and numba is here. It takes a moment to be
+    read, where somebody plays on a CPU."""
     try:
-        from tydust_assetgen.generate.musicgen.decoder.halves import Halves, has_halves
+        from tydust_assetgen.generate.musicgen.decoder import halves
     except ImportError:  # a numba that does not fit this numpy, say
-        return None
-    return Halves(weight) if has_halves() else None
+        return False
+    return halves.has_halves()
+
+
+def _kept(weight: torch.Tensor) -> Linear:
+    from tydust_assetgen.generate.musicgen.decoder.halves import Halves
+
+    return Halves(weight)
 
 
 def _int8(weight: torch.Tensor) -> Linear:
