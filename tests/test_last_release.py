@@ -27,7 +27,8 @@ EXPECTED: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text(enco
 NOTHING = {"generated": 0, "finished": 0, "encoded": 0, "restored": 0, "failed": 0, "blocked": 0, "pruned": 0}
 EXACT_DB, ENCODED_DB = -60.0, -20.0
 """What may be left of a sound when the same one, made on another kind of machine, is taken away. Without
-AVX-512 -77 dB are, the last bit of 16. Encoders make more of it, Opus up to -25 dB, for they decide otherwise what can't be heard."""
+AVX-512 -77 dB are, the last bit of 16. Encoders make more of it, Opus up to -25 dB,
+for they decide otherwise what can't be heard."""
 
 
 @pytest.fixture(autouse=True)
