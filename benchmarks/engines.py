@@ -58,8 +58,8 @@ def digest(codes: Any) -> str:
 
 def loaded(folder: Path, device: str, precision: str, *, as_stored: bool = False) -> Any:
     """audiocraft's model, on its device; for our decoder on a CPU with weights as they are stored."""
-    from tydust_assetgen.generate.musicgen.loading import load
-    from tydust_assetgen.generate.musicgen.models import find
+    from tydust_assetgen.generate.musicgen.runtime.load import load
+    from tydust_assetgen.generate.musicgen.spec.models import find
 
     on_cpu = device == "cpu"
     wanted: Any = "fp32" if on_cpu else precision
@@ -150,10 +150,10 @@ def transformers(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """One band of equal tracks with other seeds."""
     from tydust_assetgen.generate.musicgen.decoder import network_of
-    from tydust_assetgen.generate.musicgen.decoder.band import Band
-    from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
+    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
+    from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import keeps
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-    from tydust_assetgen.generate.musicgen.decoder.linears import keeps
+    from tydust_assetgen.generate.musicgen.decoder.requests import conditions_of
 
     musicgen = loaded(folder, asked.device, asked.precision, as_stored=True).musicgen
     stored_bytes = musicgen.lm.linears[0].weight.element_size()
@@ -177,7 +177,7 @@ def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _alone(network: Any, heard: tuple[Any, Any], steps: int, seed: int) -> Any:
-    from tydust_assetgen.generate.musicgen.decoder.band import Band
+    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
 
     track = _Track(network, heard, steps, seed, lambda *_: None)
@@ -191,7 +191,7 @@ class _Track:
     def __init__(self, network: Any, heard: tuple[Any, Any], steps: int, seed: int, clock: Callable[..., None]) -> None:
         import torch
 
-        from tydust_assetgen.generate.musicgen.decoder.track import Sampling, Stretch
+        from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, Stretch
 
         nothing = torch.zeros((network.shape.codebooks, 0), dtype=torch.long, device=network.device)
         self._left: list[Any] = [Stretch(nothing, steps, *heard)]

@@ -90,7 +90,7 @@ def ours(folder: Path, device: str) -> dict[str, float]:
     """What a worker does for one track, until the first step is done."""
     spans = Spans()
     spans.run("assetgen", _modules)
-    from tydust_assetgen.generate.musicgen.imports import load_torch
+    from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import load_torch
 
     spans.run("torch", load_torch)
     _watch(spans)
@@ -98,7 +98,7 @@ def ours(folder: Path, device: str) -> dict[str, float]:
 
     from tydust_assetgen.flow import Brief
     from tydust_assetgen.generate.musicgen import MusicGen
-    from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+    from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
     from tydust_assetgen.generate.protocol import Shelf
 
     parameters = msgspec.to_builtins(MusicGenParameters(model=str(folder), device=device))  # type: ignore[arg-type]
@@ -112,29 +112,28 @@ def ours(folder: Path, device: str) -> dict[str, float]:
 
 def _modules() -> None:
     """All that a worker imports, but for torch and what needs it."""
-    import tydust_assetgen.generate.musicgen.loading
-    import tydust_assetgen.worker  # noqa: F401
-    from tydust_assetgen.generate.musicgen.player import wait_quietly
+    from tydust_assetgen.generate.musicgen.runtime.sampling_loop import wait_quietly
 
     wait_quietly()
 
 
 def _watch(spans: Spans) -> None:
     def modules() -> None:
-        import tydust_assetgen.generate.musicgen.performance  # noqa: F401
+        import tydust_assetgen.generate.musicgen.runtime.generate  # noqa: F401
 
     spans.run("assetgen", modules)
-    from tydust_assetgen.generate.musicgen import decoder, loading, row
+    from tydust_assetgen.generate.musicgen import decoder
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
+    from tydust_assetgen.generate.musicgen.runtime import load, track
 
-    spans.watch(loading, "prepare", "audiocraft")
-    spans.watch(loading, "ready", "looking at the files")
-    spans.watch(loading, "_conditioners", "text encoder")
-    spans.watch(loading, "_empty", "hollow transformer")
-    spans.watch(loading, "_take_over", "weights")
-    spans.watch(loading, "_codec", "codec")
+    spans.watch(load, "prepare", "audiocraft")
+    spans.watch(load, "ready", "looking at the files")
+    spans.watch(load, "_conditioners", "text encoder")
+    spans.watch(load, "_empty", "hollow transformer")
+    spans.watch(load, "_take_over", "weights")
+    spans.watch(load, "_codec", "codec")
     spans.watch(decoder, "network_of", "decoder")
-    spans.watch(row, "conditions_of", "reading the words")
+    spans.watch(track, "conditions_of", "reading the words")
     spans.watch(Engine, "__init__", "decoder")
     spans.watch(Engine, "begin", "first column")
     spans.watch(Engine, "step", "first step", last=True)
@@ -145,7 +144,7 @@ def audiocraft(folder: Path, device: str) -> dict[str, float]:
     spans = Spans()
 
     def imported() -> Any:
-        from tydust_assetgen.generate.musicgen.imports import prepare
+        from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare
 
         prepare()
         import torch  # noqa: F401

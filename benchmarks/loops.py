@@ -29,13 +29,13 @@ import soundfile
 from numpy.typing import NDArray
 from timing import table
 
-from tydust_assetgen import measure
+from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.dsp.beats import sound_frames
 from tydust_assetgen.finish.looping import find_loop
 from tydust_assetgen.flow import Brief, Facts
 from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.protocol import Shelf
-from tydust_assetgen.measure.beats import sound_frames
 
 Samples = NDArray[np.float32]
 HEADS = [
@@ -135,7 +135,7 @@ def numbers(piece: Piece, name: str, found: Found | None) -> dict[str, object]:
     if found is None:
         return {"piece": piece.name, "by": name, "found": False}
     rate_hz, length_s = piece.audio.rate_hz, found.samples.shape[1] / piece.audio.rate_hz
-    seam = measure.seam(Audio(found.samples, rate_hz), LoopPoints(0, found.samples.shape[1]))
+    seam = dsp.seam(Audio(found.samples, rate_hz), LoopPoints(0, found.samples.shape[1]))
     off_s = abs(length_s - round(length_s / piece.bar_s) * piece.bar_s) if piece.bar_s else 0.0
     return {
         "piece": piece.name,
@@ -179,13 +179,13 @@ def _or_blank(value: object) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def added_db(audio: Audio, found: Found, seam: measure.Seam) -> float | None:
+def added_db(audio: Audio, found: Found, seam: dsp.Seam) -> float | None:
     """Rise and fall at the wrap beyond those of the take itself, where the loop begins in it."""
     near = min(3 * audio.rate_hz, found.start, audio.frames - found.start)
     if near < audio.rate_hz // 4:
         return None
     before, after = (audio.samples[:, found.start + first : found.start + first + near] for first in (-near, 0))
-    own = measure.seam(Audio(np.concatenate((after, before), axis=1), audio.rate_hz), LoopPoints(0, 2 * near))
+    own = dsp.seam(Audio(np.concatenate((after, before), axis=1), audio.rate_hz), LoopPoints(0, 2 * near))
     return max(seam.rise_db - own.rise_db, 0.0) + max(seam.fall_db - own.fall_db, 0.0)
 
 

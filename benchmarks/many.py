@@ -9,14 +9,14 @@ import struct
 from pathlib import Path
 
 from tydust_assetgen.codec import CODEC_VERSION
-from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Facts, Provenance, Recipe
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator, parameter_types
-from tydust_assetgen.keys import Versions, keys_of
-from tydust_assetgen.lockfile import LockedOutput, LockEntry, LockFile
 from tydust_assetgen.manifest import read_manifest
+from tydust_assetgen.project.keys import Versions, keys_of
+from tydust_assetgen.project.lockfile import LockedOutput, LockEntry, LockFile
+from tydust_assetgen.system import digest_bytes
 
 HEAD = '[game]\nname = "Many"\n{keys}\n[music]\n'
 

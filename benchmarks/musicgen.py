@@ -77,7 +77,7 @@ def ours(folder: Path, work: Path, seconds: float, device: str) -> dict[str, flo
     from tydust_assetgen.finish import finish
     from tydust_assetgen.flow import Brief, Encoded, Finish, Output, Recipe
     from tydust_assetgen.generate.musicgen import MusicGen
-    from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+    from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
     from tydust_assetgen.generate.protocol import Shelf
     from tydust_assetgen.verify import inspect
 

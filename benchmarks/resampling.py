@@ -1,4 +1,4 @@
-"""Is it worth resampling 32 to 44.1 kHz on the device? Ours (`tydust_assetgen.resample`) beside torchaudio's.
+"""Is it worth resampling 32 to 44.1 kHz on the device? Ours (`tydust_assetgen.dsp.resample`) beside torchaudio's.
 
     python benchmarks/resampling.py [--seconds 60] [--device cuda] [--plot OUT.png]
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tydust_assetgen.resample import resample
+from tydust_assetgen.dsp.resample import resample
 
 FROM_HZ, TO_HZ = 32_000, 44_100
 Sound = NDArray[np.float32]

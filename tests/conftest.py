@@ -19,13 +19,13 @@ PLUGINS = Path(__file__).resolve().parent / "plugins"
 sys.path.insert(0, str(PLUGINS))  # as if the plug-in were installed; workers see it too
 
 from tydust_assetgen import events  # noqa: E402
-from tydust_assetgen.building import build  # noqa: E402
-from tydust_assetgen.disk import digest_file  # noqa: E402
+from tydust_assetgen.building.build import build  # noqa: E402
+from tydust_assetgen.building.pool import Pool  # noqa: E402
+from tydust_assetgen.building.report import Options, Report  # noqa: E402
 from tydust_assetgen.flow import Scalar  # noqa: E402
-from tydust_assetgen.lockfile import LockFile, read_lock  # noqa: E402
-from tydust_assetgen.outcome import Options, Report  # noqa: E402
-from tydust_assetgen.project import Project  # noqa: E402
-from tydust_assetgen.workers import Pool  # noqa: E402
+from tydust_assetgen.project.lockfile import LockFile, read_lock  # noqa: E402
+from tydust_assetgen.project.project import Project  # noqa: E402
+from tydust_assetgen.system import digest_file  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and programs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,7 +11,7 @@ import mido
 import pytest
 from conftest import PLUGINS, REPOSITORY, Game, command, environment
 
-from tydust_assetgen.report import clock
+from tydust_assetgen.cli.progress import clock
 
 ALL = (
     *("build", "watch", "status", "explain", "check", "takes", "pick", "verify", "lint", "adopt", "midi", "plot"),

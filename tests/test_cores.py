@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from tydust_assetgen.cores import cores
+from tydust_assetgen.system import cores
 
-TOLD = "from tydust_assetgen.cores import cores; print(cores())"
+TOLD = "from tydust_assetgen.system import cores; print(cores())"
 
 
 def test_it_is_no_more_than_the_machine_has() -> None:

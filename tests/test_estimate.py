@@ -9,8 +9,8 @@ import pytest
 from conftest import Game
 from test_plan import changed, entry, step
 
-from tydust_assetgen.estimate import FINISHING, Rates
 from tydust_assetgen.generate.musicgen import MusicGen
+from tydust_assetgen.planning.estimate import FINISHING, Rates
 
 START_S = MusicGen.resources.start_s
 

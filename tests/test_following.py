@@ -12,13 +12,13 @@ from conftest import Game
 from test_references import slots, strongest_hz, write_tone
 
 from tydust_assetgen import events
-from tydust_assetgen.adopt import adopt
-from tydust_assetgen.building import build
-from tydust_assetgen.choosing import pick
+from tydust_assetgen.building.build import build
+from tydust_assetgen.building.report import Options
+from tydust_assetgen.cli.fast_path import glance
 from tydust_assetgen.errors import ManifestError
-from tydust_assetgen.outcome import Options
-from tydust_assetgen.quick import glance
-from tydust_assetgen.survey import survey
+from tydust_assetgen.operations.adopt import adopt
+from tydust_assetgen.operations.takes import pick
+from tydust_assetgen.planning.survey import survey
 
 
 def edit(game: Game, old: str, new: str) -> None:

@@ -11,13 +11,14 @@ import pytest
 from conftest import HEAD, Game
 from test_persons_files import own_music
 
-from tydust_assetgen import events, ledger, state
-from tydust_assetgen.adopt import adopt
-from tydust_assetgen.disk import write_atomic
+from tydust_assetgen import events
+from tydust_assetgen.building.build import journal
+from tydust_assetgen.cli.fast_path import glance
 from tydust_assetgen.errors import AssetgenError, UsageError
-from tydust_assetgen.project import Project
-from tydust_assetgen.quick import glance
-from tydust_assetgen.survey import survey
+from tydust_assetgen.operations.adopt import adopt
+from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.project.project import Project, state
+from tydust_assetgen.system import write_atomic
 
 ONE = {"a.ogg": "first"}
 
@@ -52,7 +53,7 @@ def test_a_lock_file_that_could_not_be_written_is_written_next_time(
         write_atomic(path, data, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "write_atomic", full)
+        patch.setattr(journal, "write_atomic", full)
         with pytest.raises(AssetgenError, match=r"can't write `assets\.lock`"):
             game.build()
     assert glance(["-C", str(game.root), "build"]) is None
@@ -229,7 +230,7 @@ def test_a_lock_entry_that_was_pulled_during_a_build_is_kept(game: Game) -> None
         if isinstance(event, events.Started):
             game.project.lock_file.write_bytes(pulled)
 
-    from tydust_assetgen.building import build
+    from tydust_assetgen.building.build import build
 
     build(game.project, emit=pull, pool=game.pool)
     assert sorted(game.lock.blocks) == ["a.wav", "z.wav"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen.flow import Brief, Finish, Output, Recipe, Reference, Section
-from tydust_assetgen.keys import Keys, Versions, keys_of
+from tydust_assetgen.project.keys import Keys, Versions, keys_of
 
 BRIEF = Brief(
     generator="composer",

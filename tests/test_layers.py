@@ -91,9 +91,9 @@ def test_torch_stays_in_its_room() -> None:
     ("module", "unwanted"),
     [
         ("tydust_assetgen.cli", ["msgspec", "tomli", "numpy", "argparse", "re", "json", "hashlib", "pathlib", "rich"]),
-        ("tydust_assetgen.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
-        ("tydust_assetgen.building", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
-        ("tydust_assetgen.worker", ["scipy", "torch"]),
+        ("tydust_assetgen.planning.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
+        ("tydust_assetgen.building.build", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
+        ("tydust_assetgen.building.worker", ["scipy", "torch"]),
         ("tydust_assetgen.generate.registry", ["numpy", "scipy", "torch"]),
         ("tydust_assetgen", ["numpy", "msgspec", "tomli"]),
     ],

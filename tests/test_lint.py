@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tydust_assetgen.lint import Finding, lint
 from tydust_assetgen.manifest import read_manifest
+from tydust_assetgen.manifest.lint import Finding, lint
 
 FULL = (
     "Darkwave drone, C minor key, 80 BPM. 6 second intro with wide pads. 12 second main theme with slow bass, a single bell. "

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_plan import RECIPE, entry
 
-from tydust_assetgen.lockfile import LockEntry, LockFile, read_lock
+from tydust_assetgen.project.lockfile import LockEntry, LockFile, read_lock
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 floats = st.floats(-1e6, 1e6)

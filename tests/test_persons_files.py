@@ -11,8 +11,8 @@ import soundfile
 from conftest import Game
 
 from tydust_assetgen import events
-from tydust_assetgen.adopt import adopt
 from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.operations.adopt import adopt
 
 
 def own_music(path: Path, pitch: float = 330.0) -> bytes:
@@ -154,7 +154,7 @@ def test_a_file_changed_while_its_track_is_made_is_left_alone(game: Game) -> Non
         if isinstance(event, events.Progressed) and event.stage == "finish":
             mine = own_music(game.path("a.ogg"))
 
-    from tydust_assetgen.building import build
+    from tydust_assetgen.building.build import build
 
     report = build(game.project, emit=meddle, pool=game.pool)
     assert report.summary.failed == 1

@@ -10,9 +10,9 @@ from conftest import REPOSITORY, Game
 from scipy import signal
 
 from tydust_assetgen import codec
+from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.codec import Decoded
-from tydust_assetgen.measure import integrated_lufs, true_peak_dbtp
-from tydust_assetgen.workers import Pool
+from tydust_assetgen.dsp import integrated_lufs, true_peak_dbtp
 
 SLOT = "music/phase1_calm.ogg"
 

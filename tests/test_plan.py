@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Recipe, Section
-from tydust_assetgen.keys import Keys, Versions, keys_of
-from tydust_assetgen.lockfile import LockedOutput, LockEntry
-from tydust_assetgen.planning import Held, Seen, Situation, Step, plan, plan_slot
+from tydust_assetgen.planning.plan import Held, Seen, Situation, Step, plan, plan_slot
+from tydust_assetgen.project.keys import Keys, Versions, keys_of
+from tydust_assetgen.project.lockfile import LockedOutput, LockEntry
 
 VERSIONS = Versions(generator="1", finish="1", codec="1")
 BRIEF = Brief(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.errors import UnavailableError
 from tydust_assetgen.flow import Facts, SectionTime
-from tydust_assetgen.plot import _bands_db, _edges_hz, plot
+from tydust_assetgen.operations.plot import _bands_db, _edges_hz, plot
 
 FACTS = Facts(key="D minor", bpm=90, bars=4, sections=(SectionTime("quiet", 0, 2), SectionTime("loud", 2, 2)))
 

@@ -17,15 +17,15 @@ import soundfile
 from conftest import HEAD, Game
 
 from tydust_assetgen import events
-from tydust_assetgen.adopt import adopt
-from tydust_assetgen.building import build
-from tydust_assetgen.choosing import pick, takes_of
-from tydust_assetgen.disk import digest_file
+from tydust_assetgen.building.build import build
+from tydust_assetgen.building.report import Options
+from tydust_assetgen.cli.fast_path import glance
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.outcome import Options
-from tydust_assetgen.planning import Plan
-from tydust_assetgen.quick import glance
-from tydust_assetgen.survey import survey
+from tydust_assetgen.operations.adopt import adopt
+from tydust_assetgen.operations.takes import pick, takes_of
+from tydust_assetgen.planning.plan import Plan
+from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.system import digest_file
 
 SLOTS = ("a", "b", "c")
 PROMPTS = ("first", "second", "third")

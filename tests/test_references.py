@@ -10,9 +10,9 @@ import soundfile
 from conftest import Game
 
 from tydust_assetgen import events
-from tydust_assetgen.disk import digest_file
 from tydust_assetgen.errors import ManifestError
-from tydust_assetgen.survey import survey
+from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.system import digest_file
 
 RATE_HZ = 22_050
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tydust_assetgen.resample import resample
+from tydust_assetgen.dsp.resample import resample
 
 PAIRS = [(48_000, 44_100), (32_000, 44_100), (44_100, 48_000), (96_000, 44_100)]
 

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen import events
-from tydust_assetgen.adopt import adopt
-from tydust_assetgen.choosing import KnownTakes, export, takes_of
-from tydust_assetgen.choosing import pick as pick_take
+from tydust_assetgen.cli.fast_path import glance
 from tydust_assetgen.codec import decode
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.quick import glance
+from tydust_assetgen.operations.adopt import adopt
+from tydust_assetgen.operations.takes import KnownTakes, export, takes_of
+from tydust_assetgen.operations.takes import pick as pick_take
+from tydust_assetgen.project.seeds import candidate, candidates, published, seed_of
 from tydust_assetgen.scoring import ranked
-from tydust_assetgen.takes import candidate, candidates, published, seed_of
 
 SLOT = "a.ogg"
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.measure.sounds import MINOR_LOOP, RATE_HZ, Samples, chords, drums
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.dsp import integrated_lufs
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Brief, Check, Codec, Encoded, Facts, Finish, Master, Output, Provenance, Recipe
-from tydust_assetgen.measure import integrated_lufs
 from tydust_assetgen.verify import VerificationError, inspect, verify
 
 BPM, BARS = 120.0, 6

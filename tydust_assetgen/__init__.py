@@ -18,35 +18,35 @@ from tydust_assetgen.version import VERSION as __version__  # noqa: N811
 
 TYPE_CHECKING = False  # type checkers know this name; the module `typing` takes longer than a build with nothing to do
 if TYPE_CHECKING:
-    from tydust_assetgen.api import check as check
-    from tydust_assetgen.api import plan as plan
-    from tydust_assetgen.building import build as build
-    from tydust_assetgen.choosing import pick as pick
-    from tydust_assetgen.choosing import takes_of as takes_of
+    from tydust_assetgen.building.build import build as build
+    from tydust_assetgen.building.report import Options as Options
+    from tydust_assetgen.building.report import Report as Report
+    from tydust_assetgen.building.report import Result as Result
     from tydust_assetgen.errors import AssetgenError as AssetgenError
     from tydust_assetgen.errors import ManifestError as ManifestError
-    from tydust_assetgen.outcome import Options as Options
-    from tydust_assetgen.outcome import Report as Report
-    from tydust_assetgen.outcome import Result as Result
-    from tydust_assetgen.planning import Plan as Plan
-    from tydust_assetgen.planning import Step as Step
-    from tydust_assetgen.project import Project as Project
+    from tydust_assetgen.operations.query import check as check
+    from tydust_assetgen.operations.query import plan as plan
+    from tydust_assetgen.operations.takes import pick as pick
+    from tydust_assetgen.operations.takes import takes_of as takes_of
+    from tydust_assetgen.planning.plan import Plan as Plan
+    from tydust_assetgen.planning.plan import Step as Step
+    from tydust_assetgen.project.project import Project as Project
     from tydust_assetgen.watching import watch as watch
 
 _HOMES = {
     "AssetgenError": "errors",
     "ManifestError": "errors",
-    "Options": "outcome",
-    "Plan": "planning",
-    "Project": "project",
-    "Report": "outcome",
-    "Result": "outcome",
-    "Step": "planning",
-    "build": "building",
-    "check": "api",
-    "pick": "choosing",
-    "plan": "api",
-    "takes_of": "choosing",
+    "Options": "building.report",
+    "Plan": "planning.plan",
+    "Project": "project.project",
+    "Report": "building.report",
+    "Result": "building.report",
+    "Step": "planning.plan",
+    "build": "building.build",
+    "check": "operations.query",
+    "pick": "operations.takes",
+    "plan": "operations.query",
+    "takes_of": "operations.takes",
     "watch": "watching",
 }
 __all__ = ["__version__", *_HOMES]

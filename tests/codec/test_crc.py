@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tydust_assetgen.codec.crc import crc8, crc16, crc16_reflected, crc32_ogg
+from tydust_assetgen.codec.containers.crc import crc8, crc16, crc16_reflected, crc32_ogg
 
 
 def plain(data: bytes, width: int, polynomial: int) -> int:

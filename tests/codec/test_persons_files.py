@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.codec.sounds import encoded, master, output
-from tydust_assetgen.codec import Tags, damage, decode, encode, flac, id3, mp4, riff
+from tydust_assetgen.codec import Tags, damage, decode, encode
+from tydust_assetgen.codec.containers import flac, mp4, riff
+from tydust_assetgen.codec.tags import id3
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Codec
 

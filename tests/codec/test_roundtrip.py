@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from tests.codec.sounds import MADE_BY, TAGS, encoded, level_dbfs, master, output, signal_to_noise_db
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import Tags, available, codec_of, decode, delivered, encode, mp3, objection
+from tydust_assetgen.codec import Tags, available, codec_of, decode, delivered, encode, objection
+from tydust_assetgen.codec.containers import mp3
 from tydust_assetgen.errors import CodecError, UnavailableError
 from tydust_assetgen.flow import Codec, Facts, Master
 

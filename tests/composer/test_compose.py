@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Section
 from tydust_assetgen.generate.composer import Composer
-from tydust_assetgen.generate.composer.clarity import margin
 from tydust_assetgen.generate.composer.compose import compose
 from tydust_assetgen.generate.composer.form import exact_bars, share_out, whole_bars
+from tydust_assetgen.generate.composer.key_clarity import margin
 from tydust_assetgen.generate.composer.score import Score
 from tydust_assetgen.generate.composer.theory import SCALES, parse_key
 from tydust_assetgen.generate.protocol import Shelf

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tydust_assetgen.generate.composer.dice import Dice
+from tydust_assetgen.generate.composer.harmony import parallels, voice_lead
+from tydust_assetgen.generate.composer.rng import Dice
 from tydust_assetgen.generate.composer.styles import STYLES
 from tydust_assetgen.generate.composer.theory import (
     SCALES,
@@ -23,7 +24,6 @@ from tydust_assetgen.generate.composer.theory import (
     step,
     triad,
 )
-from tydust_assetgen.generate.composer.voicing import parallels, voice_lead
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import pytest
 from conftest import environment
 
 from tests.musicgen import caches
-from tydust_assetgen.disk import digest_bytes
 from tydust_assetgen.flow import Brief, Scalar, Section, Take
 from tydust_assetgen.generate.protocol import Generator, Shelf
 from tydust_assetgen.generate.registry import generator, generators
+from tydust_assetgen.system import digest_bytes
 
 SHELF = Shelf(Path())
 OTHERS = sorted(set(generators()) - {"musicgen"})
@@ -108,7 +108,7 @@ def test_what_is_made_beside_it_makes_no_difference(subject: Subject) -> None:
 def test_another_process_gives_the_same_samples(subject: Subject) -> None:
     brief = subject.brief()
     code = (
-        "import sys, msgspec; from tydust_assetgen.flow import Brief; from tydust_assetgen.disk import digest_bytes; "
+        "import sys, msgspec; from tydust_assetgen.flow import Brief; from tydust_assetgen.system import digest_bytes; "
         "from tydust_assetgen.generate.registry import generator; from pathlib import Path; "
         "from tydust_assetgen.generate.protocol import Shelf; "
         "brief = msgspec.json.decode(sys.stdin.buffer.read(), type=Brief); "

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.lockfile import LockFile
-from tydust_assetgen.state import read_state
+from tydust_assetgen.project.lockfile import LockFile
+from tydust_assetgen.project.state import read_state
 from tydust_assetgen.store import Store
 
 THREE = {"a.wav": "first", "b.wav": "second", "c.wav": "third"}

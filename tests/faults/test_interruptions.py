@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Game
 
-from tydust_assetgen.disk import TEMPORARY_PREFIX
+from tydust_assetgen.system import TEMPORARY_PREFIX
 
 EIGHT = {f"music/track{number}.ogg": f"tune {number}" for number in range(1, 9)}
 

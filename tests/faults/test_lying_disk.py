@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import Game
 
-from tydust_assetgen import disk
-from tydust_assetgen.disk import TEMPORARY_PREFIX
+from tydust_assetgen import system
 from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.system import TEMPORARY_PREFIX
 
 CALLS = ("open", "write", "fsync", "replace", "close", "makedirs")
 
@@ -46,7 +46,7 @@ class LyingDisk:
 def calls_of(action: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int:
     honest = LyingDisk(0)
     with monkeypatch.context() as patch:
-        patch.setattr(disk, "os", honest)
+        patch.setattr(system, "os", honest)
         action()
     return honest.calls
 
@@ -54,14 +54,14 @@ def calls_of(action: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> i
 def test_write_atomic_leaves_old_or_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     old, new = b"old" * 1000, b"new" * 2000
-    total = calls_of(lambda: disk.write_atomic(path, new), monkeypatch)
+    total = calls_of(lambda: system.write_atomic(path, new), monkeypatch)
     assert total >= 8
     for fail_at in range(1, total + 1):
         path.write_bytes(old)
         with monkeypatch.context() as patch:
-            patch.setattr(disk, "os", LyingDisk(fail_at))
+            patch.setattr(system, "os", LyingDisk(fail_at))
             with pytest.raises(OSError, match="No space"):
-                disk.write_atomic(path, new)
+                system.write_atomic(path, new)
         assert path.read_bytes() in (old, new)
         assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
@@ -84,7 +84,7 @@ def test_a_build_on_a_failing_disk_never_leaves_half(game: Game, monkeypatch: py
     assert total >= 20
     for fail_at in range(1, total + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(disk, "os", LyingDisk(fail_at))
+            patch.setattr(system, "os", LyingDisk(fail_at))
             with contextlib.suppress(AssetgenError):  # the whole build may fail, but only in words
                 build_from_store()
         assert game.digests().items() <= right.items(), f"half a file after call {fail_at}"

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.dsp import integrated_lufs, true_peak_dbtp
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.finish import finish
-from tydust_assetgen.finish.shape import folded, trimmed
+from tydust_assetgen.finish.steps import folded, trimmed
 from tydust_assetgen.flow import Facts, Finish, Master, Provenance, Take
-from tydust_assetgen.measure import integrated_lufs, true_peak_dbtp
 
 RATE_HZ = 44_100
 Samples = NDArray[np.float32]

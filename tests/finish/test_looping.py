@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.dsp import seam
+from tydust_assetgen.dsp.beats import bar_phase, beat_windows, sound_frames
 from tydust_assetgen.finish import finish
 from tydust_assetgen.finish.looping import Found, find_loop, words_for
 from tydust_assetgen.finish.looping.fade import Fade, Span, looped
 from tydust_assetgen.flow import Facts, Finish, Provenance, SectionTime, Take
-from tydust_assetgen.measure import seam
-from tydust_assetgen.measure.beats import bar_phase, beat_windows, sound_frames
 
 RATE_HZ = 22_050
 Samples = NDArray[np.float32]

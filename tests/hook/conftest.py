@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Game, environment
 
-from tydust_assetgen.workers import Pool
+from tydust_assetgen.building.pool import Pool
 
 HINT = re.compile(r"  hint: `(.*)`\n")
 

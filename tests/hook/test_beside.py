@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tydust_assetgen.hook import BESIDE
-from tydust_assetgen.integrations.unity import LIST_NAME
-from tydust_assetgen.manifest.beside import CODE
+from tydust_assetgen.exports.unity import LIST_NAME
+from tydust_assetgen.git_hook import BESIDE
+from tydust_assetgen.manifest.settings import CODE
 
 from .conftest import Repo
 from .test_judging import pointer, reword, stage_bytes
@@ -199,7 +199,7 @@ def test_a_program_reads_it(full: Repo) -> None:
 def test_what_was_right_is_let_through_at_a_glance_and_little_is_loaded(full: Repo) -> None:
     script = (
         "import sys; from tydust_assetgen.cli import main; code = main(['check', '--staged']); "
-        "print(code, *(name in sys.modules for name in ('tydust_assetgen.hook.beside', 'rich')))"
+        "print(code, *(name in sys.modules for name in ('tydust_assetgen.git_hook.check_exports', 'rich')))"
     )
 
     def asked() -> str:

@@ -132,7 +132,7 @@ def test_an_older_hook_of_ours_is_brought_up_to_date(bare: Repo) -> None:
     done(bare, "install")
     hook = bare.root / ".git/hooks/pre-commit"
     now = hook.read_bytes()
-    from tydust_assetgen.hook import install
+    from tydust_assetgen.git_hook import install
 
     text = now.decode().rpartition(install._SEAL)[0].replace("exit 0 # no music", "exit 0 # none")
     hook.write_text(f"{text}{install._SEAL}{install._seal(text)}\n")
@@ -202,7 +202,7 @@ def test_a_noted_program_that_no_longer_starts_is_passed_by(bare: Repo) -> None:
 
 def test_the_script_to_copy_is_the_one_that_is_installed() -> None:
     copied = REPOSITORY / "hooks/pre-commit"
-    assert copied.read_bytes() == (REPOSITORY / "tydust_assetgen/hook/pre-commit.sh").read_bytes()
+    assert copied.read_bytes() == (REPOSITORY / "tydust_assetgen/git_hook/pre-commit.sh").read_bytes()
     assert os.access(copied, os.X_OK)
 
 

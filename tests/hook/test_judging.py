@@ -377,7 +377,7 @@ def test_what_is_remembered_is_right_or_not_believed(repo: Repo) -> None:
 def test_what_was_judged_before_is_not_judged_again_and_nothing_else_is_taken_for_it(repo: Repo) -> None:
     script = (
         "import sys; from tydust_assetgen.cli import main; code = main(['check', '--staged']); "
-        "print(code, 'tydust_assetgen.hook.judging' in sys.modules)"
+        "print(code, 'tydust_assetgen.git_hook.check' in sys.modules)"
     )
 
     def asked() -> str:

@@ -107,12 +107,12 @@ def test_cmake_dir_is_where_the_module_lies(game: Game) -> None:
 def test_the_wheel_brings_it(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
     source = tmp_path / "source"
-    shutil.copytree(REPOSITORY / "tydust_assetgen/integrations", source / "tydust_assetgen/integrations")
+    shutil.copytree(REPOSITORY / "tydust_assetgen/exports", source / "tydust_assetgen/exports")
     for name in ("pyproject.toml", "README.md", "LICENSE", "tydust_assetgen/__init__.py", "tydust_assetgen/version.py"):
         shutil.copy(REPOSITORY / name, source / name)
     words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(words, cwd=source, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "tydust_assetgen/integrations/cmake/FindAssetgen.cmake" in names
-    assert "tydust_assetgen/integrations/editor/AssetgenMusicImporter.cs" in names
+    assert "tydust_assetgen/exports/cmake/FindAssetgen.cmake" in names
+    assert "tydust_assetgen/exports/editor/AssetgenMusicImporter.cs" in names

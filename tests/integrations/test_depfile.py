@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import Game, command, environment
 
-from tydust_assetgen.depfile import depfile
 from tydust_assetgen.errors import UsageError
+from tydust_assetgen.exports.depfile import depfile
 
 ODD = ("plain.txt", "two words.txt", "$cash$.txt", "#1.txt", "a:b.txt", "it's (1) [2] {3}.txt", "größe.txt", "50%.txt")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make here")

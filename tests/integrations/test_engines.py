@@ -17,9 +17,9 @@ from test_catalogue import TWO, write
 
 from tydust_assetgen import codec, events
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.catalogue import File, Loop, Track
+from tydust_assetgen.exports.catalog import File, Loop, Track
+from tydust_assetgen.exports.godot import sidecar
 from tydust_assetgen.flow import Facts, Master, Output, Provenance
-from tydust_assetgen.integrations.godot import sidecar
 
 GODOT = 'engine = "godot"'
 

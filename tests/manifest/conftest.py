@@ -11,7 +11,7 @@ import pytest
 
 from tydust_assetgen.errors import ManifestError, Problem
 from tydust_assetgen.flow import Recipe
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.manifest import Manifest, read_manifest
 
 

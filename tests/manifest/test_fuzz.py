@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tydust_assetgen.errors import ManifestError
-from tydust_assetgen.lint import lint
 from tydust_assetgen.manifest import read_manifest
+from tydust_assetgen.manifest.lint import lint
 from tydust_assetgen.manifest.tables import CODECS, DefaultsTable, TrackTable
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tydust_assetgen.manifest.lines import Lines
+from tydust_assetgen.manifest.locations import Lines
 
 TEXT = '''\
 # [music."comment.ogg"]

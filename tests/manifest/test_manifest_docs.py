@@ -11,9 +11,9 @@ import pytest
 
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.manifest import MAX_BYTES, json_schema, read_manifest
-from tydust_assetgen.manifest.layers import PROGRAM
+from tydust_assetgen.manifest.precedence import PROGRAM
 from tydust_assetgen.manifest.tables import (
     CODECS,
     CacheTable,

@@ -14,7 +14,7 @@ import tomli
 
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.manifest import json_schema, read_manifest
 from tydust_assetgen.manifest.tables import DefaultsTable, GameTable, GenreTable, SectionTable, TrackTable
 

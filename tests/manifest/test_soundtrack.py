@@ -11,8 +11,8 @@ import pytest
 
 from tydust_assetgen.flow import Recipe
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
-from tydust_assetgen.lint import lint
 from tydust_assetgen.manifest import Manifest, read_manifest
+from tydust_assetgen.manifest.lint import lint
 
 ROOT = Path(__file__).resolve().parents[2]
 PHASE1_CALM = (

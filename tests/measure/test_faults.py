@@ -7,7 +7,7 @@ import pytest
 
 from tests.measure.sounds import RATE_HZ, audio, sine
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.measure import (
+from tydust_assetgen.dsp import (
     clipping_runs,
     dc_offset,
     flat_share,

@@ -21,8 +21,8 @@ from tests.measure.sounds import (
     sine,
 )
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.measure import KeyEstimate, estimate_key, key_relation, parse_key
-from tydust_assetgen.measure.key import MARGIN, PITCH_CLASSES
+from tydust_assetgen.dsp import KeyEstimate, estimate_key, key_relation, parse_key
+from tydust_assetgen.dsp.key import MARGIN, PITCH_CLASSES
 
 RATE_HZ = 22_050
 KEYS = [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in PITCH_CLASSES]

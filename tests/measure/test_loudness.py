@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.measure.sounds import MINOR_LOOP, RATE_HZ, audio, chords, drums, sine
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.measure import integrated_lufs, loudness_range_lu, short_term_lufs, true_peak_dbtp
-from tydust_assetgen.measure.loudness import k_weighting
+from tydust_assetgen.dsp import integrated_lufs, loudness_range_lu, short_term_lufs, true_peak_dbtp
+from tydust_assetgen.dsp.loudness import k_weighting
 
 
 def levels(*parts: tuple[float, float], hz: float = 1000.0) -> Audio:

@@ -12,7 +12,7 @@ from scipy import signal
 
 from tests.measure.sounds import RATE_HZ, audio, faded, sine
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.measure import sample_peak_dbfs, true_peak_dbtp, true_peak_envelope
+from tydust_assetgen.dsp import sample_peak_dbfs, true_peak_dbtp, true_peak_envelope
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from scipy import signal
 
 from tests.measure.sounds import MINOR_LOOP, RATE_HZ, Samples, audio, chords, drum, drums, place, sine
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.measure import Seam, seam
+from tydust_assetgen.dsp import Seam, seam
 
 BAR_FRAMES = RATE_HZ * 2  # four beats at 120 BPM
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.measure.sounds import MINOR_LOOP, audio, chords, drums, sine
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.measure import TempoEstimate, estimate_tempo, tempo_relation
+from tydust_assetgen.dsp import TempoEstimate, estimate_tempo, tempo_relation
 
 RATE_HZ = 22_050
 TEMPI = (60, 72, 84, 90, 97.5, 110, 120, 128, 140, 150, 174)

@@ -11,7 +11,7 @@ import numpy as np
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.flow import Brief, Scalar, Take
 from tydust_assetgen.generate.musicgen import MusicGen
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Shelf
 
 RATE_HZ = 32_000

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tydust_assetgen.generate.musicgen.imports import prepare
+from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint, Kind

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from conftest import Game
 
-from tydust_assetgen.choosing import export, takes_of
 from tydust_assetgen.events import Done, Progressed
-from tydust_assetgen.lockfile import LockEntry
+from tydust_assetgen.operations.takes import export, takes_of
+from tydust_assetgen.project.lockfile import LockEntry
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

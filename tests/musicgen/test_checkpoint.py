@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.musicgen import caches
-from tydust_assetgen.generate.musicgen.checkpoint import Traits, fingerprint, refusal, traits
-from tydust_assetgen.generate.musicgen.models import WEIGHTS
+from tydust_assetgen.generate.musicgen.spec.checkpoint import Traits, fingerprint, refusal, traits
+from tydust_assetgen.generate.musicgen.spec.models import WEIGHTS
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("torch")
 
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.generate.musicgen import clap
+from tydust_assetgen.generate.musicgen.runtime import clap
 
 from .clap_checkpoint import REVISION, as_pickle, make
 

@@ -19,17 +19,17 @@ import torch
 
 from tests.musicgen.test_decoder import Asked
 from tests.musicgen.test_kernels import in_the_interpreter
-from tydust_assetgen.generate.musicgen.decoder.band import Band
-from tydust_assetgen.generate.musicgen.decoder.cuda import BUCKET, WORDS, CudaNetwork
+from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
+from tydust_assetgen.generate.musicgen.decoder.config import shape_of
+from tydust_assetgen.generate.musicgen.decoder.cpu.transformer import Network
+from tydust_assetgen.generate.musicgen.decoder.cuda.graphs import COLUMNS, Bucket
+from tydust_assetgen.generate.musicgen.decoder.cuda.self_test import _lines_alike, _off, trusted
+from tydust_assetgen.generate.musicgen.decoder.cuda.transformer import BUCKET, WORDS, CudaNetwork
+from tydust_assetgen.generate.musicgen.decoder.cuda.triton_kernels import SPLIT
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-from tydust_assetgen.generate.musicgen.decoder.graphs import COLUMNS, Bucket
-from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT
-from tydust_assetgen.generate.musicgen.decoder.network import Network
-from tydust_assetgen.generate.musicgen.decoder.shape import shape_of
-from tydust_assetgen.generate.musicgen.decoder.track import Sampling
-from tydust_assetgen.generate.musicgen.decoder.trust import _lines_alike, _off, trusted
-from tydust_assetgen.generate.musicgen.loading import load
-from tydust_assetgen.generate.musicgen.models import find
+from tydust_assetgen.generate.musicgen.decoder.requests import Sampling
+from tydust_assetgen.generate.musicgen.runtime.load import load
+from tydust_assetgen.generate.musicgen.spec.models import find
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

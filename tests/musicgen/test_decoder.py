@@ -19,16 +19,15 @@ import torch
 from tests.musicgen import caches
 from tests.musicgen.checkpoints import SHAPES, Kind, make
 from tydust_assetgen.generate.musicgen.decoder import network_of
-from tydust_assetgen.generate.musicgen.decoder.band import Band
-from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
-from tydust_assetgen.generate.musicgen.decoder.desk import aligned, delayed
+from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
+from tydust_assetgen.generate.musicgen.decoder.batch_state import aligned, delayed
+from tydust_assetgen.generate.musicgen.decoder.config import shape_of, unsupported
+from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import cpu_vendor
+from tydust_assetgen.generate.musicgen.decoder.cpu.transformer import Network
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-from tydust_assetgen.generate.musicgen.decoder.linears import cpu_vendor
-from tydust_assetgen.generate.musicgen.decoder.network import Network
-from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
-from tydust_assetgen.generate.musicgen.decoder.track import Sampling, Stretch
-from tydust_assetgen.generate.musicgen.loading import load
-from tydust_assetgen.generate.musicgen.models import find
+from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, Stretch, conditions_of
+from tydust_assetgen.generate.musicgen.runtime.load import load
+from tydust_assetgen.generate.musicgen.spec.models import find
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

@@ -16,9 +16,9 @@ from tests.musicgen.briefs import EMPTY, RATE_HZ, brief_for, perform
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.flow import Brief, Finish, Recipe, Section, SectionTime, Take
 from tydust_assetgen.generate.musicgen import MusicGen
-from tydust_assetgen.generate.musicgen.layout import Clock, laid_out, margin_s
-from tydust_assetgen.generate.musicgen.outlook import read
-from tydust_assetgen.keys import Versions, keys_of
+from tydust_assetgen.generate.musicgen.spec.estimates import read
+from tydust_assetgen.generate.musicgen.spec.windows import Clock, laid_out, margin_s
+from tydust_assetgen.project.keys import Versions, keys_of
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint
@@ -244,8 +244,8 @@ def test_a_cpu_plays_other_music_in_another_precision_and_the_same_again(tiny_t5
 
 def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -> None:
     """Told by the codes: a codec with random weights makes almost the same sound of all of them."""
-    from tydust_assetgen.generate.musicgen.performance import planned
-    from tydust_assetgen.generate.musicgen.player import play
+    from tydust_assetgen.generate.musicgen.runtime.generate import planned
+    from tydust_assetgen.generate.musicgen.runtime.sampling_loop import play
 
     perform(MADE_BY, brief_for(tiny_t5.folder, 0.5))
     model = _model(MADE_BY)
@@ -348,7 +348,7 @@ def test_weights_that_are_not_here_are_named_with_the_line_that_fetches_them() -
 
 
 def test_a_gpu_that_is_not_here_is_named(tiny_t5: Checkpoint) -> None:
-    from tydust_assetgen.generate.musicgen.devices import cuda_devices
+    from tydust_assetgen.generate.musicgen.spec.requirements import cuda_devices
 
     if cuda_devices():
         pytest.skip("there is a GPU here")
@@ -368,7 +368,7 @@ def test_the_number_of_threads_changes_no_sample(tiny_t5: Checkpoint) -> None:
     """In a process of its own: how threads wait is settled when torch is loaded."""
     code = (
         "import msgspec, os, sys; from pathlib import Path; "
-        "from tydust_assetgen.disk import digest_bytes; from tydust_assetgen.flow import Brief; "
+        "from tydust_assetgen.system import digest_bytes; from tydust_assetgen.flow import Brief; "
         "from tydust_assetgen.generate.musicgen import MusicGen, player; "
         "from tydust_assetgen.generate.protocol import Shelf; "
         "player.cores = lambda: 8; made_by = MusicGen(); "

@@ -18,14 +18,13 @@ import torch  # after it is known to be here
 
 from tests.musicgen.test_decoder import Asked, attributes
 from tydust_assetgen.generate.musicgen.decoder import network_of
-from tydust_assetgen.generate.musicgen.decoder.band import Band
-from tydust_assetgen.generate.musicgen.decoder.conditions import conditions_of
-from tydust_assetgen.generate.musicgen.decoder.desk import delayed
+from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
+from tydust_assetgen.generate.musicgen.decoder.batch_state import delayed
+from tydust_assetgen.generate.musicgen.decoder.cuda.self_test import BOUNDS, _off
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-from tydust_assetgen.generate.musicgen.decoder.track import Sampling, Stretch
-from tydust_assetgen.generate.musicgen.decoder.trust import BOUNDS, _off
-from tydust_assetgen.generate.musicgen.loading import load
-from tydust_assetgen.generate.musicgen.models import find
+from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, Stretch, conditions_of
+from tydust_assetgen.generate.musicgen.runtime.load import load
+from tydust_assetgen.generate.musicgen.spec.models import find
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

@@ -15,10 +15,10 @@ pytest.importorskip("numba")
 import numpy as np  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from tydust_assetgen.generate.musicgen.decoder import halves, linears  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.halves import Halves, has_halves  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.linears import cpu_vendor, linear_of  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.llvm import FEATURES  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu import fp16_matmul, matmul  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.fp16_matmul import Halves, has_halves  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.llvm_codegen import FEATURES  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import cpu_vendor, linear_of  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not has_halves(), reason="this CPU does not convert numbers of 16 bits")
 
@@ -126,8 +126,8 @@ def _multiply(most: int) -> Callable[..., None]:
 
     if most not in MADE:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(halves, "_MOST_LINES", most)
-            MADE[most] = numba.njit(parallel=True, error_model="numpy")(halves.multiply.py_func)
+            patch.setattr(fp16_matmul, "_MOST_LINES", most)
+            MADE[most] = numba.njit(parallel=True, error_model="numpy")(fp16_matmul.multiply.py_func)
             MADE[most](
                 np.zeros((2, 32), np.float32), np.zeros((2, 32), np.int16), np.zeros((2, 2), np.float32), 1, False
             )
@@ -158,7 +158,7 @@ def test_stored_weights_stay_as_they_are() -> None:
 
 
 def test_without_the_instruction_they_are_multiplied_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "has_halves", lambda: False)
+    monkeypatch.setattr(fp16_matmul, "has_halves", lambda: False)
     weight, x = weights(64, 64), noise(2, 64)
     linear = linear_of(weight, "fp32", vendor="GenuineIntel")
     assert not isinstance(linear, Halves)
@@ -166,7 +166,7 @@ def test_without_the_instruction_they_are_multiplied_in_float32(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_rounded_ones_are_rounded_from_float32(precision: linears.Precision) -> None:
+def test_rounded_ones_are_rounded_from_float32(precision: matmul.Precision) -> None:
     weight, x = weights(64, 64), noise(2, 64)
     assert torch.equal(linear_of(weight, precision)(x), linear_of(weight.float(), precision)(x))
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
 
-from tydust_assetgen.generate.musicgen.decoder import integers, llvm  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.integers import Product, Weights, line_steps, rounded  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.llvm import FEATURES  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu import int8_matmul, llvm_codegen  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Product, Weights, line_steps, rounded  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.llvm_codegen import FEATURES  # noqa: E402
 
 Tensor = Any
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 300), st.integers(2, 20))
@@ -85,7 +85,7 @@ def test_what_is_rounded_comes_back_within_half_a_step(rows: list[list[float]]) 
 @given(st.lists(st.lists(floats, min_size=5, max_size=5), min_size=1, max_size=6), st.integers(1, 32_767))
 def test_lines_come_back_within_half_a_unit(rows: list[list[float]], most: int) -> None:
     values = torch.tensor(rows)
-    numbers, units = (torch.from_numpy(each) for each in integers._numbers(values.numpy(), most, 64))
+    numbers, units = (torch.from_numpy(each) for each in int8_matmul._numbers(values.numpy(), most, 64))
     assert int(numbers.abs().max()) <= most
     assert (numbers[:, 5:] == 0).all()
     back = units.double()[:, None] * numbers[:, :5]
@@ -160,8 +160,8 @@ def _multiply(sums: str) -> Callable[..., None]:
         pytest.skip("this CPU has no such instruction")
     if sums not in MADE:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(integers, "_sums", getattr(integers, sums))
-            MADE[sums] = numba.njit(parallel=True, error_model="numpy")(integers.multiply.py_func)
+            patch.setattr(int8_matmul, "_sums", getattr(int8_matmul, sums))
+            MADE[sums] = numba.njit(parallel=True, error_model="numpy")(int8_matmul.multiply.py_func)
             MADE[sums](*_example())  # compiled with what stands there now
     return MADE[sums]
 
@@ -175,8 +175,8 @@ def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
     found: dict[str, Callable[[int], int]] = {}
     exec("def doubled(x): return 2 * x", found)
     with pytest.raises(RuntimeError, match="cannot cache"):
-        integers.numba.njit(cache=True)(found["doubled"])
-    assert integers.compiled()(found["doubled"])(21) == 42
+        int8_matmul.numba.njit(cache=True)(found["doubled"])
+    assert int8_matmul.compiled()(found["doubled"])(21) == 42
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_can_not_be_kept_is_compiled_all_the_same() -> None:
 def test_no_instruction_is_named_that_numba_must_not_use(told: dict[str, str], tmp_path: Path) -> None:
     """LLVM would end the process."""
     code = (
-        "import torch; from tydust_assetgen.generate.musicgen.decoder.linears import linear_of; "
+        "import torch; from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import linear_of; "
         "weight = torch.full((3, 70), 0.5); lines = torch.ones(5, 70); "
         "print(*(float(linear_of(weight.half(), how)(lines).sum()) for how in ('fp32', 'int8')))"
     )
@@ -196,7 +196,7 @@ def test_no_instruction_is_named_that_numba_must_not_use(told: dict[str, str], t
 
 def test_what_is_kept_is_kept_for_these_sources() -> None:
     """Also of what it calls in other files."""
-    assert llvm._SOURCES[:12] in integers.multiply._cache._impl.filename_base
+    assert llvm_codegen._SOURCES[:12] in int8_matmul.multiply._cache._impl.filename_base
 
 
 def test_lines_that_do_not_fit_are_refused() -> None:
@@ -209,8 +209,8 @@ def test_torch_keeps_its_number_of_threads() -> None:
     worker; another thread asks, too, as numbers of OpenMP are each thread's own."""
     code = (
         "import torch, threading; print(torch.get_num_threads()); "
-        "from tydust_assetgen.generate.musicgen.decoder.integers import Product; print(torch.get_num_threads()); "
-        "Product(torch.ones(8, 8))(torch.ones(2, 8)); print(torch.get_num_threads()); "
+        "from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Product; "
+        "print(torch.get_num_threads()); Product(torch.ones(8, 8))(torch.ones(2, 8)); print(torch.get_num_threads()); "
         "other = threading.Thread(target=lambda: print(torch.get_num_threads())); other.start(); other.join()"
     )
     words = [sys.executable, "-c", code]

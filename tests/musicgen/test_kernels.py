@@ -24,8 +24,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tydust_assetgen.generate.musicgen.decoder import kernels
-from tydust_assetgen.generate.musicgen.decoder.kernels import SPLIT, Parts, Tile
+from tydust_assetgen.generate.musicgen.decoder.cuda import triton_kernels
+from tydust_assetgen.generate.musicgen.decoder.cuda.triton_kernels import SPLIT, Parts, Tile
 
 few = settings(max_examples=6)
 seeds = st.integers(0, 2**32 - 1)
@@ -57,7 +57,7 @@ def check_embeddings_are_added_up_in_order(seed: int, rows: int, books: int, dim
     at = torch.randint(0, 512, (rows,), generator=dice)
     embeddings, positions = drawn(seed, books, 33, dim), drawn(seed + 1, 512, dim)
     out = torch.full((2 * rows, dim), 9.0)
-    kernels.embed(codes, at, embeddings, positions, out)
+    triton_kernels.embed(codes, at, embeddings, positions, out)
     right = torch.zeros(rows, dim)
     for book in range(books):
         right = right + embeddings[book, codes[:, book]]
@@ -68,7 +68,7 @@ def check_embeddings_are_added_up_in_order(seed: int, rows: int, books: int, dim
 def check_a_place_beyond_all_memory_does_no_harm() -> None:
     """Rows at which nobody sits are stepped as well."""
     out = torch.zeros(2, 16)
-    kernels.embed(torch.zeros(1, 1).long(), torch.tensor([4000]), drawn(1, 1, 3, 16), drawn(2, 512, 16), out)
+    triton_kernels.embed(torch.zeros(1, 1).long(), torch.tensor([4000]), drawn(1, 1, 3, 16), drawn(2, 512, 16), out)
     assert torch.equal(out[0], drawn(1, 1, 3, 16)[0, 0] + drawn(2, 512, 16)[511])
 
 
@@ -91,7 +91,7 @@ def check_products_with_a_norm_before_them(
     x = 3 * drawn(seed, every * lines, inner)[::every] + 0.5
     weight = drawn(seed + 3, outer, inner, dtype=dtype) / inner**0.5
     out = torch.full((lines, 2, outer), 7.0, dtype=dtype)
-    kernels.linear(x, weight, out[:, 0], norm=kernels.folded(norm, weight), gelu=gelu)
+    triton_kernels.linear(x, weight, out[:, 0], norm=triton_kernels.folded(norm, weight), gelu=gelu)
     with torch.no_grad():
         right = functional.linear(norm(x), weight.float())
     right = functional.gelu(right) if gelu else right
@@ -105,7 +105,7 @@ def check_products_that_are_added(seed: int, lines: int, inner: int, dtype: Any)
     x, weight = drawn(seed, lines, inner, dtype=dtype), drawn(seed + 1, 32, inner, dtype=dtype) / inner**0.5
     before = drawn(seed + 2, lines, 2, 32)
     out = before.clone()
-    kernels.linear(x, weight, out[:, 1], add=True)
+    triton_kernels.linear(x, weight, out[:, 1], add=True)
     right = before[:, 1] + functional.linear(x.float(), weight.float())
     assert torch.allclose(out[:, 1], right, atol=2e-5), "also halves are summed in full"
     assert torch.equal(out[:, 0], before[:, 0])
@@ -116,10 +116,10 @@ def check_products_that_are_added(seed: int, lines: int, inner: int, dtype: Any)
 def check_a_line_does_not_depend_on_the_others(seed: int, others: int, dtype: Any) -> None:
     norm = nn.LayerNorm(64)
     x, weight = drawn(seed, 1 + others, 64), drawn(seed + 1, 48, 64, dtype=dtype)
-    folded = kernels.folded(norm, weight)
+    folded = triton_kernels.folded(norm, weight)
     alone, together = torch.zeros(1, 48), torch.zeros(1 + others, 48)
-    kernels.linear(x[:1], weight, alone, norm=folded)
-    kernels.linear(x, weight, together, norm=folded)
+    triton_kernels.linear(x[:1], weight, alone, norm=folded)
+    triton_kernels.linear(x, weight, together, norm=folded)
     assert torch.equal(alone[0], together[0])
 
 
@@ -137,7 +137,9 @@ class Past:
         lines, dim = len(self.qkv), self.heads * self.width
         parts = Parts.of(lines, self.heads, self.columns, self.width, torch.device("cpu"))
         out = torch.zeros(lines, dim, dtype=self.qkv.dtype)
-        kernels.attend(self.qkv, self.keys, self.values, self.at, parts, out, columns=columns or int(self.at.max()) + 1)
+        triton_kernels.attend(
+            self.qkv, self.keys, self.values, self.at, parts, out, columns=columns or int(self.at.max()) + 1
+        )
         assert not parts.done.any(), "the next step finds its counters at nought"
         return out
 
@@ -197,7 +199,7 @@ def check_each_row_hears_its_own_text_and_no_padding(seed: int, lengths: list[in
     keys = drawn(seed, rows + 1, heads, 192, width, dtype=dtype)
     values, query = drawn(seed + 1, *keys.shape, dtype=dtype), drawn(seed + 2, rows, heads * width, dtype=dtype)
     out = torch.zeros(rows, heads * width, dtype=dtype)
-    kernels.hear(query, keys, values, torch.tensor([*lengths, 1], dtype=torch.int32), out)
+    triton_kernels.hear(query, keys, values, torch.tensor([*lengths, 1], dtype=torch.int32), out)
     for row, length in enumerate(lengths):
         asked = query[row].float().view(heads, 1, width)
         known, meant = keys[row, :, :length].float(), values[row, :, :length].float()
@@ -254,7 +256,7 @@ def product(dim: int, lines: int, card: int, what: str, dtype: str = "fp16") -> 
     early = 128 // element_bytes if card >= 90 else 0
     flags = {"hands": tile.hands, "normed": normed, "gelu": what == "up", "add": not normed, "fetched": early}
     return compiled(
-        kernels._linear,
+        triton_kernels._linear,
         pointers | numbers | {"eps": "fp32"},
         constants | flags,
         card,
@@ -316,9 +318,9 @@ def test_attention_fits_on_a_card(tmp_path: Path, dtype: str) -> None:
     sizes: dict[str, Any] = {"heads": 24, "head_dim": 64, "block": SPLIT}
     words = {name: half[name] for name in ("query", "keys", "values", "out")} | {"lengths": "*i32", "room": "i32"}
     looking = compiled(
-        kernels._attend, back | {"room": "i32", "splits": "i32"}, sizes | {"gathered": 16, "early": True}, 90
+        triton_kernels._attend, back | {"room": "i32", "splits": "i32"}, sizes | {"gathered": 16, "early": True}, 90
     )
-    hearing = compiled(kernels._hear, words, sizes | {"block": 64, "early": True}, 90)
+    hearing = compiled(triton_kernels._hear, words, sizes | {"block": 64, "early": True}, 90)
     for made in (looking, hearing):
         assert spilled_bytes(made, tmp_path) == 0
         assert made.metadata.shared <= MOST_SHARED_BYTES
@@ -406,19 +408,19 @@ def test_launches_are_compiled_once_for_all_numbers_of_rows(monkeypatch: pytest.
     monkeypatch.setattr(triton.runtime.driver, "_active", Hopper())
     monkeypatch.setattr(Launched, "variants", {})
     for name in ("_embed", "_linear", "_attend", "_hear"):
-        monkeypatch.setattr(kernels, name, Launched(getattr(kernels, name)))
+        monkeypatch.setattr(triton_kernels, name, Launched(getattr(triton_kernels, name)))
     half, books, heads, width = torch.float16, 4, 4, 16
     dim = heads * width
     keys, words = torch.zeros(32, 2, heads, 512, width, dtype=half), torch.zeros(32, heads, 64, width, dtype=half)
     weight = torch.zeros(3 * dim, dim, dtype=half)
-    norm, parts = kernels.folded(nn.LayerNorm(dim), weight), Parts.of(64, heads, 512, width, torch.device("cpu"))
+    norm, parts = triton_kernels.folded(nn.LayerNorm(dim), weight), Parts.of(64, heads, 512, width, torch.device("cpu"))
     for rows in (1, 2, 7, 8, 16, 32):
         at, x, mixed = torch.zeros(rows).long(), torch.zeros(2 * rows, dim), torch.zeros(2 * rows, dim, dtype=half)
         qkv, lengths = torch.zeros(2 * rows, 3 * dim, dtype=half), torch.ones(32).int()
         codes = torch.zeros(rows, books).long()
-        kernels.embed(codes, at, torch.zeros(books, 33, dim), torch.zeros(512, dim), x)
-        kernels.linear(x, weight, qkv, norm=norm, early=True)
-        kernels.attend(qkv, keys, keys, at, parts, mixed, columns=300, early=True)
-        kernels.linear(mixed[:rows], weight[:dim], x.view(rows, 2, dim)[:, 0], add=True, early=True)
-        kernels.hear(mixed[:rows], words, words, lengths, mixed[rows:], early=True)
+        triton_kernels.embed(codes, at, torch.zeros(books, 33, dim), torch.zeros(512, dim), x)
+        triton_kernels.linear(x, weight, qkv, norm=norm, early=True)
+        triton_kernels.attend(qkv, keys, keys, at, parts, mixed, columns=300, early=True)
+        triton_kernels.linear(mixed[:rows], weight[:dim], x.view(rows, 2, dim)[:, 0], add=True, early=True)
+        triton_kernels.hear(mixed[:rows], words, words, lengths, mixed[rows:], early=True)
     assert sorted(Launched.variants.values()) == [False] + 6 * [True], "the first one has others' work before it"

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tydust_assetgen.audio import Audio
+from tydust_assetgen.dsp import short_term_lufs
+from tydust_assetgen.dsp.resample import resample
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.composer import Composer
-from tydust_assetgen.generate.musicgen.levels import Samples, audit, evened
+from tydust_assetgen.generate.musicgen.post.level_repair import Samples, audit, evened
 from tydust_assetgen.generate.protocol import Shelf
-from tydust_assetgen.measure import short_term_lufs
-from tydust_assetgen.resample import resample
 
 RATE_HZ = 32_000
 JOINS_S = (30.0, 48.0)

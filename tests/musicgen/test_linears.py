@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from tydust_assetgen.generate.musicgen.decoder import linears  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.linears import (  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.config import Shape  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu import matmul  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import (  # noqa: E402
     Precision,
     cpu_vendor,
     linear_of,
     packs,
     rows_alike,
 )
-from tydust_assetgen.generate.musicgen.decoder.shape import Shape  # noqa: E402
 
 Tensor = Any
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -136,13 +136,13 @@ def test_as_many_tracks_as_are_promised_are_alike(precision: Precision, dim: int
 
 
 @pytest.mark.parametrize(("precision", "stored"), [("int8", torch.float32), ("fp32", torch.float16)])
-def test_our_own_products_are_alike_for_all(precision: linears.Precision, stored: Any) -> None:
+def test_our_own_products_are_alike_for_all(precision: matmul.Precision, stored: Any) -> None:
     """By the trial that libraries' products go through."""
     for count, depth in ((192, 64), (64, 64), (2048, 1024)):
         product = linear_of(noise(count, depth).to(stored), precision)
         if not product.alike:
             pytest.skip("this CPU does not convert numbers of 16 bits")
-        assert [linears._alike_of(product, depth, each) for each in (1, 2)] == [8, 8]
+        assert [matmul._alike_of(product, depth, each) for each in (1, 2)] == [8, 8]
 
 
 @pytest.mark.parametrize("other", range(3, 18))
@@ -156,22 +156,22 @@ def test_the_trial_finds_the_first_number_of_lines_that_is_made_otherwise(other:
             made[-1, 0] = torch.nextafter(made[-1, 0], torch.tensor(9e9))
         return made
 
-    assert linears._alike_of(linear, 8, each) == min((other - 1) // each, 8)
+    assert matmul._alike_of(linear, 8, each) == min((other - 1) // each, 8)
 
 
 @pytest.mark.parametrize("each", [1, 2])
 def test_nobody_is_alike_where_neighbours_are_heard(each: int) -> None:
-    assert linears._alike_of(lambda x: x / x.abs().max(), 8, each) == 1
+    assert matmul._alike_of(lambda x: x / x.abs().max(), 8, each) == 1
     places = torch.arange(16.0)[:, None]
-    assert linears._alike_of(lambda x: x + places[: len(x)], 8, each) == 1
-    assert linears._alike_of(lambda x: x + 1, 8, each) == 8
+    assert matmul._alike_of(lambda x: x + places[: len(x)], 8, each) == 1
+    assert matmul._alike_of(lambda x: x + 1, 8, each) == 8
 
 
 def test_the_trial_leaves_the_dice_alone() -> None:
     torch.manual_seed(3)
     first = torch.rand(1)
     torch.manual_seed(3)
-    linears._alike.cache_clear()
+    matmul._alike.cache_clear()
     rows_alike("fp32", shape(32, card=64))
     assert torch.equal(torch.rand(1), first)
 

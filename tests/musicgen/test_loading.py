@@ -17,19 +17,19 @@ from conftest import REPOSITORY
 
 from tests.musicgen import caches
 from tydust_assetgen.errors import GenerationError, UnavailableError
-from tydust_assetgen.generate.musicgen.devices import ROUNDED, Precision
-from tydust_assetgen.generate.musicgen.models import WEIGHTS, Source, find
+from tydust_assetgen.generate.musicgen.spec.models import WEIGHTS, Source, find
+from tydust_assetgen.generate.musicgen.spec.requirements import ROUNDED, Precision
 
 if not caches.INSTALLED:
     pytest.skip("the extra `musicgen` is not installed", allow_module_level=True)
 
 import torch
 
-from tydust_assetgen.generate.musicgen import loading
-from tydust_assetgen.generate.musicgen.hollow import hollow, undrawn
-from tydust_assetgen.generate.musicgen.loading import Model, libraries, load
-from tydust_assetgen.generate.musicgen.memory import Keeper
-from tydust_assetgen.generate.musicgen.separator import separator
+from tydust_assetgen.generate.musicgen.runtime import load as load_module
+from tydust_assetgen.generate.musicgen.runtime.demucs import separator
+from tydust_assetgen.generate.musicgen.runtime.load import Model, libraries, load
+from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
+from tydust_assetgen.generate.musicgen.runtime.skip_init import hollow, undrawn
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint, Kind
@@ -140,7 +140,7 @@ def test_on_a_gpu_nothing_is_as_stored(tiny_t5: Checkpoint, monkeypatch: pytest.
         asked.append(as_stored)
         raise GenerationError("enough")
 
-    monkeypatch.setattr(loading, "_language_model", stop)
+    monkeypatch.setattr(load_module, "_language_model", stop)
     with pytest.raises(GenerationError, match="enough"):
         load(source(tiny_t5.folder), device="cuda", precision="fp16", as_stored=True)
     assert asked == [False]
@@ -337,7 +337,10 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-_PREPARED = "import sys; from tydust_assetgen.generate.musicgen.imports import prepare; prepare(); prepare();"
+_PREPARED = (
+    "import sys; "
+    "from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare; prepare(); prepare();"
+)
 
 
 def test_importing_audiocraft_runs_nothing_of_its_training_and_says_nothing() -> None:

@@ -13,8 +13,8 @@ pytest.importorskip("numba")
 
 from torch.nn import functional  # noqa: E402
 
-from tydust_assetgen.generate.musicgen.decoder.integers import Product, as_many_threads_as_torch  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.loops import Norm, _bend, feed_forward, hear, look_back  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_layer import Norm, _bend, feed_forward, hear, look_back  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Product, as_many_threads_as_torch  # noqa: E402
 
 Tensor = Any
 SEEDS = st.integers(0, 99)

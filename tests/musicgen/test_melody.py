@@ -15,9 +15,9 @@ from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Reference, Section
 from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.musicgen import MusicGen
-from tydust_assetgen.generate.musicgen.guide import composers
-from tydust_assetgen.generate.musicgen.melody import fitted, guide, reference, tail
-from tydust_assetgen.generate.musicgen.outlook import read
+from tydust_assetgen.generate.musicgen.runtime.melody import fitted, guide, reference, tail
+from tydust_assetgen.generate.musicgen.spec.estimates import read
+from tydust_assetgen.generate.musicgen.spec.parameters import composers
 from tydust_assetgen.generate.protocol import Shelf
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_the_tail_is_whole_frames_that_end_where_the_sound_ends() -> None:
 
 def test_a_melody_goes_on_in_a_circle() -> None:
     torch = pytest.importorskip("torch")
-    from tydust_assetgen.generate.musicgen.melody import stretch
+    from tydust_assetgen.generate.musicgen.runtime.melody import stretch
 
     melody = torch.arange(5.0)[None]
     assert stretch(melody, 3, 7).tolist() == [[3, 4, 0, 1, 2, 3, 4]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import environment
 
-from tydust_assetgen.generate.musicgen.memory import ran_out, wanted_bytes
+from tydust_assetgen.generate.musicgen.runtime.memory import ran_out, wanted_bytes
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="address space i
 LIMIT = """
 import resource, torch
 torch.set_num_threads(1)
-from tydust_assetgen.generate.musicgen.memory import _under_limit, free, free_bytes, with_memory
+from tydust_assetgen.generate.musicgen.runtime.memory import _under_limit, free, free_bytes, with_memory
 
 def only(megabytes):
     "From now on the process may have this much more."
@@ -103,7 +103,7 @@ def test_a_track_that_has_no_room_fails_alone_and_the_next_one_is_whole(tiny_t5:
         f"""
 from pathlib import Path
 import msgspec
-from tydust_assetgen.disk import digest_bytes
+from tydust_assetgen.system import digest_bytes
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.musicgen import MusicGen

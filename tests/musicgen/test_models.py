@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen.errors import UnavailableError
-from tydust_assetgen.generate.musicgen.models import KNOWN, LICENCE, WEIGHTS, all_here, find, hub_cache, torch_hub
+from tydust_assetgen.generate.musicgen.spec.models import KNOWN, LICENCE, WEIGHTS, all_here, find, hub_cache, torch_hub
 
 OLD, NEW = "a" * 40, "b" * 40
 

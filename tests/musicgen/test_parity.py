@@ -19,11 +19,12 @@ pytest.importorskip("audiocraft")
 from tests.musicgen.briefs import EMPTY, RATE_HZ, TEXT, brief_for, perform, tune
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Reference, Section
-from tydust_assetgen.generate.musicgen import MusicGen, models
-from tydust_assetgen.generate.musicgen.imports import prepare
-from tydust_assetgen.generate.musicgen.memory import Keeper
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
-from tydust_assetgen.generate.musicgen.performance import planned, sounded
+from tydust_assetgen.generate.musicgen import MusicGen
+from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare
+from tydust_assetgen.generate.musicgen.runtime.generate import planned, sounded
+from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
+from tydust_assetgen.generate.musicgen.spec import models
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Shelf
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def test_the_generator_gives_these_samples(tiny_t5: Checkpoint) -> None:
 
 def test_one_section_is_one_text(tiny_t5: Checkpoint) -> None:
     """`per_section` with a single section plays as audiocraft does with that section's words."""
-    from tydust_assetgen.generate.musicgen.text import stretches
+    from tydust_assetgen.generate.musicgen.spec.section_text import stretches
 
     brief = brief_for(
         tiny_t5.folder, 4.5, sections=(Section("main", 4.5, "soft bells"),), parameters={"per_section": True}

@@ -14,8 +14,8 @@ pytest.importorskip("audiocraft")
 import torch
 from omegaconf import OmegaConf
 
-from tydust_assetgen.generate.musicgen import sound
-from tydust_assetgen.generate.musicgen.sound import decoded
+from tydust_assetgen.generate.musicgen.runtime import encodec as encodec_module
+from tydust_assetgen.generate.musicgen.runtime.encodec import decoded
 
 BINS, FRAME_RATE, HOP = 64, 50, 640
 LONG = 31 * FRAME_RATE
@@ -102,7 +102,7 @@ def test_in_chunks_of_any_length_it_is_the_same_sound(chunk_frames: int) -> None
 
 
 def test_a_chunk_may_be_a_single_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound, "WHOLE_S", 1.0)
+    monkeypatch.setattr(encodec_module, "WHOLE_S", 1.0)
     found = decoded(encodec(), codes(2 * FRAME_RATE), 1)
     assert difference(found, whole(encodec(), codes(2 * FRAME_RATE))) < 1e-5
 
@@ -129,8 +129,8 @@ def test_every_decoder_that_audiocraft_builds(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["no memory", "three residual layers", "wide kernels", "causal"])
 def test_the_context_is_as_long_as_what_is_seen_and_no_longer(kind: str) -> None:
     """Change one frame: samples change that far away, and no farther."""
-    _, tail = sound._parts(encodec(**DECODERS[kind]))
-    before, after = sound._context(tail)
+    _, tail = encodec_module._parts(encodec(**DECODERS[kind]))
+    before, after = encodec_module._context(tail)
     frames = torch.randn(1, tail_channels(tail), 41, generator=torch.Generator().manual_seed(1))
     changed = frames.clone()
     changed[..., 20] += 10

@@ -12,9 +12,9 @@ pytest.importorskip("audiocraft")
 
 import torch
 
-from tydust_assetgen.generate.musicgen.loading import load
-from tydust_assetgen.generate.musicgen.models import find
-from tydust_assetgen.generate.musicgen.sounder import Sounder
+from tydust_assetgen.generate.musicgen.runtime.encodec import Sounder
+from tydust_assetgen.generate.musicgen.runtime.load import load
+from tydust_assetgen.generate.musicgen.spec.models import find
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
 
-from tydust_assetgen.generate.musicgen.stereo import widened
+from tydust_assetgen.generate.musicgen.post.stereo import widened
 
 RATES_HZ = (32_000, 44_100, 48_000)
 RATE_HZ = 32_000

@@ -21,8 +21,8 @@ if not caches.INSTALLED:
 import torch
 
 from tydust_assetgen.errors import GenerationError
-from tydust_assetgen.generate.musicgen import t5
-from tydust_assetgen.generate.musicgen.needs import text_folder
+from tydust_assetgen.generate.musicgen.runtime import text_encoder
+from tydust_assetgen.generate.musicgen.spec.requirements import text_folder
 
 TEXTS = ("calm synthwave, D minor, 90 BPM; introspective pads", "", "x", "long " * 70)
 WORDS = ("calm", "synthwave", "pads", "déjà", "naïve", "①", "ﬁne", "１２３", "warm")
@@ -33,16 +33,16 @@ def _cached() -> None:
     caches.checkpoint("t5")
 
 
-def encoder(folder: Path) -> t5.Encoder:
+def encoder(folder: Path) -> text_encoder.Encoder:
     with ThreadPoolExecutor(1) as hands:
-        return t5.Encoder(folder, "cpu", hands)
+        return text_encoder.Encoder(folder, "cpu", hands)
 
 
 def theirs(folder: Path) -> tuple[Any, Any]:
     """Tokenizer and encoder of transformers."""
     from transformers import T5EncoderModel, T5Tokenizer
 
-    from tydust_assetgen.generate.musicgen.imports import without_bars
+    from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import without_bars
 
     with without_bars():
         return T5Tokenizer.from_pretrained(folder), T5EncoderModel.from_pretrained(folder).eval()
@@ -71,7 +71,7 @@ def made(folder: Path, **more: Any) -> Path:
 
 
 def same(folder: Path) -> None:
-    ours = t5.Tokenizer(folder), encoder(folder)
+    ours = text_encoder.Tokenizer(folder), encoder(folder)
     other = theirs(folder)
     for texts in ([TEXTS[0], ""], list(TEXTS), [TEXTS[3]], [TEXTS[0]]):
         torch.testing.assert_close(heard(*ours, texts), heard(*other, texts), rtol=1e-6, atol=1e-6)
@@ -80,7 +80,7 @@ def same(folder: Path) -> None:
 def test_it_hears_what_transformers_hears(tmp_path: Path) -> None:
     folder = text_folder("t5-small")
     assert folder is not None
-    assert t5.unknown(folder) == ""
+    assert text_encoder.unknown(folder) == ""
     same(folder)
     same(made(tmp_path / "deep"))
     same(made(tmp_path / "near", relative_attention_num_buckets=8, relative_attention_max_distance=20))
@@ -88,7 +88,7 @@ def test_it_hears_what_transformers_hears(tmp_path: Path) -> None:
 
 def test_words_are_parted_as_transformers_parts_them(tmp_path: Path) -> None:
     folder = vocabulary(tmp_path)
-    other, ours = _tokenizer_of_transformers(folder), t5.Tokenizer(folder)
+    other, ours = _tokenizer_of_transformers(folder), text_encoder.Tokenizer(folder)
     dice = random.Random(2)
     ranges = ((32, 126), (160, 0x24FF), (0x3000, 0x30FF), (0xFF00, 0xFFEF))
     texts = [
@@ -138,7 +138,7 @@ def _tokenizer_of_transformers(folder: Path) -> Any:
 
 def test_what_is_let_go_is_read_again_at_the_next_words(tmp_path: Path) -> None:
     folder = made(tmp_path / "deep")
-    tokenizer, model = t5.Tokenizer(folder), encoder(folder)
+    tokenizer, model = text_encoder.Tokenizer(folder), encoder(folder)
     before = heard(tokenizer, model, list(TEXTS))
     held = [weakref.ref(weight) for weight in model.weights.values()]
     model.let_go()
@@ -177,7 +177,7 @@ def test_another_kind_is_left_to_transformers(tmp_path: Path, change: dict[str, 
     folder = made(tmp_path / "other")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **change}))
-    assert why in t5.unknown(folder)
+    assert why in text_encoder.unknown(folder)
 
 
 def test_so_is_one_in_another_precision_or_without_a_quick_tokenizer(tmp_path: Path) -> None:
@@ -186,19 +186,19 @@ def test_so_is_one_in_another_precision_or_without_a_quick_tokenizer(tmp_path: P
     folder = made(tmp_path / "half")
     path = folder / "model.safetensors"
     save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
-    assert t5.unknown(folder) == "its weights differ"
+    assert text_encoder.unknown(folder) == "its weights differ"
     (folder / "tokenizer.json").unlink()
-    assert "tokenizer.json" in t5.unknown(folder)
+    assert "tokenizer.json" in text_encoder.unknown(folder)
 
 
 def test_transformers_serves_what_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     from audiocraft.modules import conditioners
 
-    with ThreadPoolExecutor(1) as hands, t5.given("cpu", hands):
+    with ThreadPoolExecutor(1) as hands, text_encoder.given("cpu", hands):
         ours = conditioners.T5Conditioner("t5-small", 8, finetune=False, device="cpu").t5
-        monkeypatch.setattr(t5, "unknown", lambda _: "it is strange")
+        monkeypatch.setattr(text_encoder, "unknown", lambda _: "it is strange")
         other = conditioners.T5Conditioner("t5-small", 8, finetune=False, device="cpu")
-    assert type(ours).__module__ == t5.__name__
+    assert type(ours).__module__ == text_encoder.__name__
     assert type(other.t5).__module__.startswith("transformers.")
     assert torch.equal(other.t5.shared.weight, ours.weights["shared.weight"])
     assert conditioners.T5EncoderModel.from_pretrained.__self__.__name__ == "T5EncoderModel"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen.flow import Brief, Section
-from tydust_assetgen.generate.musicgen.text import stretches
+from tydust_assetgen.generate.musicgen.spec.section_text import stretches
 from tydust_assetgen.prompt import Parts, read, write
 
 SECTIONS = (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tydust_assetgen.generate.musicgen.imports import prepare
-from tydust_assetgen.generate.musicgen.windows import Window, frames_of, joins, section_ends, windows
+from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare
+from tydust_assetgen.generate.musicgen.spec.windows import Window, frames_of, joins, section_ends, windows
 
 SEGMENT = 1500
 STRIDES = st.integers(50, 1450)

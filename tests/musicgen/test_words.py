@@ -15,12 +15,11 @@ if not caches.INSTALLED:
 
 import torch
 
-from tydust_assetgen.generate.musicgen.loading import load
-from tydust_assetgen.generate.musicgen.models import find
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
-from tydust_assetgen.generate.musicgen.piece import Dice, Piece
-from tydust_assetgen.generate.musicgen.row import Words
-from tydust_assetgen.generate.musicgen.windows import windows
+from tydust_assetgen.generate.musicgen.runtime.load import load
+from tydust_assetgen.generate.musicgen.runtime.track import Dice, Piece, Words
+from tydust_assetgen.generate.musicgen.spec.models import find
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.windows import windows
 
 if TYPE_CHECKING:
     from tests.musicgen.checkpoints import Checkpoint

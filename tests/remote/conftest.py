@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import Game
 
-from tydust_assetgen.workers import Pool
+from tydust_assetgen.building.pool import Pool
 
 KINDS = ("directory", "http", "s3", "sftp")
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tydust_assetgen.cache.config import settings_of
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.manifest import read_manifest
 from tydust_assetgen.remote.address import Address, Objection, read_address
-from tydust_assetgen.sharing.settings import settings_of
 
 from .conftest import ONE, MakeGame
 

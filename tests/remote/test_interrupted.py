@@ -13,8 +13,8 @@ import pytest
 from conftest import environment
 
 from tydust_assetgen.remote.address import Address, read_address
-from tydust_assetgen.remote.directory import Directory
-from tydust_assetgen.remote.transport import open_transport
+from tydust_assetgen.remote.local import Directory
+from tydust_assetgen.remote.remote import open_transport
 
 from .conftest import until
 
@@ -22,7 +22,7 @@ SENDER = """
 import hashlib, sys
 from pathlib import Path
 from tydust_assetgen.remote.address import read_address
-from tydust_assetgen.remote.transport import open_transport
+from tydust_assetgen.remote.remote import open_transport
 way = open_transport(read_address(sys.argv[1]), Path.cwd(), 60)
 for number in range(10_000):
     data = number.to_bytes(4, "big") * 2_000_000

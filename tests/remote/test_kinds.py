@@ -11,8 +11,7 @@ import pytest
 
 from tydust_assetgen.remote.address import Address, read_address
 from tydust_assetgen.remote.errors import DistrustError
-from tydust_assetgen.remote.remote import Remote
-from tydust_assetgen.remote.transport import open_transport
+from tydust_assetgen.remote.remote import Remote, open_transport
 
 from .conftest import MakeGame, every_kind, warnings
 

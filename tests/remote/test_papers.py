@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tydust_assetgen.cache.records import Paper, RefusedError, read_paper, write_paper
 from tydust_assetgen.flow import Facts, Output, Provenance, SectionTime, Verified
-from tydust_assetgen.sharing.papers import Paper, RefusedError, read_paper, write_paper
 from tydust_assetgen.store import OutputRecord, StoredAudio, TakeRecord
 
 KEY = "ab" * 32

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tydust_assetgen.disk import digest_bytes
-from tydust_assetgen.sharing.papers import Paper, read_paper, write_paper
+from tydust_assetgen.cache.records import Paper, read_paper, write_paper
 from tydust_assetgen.store import OutputRecord, TakeRecord
+from tydust_assetgen.system import digest_bytes
 
 from .conftest import HEAD, ONE, MakeGame, warnings
 
@@ -107,7 +107,7 @@ def test_a_track_that_cant_be_made_here_comes_from_the_cache(folder: Path, machi
     ann.build()
     body = '[music."deep.ogg"]\nprompt = "a calm tone"\ngenerator = "musicgen"\nduration = 2\n'
     bob = machine("bob", str(folder), body)
-    from tydust_assetgen.survey import survey
+    from tydust_assetgen.planning.survey import survey
 
     (step,) = survey(bob.project).plan.steps
     (path,) = papers(folder, "outputs")
@@ -129,7 +129,7 @@ def test_all_takes_are_shared_with_how_they_were_chosen(folder: Path, machine: M
     assert entry is not None
     assert bob.counts(frozen=True) == {"restored": 1}
     other = 1 + entry.provenance.chosen % 3
-    from tydust_assetgen.choosing import pick
+    from tydust_assetgen.operations.takes import pick
 
     told: list[object] = []
     assert pick(ann.project, "one.ogg", other, told.append).exit_code == 0
@@ -224,7 +224,7 @@ def test_no_build_without_a_cache_loads_it(machine: MakeGame, tmp_path: Path) ->
     code = (
         "import sys; from tydust_assetgen.cli import main; main(['build']); "
         "print(*[name for name in sys.modules if name.split('.')[0] in ('urllib3', 'fsspec', 'paramiko')"
-        " or name.startswith('tydust_assetgen.sharing')])"
+        " or name.startswith('tydust_assetgen.cache')])"
     )
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, cwd=ann.root, env=environment(), capture_output=True, text=True, check=True)

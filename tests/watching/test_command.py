@@ -16,11 +16,11 @@ import pytest
 from conftest import Game, command, environment
 
 from tydust_assetgen import events
+from tydust_assetgen.building.report import Options
 from tydust_assetgen.errors import UsageError
-from tydust_assetgen.outcome import Options
-from tydust_assetgen.watching import lookout, watch
-from tydust_assetgen.watching.aftermath import command_of
-from tydust_assetgen.watching.ears import _file_system
+from tydust_assetgen.watching import changes, watch
+from tydust_assetgen.watching.exec_hook import command_of
+from tydust_assetgen.watching.fs_events import _file_system
 
 LONG_S = 60
 
@@ -168,7 +168,7 @@ def test_a_command_line_is_split_once() -> None:
 
 def test_a_change_without_a_sign_leads_to_looking(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who writes through another name of the same file, in a folder that nobody listens to, makes no sign here."""
-    monkeypatch.setattr(lookout, "GLANCE_S", 0.5)
+    monkeypatch.setattr(changes, "GLANCE_S", 0.5)
     home, elsewhere = game.root / "home", game.root / "elsewhere"
     home.mkdir()
     elsewhere.mkdir()

@@ -16,7 +16,7 @@ import soundfile
 from conftest import Game
 
 from tydust_assetgen import events
-from tydust_assetgen.outcome import Options
+from tydust_assetgen.building.report import Options
 from tydust_assetgen.watching import watch
 
 LONG_S = 60.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from tydust_assetgen.quick import glance
+from tydust_assetgen.cli.fast_path import glance
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,9 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = glance(words)
         if code is None and "--staged" in words:
-            from tydust_assetgen.cli import hooking
+            from tydust_assetgen.cli import hook
 
-            code = hooking.glance(words)
+            code = hook.glance(words)
         if code is None:
             from tydust_assetgen.cli.run import run
 

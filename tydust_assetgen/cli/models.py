@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tydust_assetgen.cli.commands import print_json
+from tydust_assetgen.cli.progress import console
+from tydust_assetgen.cli.query import print_json
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.generate.musicgen import checkpoint
-from tydust_assetgen.generate.musicgen.fetch import Tell
-from tydust_assetgen.generate.musicgen.health import size_of
-from tydust_assetgen.generate.musicgen.models import KNOWN, LICENCE, Source, all_here, find
-from tydust_assetgen.generate.musicgen.pull import Pulled
-from tydust_assetgen.report import console
+from tydust_assetgen.generate.musicgen.hub.doctor import size_of
+from tydust_assetgen.generate.musicgen.hub.download import Tell
+from tydust_assetgen.generate.musicgen.hub.pull import Pulled
+from tydust_assetgen.generate.musicgen.spec import checkpoint
+from tydust_assetgen.generate.musicgen.spec.models import KNOWN, LICENCE, Source, all_here, find
 
 
 def listing(arguments: argparse.Namespace) -> int:
@@ -79,7 +79,7 @@ def _paper(source: Source) -> dict[str, Any]:
 
 def pull(arguments: argparse.Namespace) -> int:
     """Fetch a model and what it needs, and say how to pin it."""
-    from tydust_assetgen.generate.musicgen.pull import pull as fetch
+    from tydust_assetgen.generate.musicgen.hub.pull import pull as fetch
 
     with _bars(arguments) as tell:
         pulled = fetch(arguments.name, arguments.revision, tell)

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from tydust_assetgen.cli import choosing, commands, engines, hooking, making
+from tydust_assetgen.cli import build, hook, integrate, query, takes
 from tydust_assetgen.version import VERSION
 
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -62,43 +62,43 @@ def _slots(to: argparse.ArgumentParser, help_: str = "only these slots") -> None
 
 
 def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    build = _command(to, "build", "make what is missing or stale, and nothing else", making.build)
-    _slots(build)
-    build.add_argument("--force", action="store_true", help="make these slots again, whatever is there")
-    build.add_argument("--dry-run", action="store_true", help="say what would be made, why, and how long it takes")
-    build.add_argument(
+    command = _command(to, "build", "make what is missing or stale, and nothing else", build.build)
+    _slots(command)
+    command.add_argument("--force", action="store_true", help="make these slots again, whatever is there")
+    command.add_argument("--dry-run", action="store_true", help="say what would be made, why, and how long it takes")
+    command.add_argument(
         "--jobs", "-j", type=_count, default=0, metavar="N", help="worker processes (default: one a core)"
     )
-    build.add_argument("--prune", action="store_true", help="remove files that the manifest no longer asks for")
-    build.add_argument(
+    command.add_argument("--prune", action="store_true", help="remove files that the manifest no longer asks for")
+    command.add_argument(
         "--frozen", action="store_true", help="fail, and change nothing, when anything would have to be generated"
     )
-    build.add_argument(
+    command.add_argument(
         "--offline-ok",
         action="store_true",
         help="what can't be made without a GPU comes from the cache, or is left out and no failure",
     )
-    build.add_argument("--no-wait", action="store_true", help="fail when another build is at work here")
-    build.add_argument(
+    command.add_argument("--no-wait", action="store_true", help="fail when another build is at work here")
+    command.add_argument(
         "--depfile", metavar="FILE", default="", help="write what the outputs depend on, for Make, Ninja"
     )
-    build.add_argument(
+    command.add_argument(
         "--depfile-target", action="append", default=[], metavar="PATH", help="a target there instead of the outputs"
     )
-    _json(build)
+    _json(command)
     _add_watch(to)
-    adopt = _command(to, "adopt", "accept a file that you made or changed by hand", making.adopt)
+    adopt = _command(to, "adopt", "accept a file that you made or changed by hand", build.adopt)
     adopt.add_argument("slot", metavar="SLOT")
-    pick = _command(to, "pick", "publish the take of a slot that you like best, and keep to it", choosing.pick)
+    pick = _command(to, "pick", "publish the take of a slot that you like best, and keep to it", takes.pick)
     pick.add_argument("slot", metavar="SLOT")
     pick.add_argument("take", metavar="TAKE", type=_take, help="its number, or `best` to take your pick back")
     _json(pick)
-    gc = _command(to, "gc", "make the store smaller: what was not used for longest goes first", making.gc)
+    gc = _command(to, "gc", "make the store smaller: what was not used for longest goes first", build.gc)
     gc.add_argument("--max-size", type=_bytes, metavar="SIZE", help="keep at most this much, such as 5GB")
     gc.add_argument("--max-age", type=_seconds, metavar="AGE", help="drop what was not used for this long, such as 30d")
     _json(gc)
     _add_cache(to)
-    init = _command(to, "init", "write a commented assets.toml and the lines for .gitignore", making.init)
+    init = _command(to, "init", "write a commented assets.toml and the lines for .gitignore", build.init)
     init.add_argument("--name", default="", help="name of the game")
 
 
@@ -113,13 +113,13 @@ def _add_cache(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _cache_status(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.cli.sharing import status
+    from tydust_assetgen.cli.cache import status
 
     return status(arguments)
 
 
 def _cache_push(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.cli.sharing import push
+    from tydust_assetgen.cli.cache import push
 
     return push(arguments)
 
@@ -138,65 +138,61 @@ def _add_watch(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.cli.watching import watch
+    from tydust_assetgen.cli.watch import watch
 
     return watch(arguments)
 
 
 def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    status = _command(to, "status", "show the state of every slot", commands.status)
+    status = _command(to, "status", "show the state of every slot", query.status)
     _slots(status)
     _json(status)
-    explain = _command(to, "explain", "show what a slot's recipe is, and why it is fresh or stale", commands.explain)
+    explain = _command(to, "explain", "show what a slot's recipe is, and why it is fresh or stale", query.explain)
     explain.add_argument("slot", metavar="SLOT")
     _json(explain)
-    takes = _command(
-        to, "takes", "show the takes of a slot, how they were judged, and which is published", choosing.takes
-    )
-    takes.add_argument("slot", metavar="SLOT")
-    takes.add_argument("--export", metavar="DIR", help="write them as WAV files into DIR, to listen to")
-    _json(takes)
-    check = _command(
-        to, "check", "exit 1 with the reasons when anything is not fresh (for hooks and CI)", commands.check
-    )
+    shown = _command(to, "takes", "show the takes of a slot, how they were judged, and which is published", takes.takes)
+    shown.add_argument("slot", metavar="SLOT")
+    shown.add_argument("--export", metavar="DIR", help="write them as WAV files into DIR, to listen to")
+    _json(shown)
+    check = _command(to, "check", "exit 1 with the reasons when anything is not fresh (for hooks and CI)", query.check)
     _slots(check)
     check.add_argument("--staged", action="store_true", help="judge what git has staged (the pre-commit hook)")
     check.add_argument("--all", action="store_true", help="with --staged: also what this commit does not change")
     _json(check)
-    verify = _command(to, "verify", "decode and measure what is published; exit 1 on any failure", commands.verify)
+    verify = _command(to, "verify", "decode and measure what is published; exit 1 on any failure", query.verify)
     _slots(verify)
     verify.add_argument("--jobs", "-j", type=_count, default=0, metavar="N", help="worker processes")
     _json(verify)
     lint = _command(
-        to, "lint", "judge the prompts by the pattern; exit 1 when there is something to improve", commands.lint
+        to, "lint", "judge the prompts by the pattern; exit 1 when there is something to improve", query.lint
     )
     _slots(lint)
     _json(lint)
 
 
 def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: argparse.ArgumentParser) -> None:
-    midi = _command(to, "midi", "write a slot's score as a MIDI file, to carry on in a DAW", making.midi)
+    midi = _command(to, "midi", "write a slot's score as a MIDI file, to carry on in a DAW", build.midi)
     midi.add_argument("slot", metavar="SLOT")
     midi.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .mid, here")
-    plot = _command(to, "plot", "draw a slot's waveform and spectrogram as a PNG", making.plot)
+    plot = _command(to, "plot", "draw a slot's waveform and spectrogram as a PNG", build.plot)
     plot.add_argument("slot", metavar="SLOT")
     plot.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .png, here")
     _add_models(to)
     _add_hook(to)
-    listing = _command(to, "list", "print the files that the slots become, in the asset tree", engines.list_files)
+    listing = _command(to, "list", "print the files that the slots become, in the asset tree", integrate.list_files)
     _slots(listing)
     _json(listing)
     script = _command(
-        to, "unity-script", "write the script that imports the music in Unity's editor", engines.unity_script
+        to, "unity-script", "write the script that imports the music in Unity's editor", integrate.unity_script
     )
     script.add_argument("folder_", metavar="DIR", nargs="?", default="Assets/Editor", help="default: Assets/Editor")
-    _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", engines.cmake_dir)
-    schema = _command(to, "schema", "print the JSON Schema of assets.toml, for editors", commands.schema)
+    _command(to, "cmake-dir", "print where FindAssetgen.cmake lies", integrate.cmake_dir)
+    schema = _command(to, "schema", "print the JSON Schema of assets.toml, for editors", query.schema)
     kinds, help_ = ("manifest", "events", "results"), "of assets.toml, of the events of --json, or of its results"
     schema.add_argument("what", nargs="?", choices=kinds, default="manifest", help=help_)
-    doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", commands.doctor)
+    doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", query.doctor)
     _json(doctor)
-    completion = _command(to, "completion", "print a completion script for your shell", commands.completion)
+    completion = _command(to, "completion", "print a completion script for your shell", query.completion)
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     completion.set_defaults(parser=top)
 
@@ -213,13 +209,13 @@ def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _add_hook(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    hook = to.add_parser("hook", help="have git ask assetgen before each commit", allow_abbrev=False)
-    _add_common(hook, hidden=True)
-    deeds = hook.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="deed")
+    group = to.add_parser("hook", help="have git ask assetgen before each commit", allow_abbrev=False)
+    _add_common(group, hidden=True)
+    deeds = group.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="deed")
     help_ = "put the pre-commit hook in place; a hook that is there stays, and runs first"
-    _json(_command(deeds, "install", help_, hooking.install))
+    _json(_command(deeds, "install", help_, hook.install))
     help_ = "take it away, and put back what was there before"
-    _json(_command(deeds, "uninstall", help_, hooking.uninstall))
+    _json(_command(deeds, "uninstall", help_, hook.uninstall))
 
 
 def _models(arguments: argparse.Namespace) -> int:

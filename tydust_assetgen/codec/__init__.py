@@ -101,7 +101,7 @@ def objection(output: Output, rate_hz: int) -> str:
     if output.codec == "ogg" and not 0.0 <= output.quality <= 10.0:
         return f"ogg quality {output.quality:g} is not possible here, libsndfile has 0 to 10"
     if output.codec == "mp3":
-        from tydust_assetgen.codec import mp3
+        from tydust_assetgen.codec.containers import mp3
 
         return mp3.objection(output.bitrate_kbps, rate_hz)
     if output.codec in ("opus", "m4a") and not 16 <= output.bitrate_kbps <= 512:
@@ -153,7 +153,7 @@ def damage(data: bytes, codec: Codec) -> str:
     """
     if not data:
         return "it is empty"
-    from tydust_assetgen.codec import flac, mp3, mp4, ogg, riff, sniff
+    from tydust_assetgen.codec.containers import flac, mp3, mp4, ogg, riff, sniff
 
     walks = {"ogg": ogg.damage, "flac": flac.damage, "mp3": mp3.damage, "wav": riff.damage, "m4a": mp4.damage}
     found = sniff.container(data) or CONTAINERS[codec]

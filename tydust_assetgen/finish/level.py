@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tydust_assetgen.audio import Audio
+from tydust_assetgen.dsp import integrated_lufs, true_peak_dbtp
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.finish.limiter import Limiter
-from tydust_assetgen.measure import integrated_lufs, true_peak_dbtp
 
 _CLOSE_LU = 0.03
 _MISSED_LU = 0.1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.measure import true_peak_envelope
+from tydust_assetgen.dsp import true_peak_envelope
 
 _BLOCK_FRAMES = 16
 _LOOK_AHEAD_S = 0.0022

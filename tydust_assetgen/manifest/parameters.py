@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from tydust_assetgen.manifest.check import Checked, Fault, check_table
-from tydust_assetgen.manifest.layers import Layers, merged
+from tydust_assetgen.manifest.precedence import Layers, merged
 from tydust_assetgen.manifest.tables import DefaultsTable, GenreTable, TrackTable
+from tydust_assetgen.manifest.validate import Checked, Fault, check_table
 
 _TABLES = (TrackTable, DefaultsTable, GenreTable)
 _SETTINGS = frozenset(key for table in _TABLES for key in table.__struct_encode_fields__)

@@ -13,8 +13,8 @@ import unicodedata
 from functools import cached_property
 from pathlib import Path
 
-from tydust_assetgen.manifest.check import Fault, nearest
 from tydust_assetgen.manifest.tables import CODECS
+from tydust_assetgen.manifest.validate import Fault, nearest
 
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³]|CONIN\$|CONOUT\$)(?:\s*\..*)?\Z", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]')

@@ -17,18 +17,15 @@ import msgspec
 
 from tydust_assetgen.errors import ManifestError, Problem
 from tydust_assetgen.flow import Recipe, Scalar
-from tydust_assetgen.manifest.beside import Beside
-from tydust_assetgen.manifest.cache import Cache
-from tydust_assetgen.manifest.check import Fault
-from tydust_assetgen.manifest.claims import Claims, claim
-from tydust_assetgen.manifest.head import check_head
-from tydust_assetgen.manifest.layers import PROGRAM
-from tydust_assetgen.manifest.lines import Lines
+from tydust_assetgen.manifest.locations import Lines
+from tydust_assetgen.manifest.outputs import Claims, claim
 from tydust_assetgen.manifest.paths import AssetTree, same_file
+from tydust_assetgen.manifest.precedence import PROGRAM, built_in
 from tydust_assetgen.manifest.references import named_in
 from tydust_assetgen.manifest.resolve import Resolved, Surroundings, problem, resolve
-from tydust_assetgen.manifest.shipped import built_in
-from tydust_assetgen.manifest.text import parse, read_text
+from tydust_assetgen.manifest.settings import Beside, Cache, check_head
+from tydust_assetgen.manifest.toml_text import parse, read_text
+from tydust_assetgen.manifest.validate import Fault
 from tydust_assetgen.version import VERSION
 
 _ALONE = Cache()

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from tydust_assetgen.flow import Reference, Scalar
-from tydust_assetgen.manifest.check import Fault
-from tydust_assetgen.manifest.layers import Layer
 from tydust_assetgen.manifest.parameters import makers_in
 from tydust_assetgen.manifest.paths import codec_of
+from tydust_assetgen.manifest.precedence import Layer
+from tydust_assetgen.manifest.validate import Fault
 
 SLOT = "slot:"
 

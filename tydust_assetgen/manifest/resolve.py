@@ -12,15 +12,14 @@ import msgspec
 
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Finish, Recipe, Scalar
-from tydust_assetgen.manifest import course, layers, outputs
-from tydust_assetgen.manifest.check import Checked, Fault, check_table, fields_of, nearest, printable, unknown
-from tydust_assetgen.manifest.layers import PROGRAM, Layer, Layers, pick
+from tydust_assetgen.manifest import outputs, precedence, timing
 from tydust_assetgen.manifest.parameters import makers_in, parameter_faults, parameters, taken_by
 from tydust_assetgen.manifest.paths import name_faults
+from tydust_assetgen.manifest.precedence import PROGRAM, Layer, Layers, built_in, pick
+from tydust_assetgen.manifest.prompt_text import whole_prompt
 from tydust_assetgen.manifest.references import reference_faults, references
-from tydust_assetgen.manifest.shipped import built_in
 from tydust_assetgen.manifest.tables import CODECS, TrackTable
-from tydust_assetgen.manifest.whole import whole_prompt
+from tydust_assetgen.manifest.validate import Checked, Fault, check_table, fields_of, nearest, printable, unknown
 from tydust_assetgen.prompt import GENRES, Parts, find_keys, find_tempos, parse_key, read, sound_alike
 
 _SAYS = ("prompt", "sections", "genre")
@@ -103,7 +102,7 @@ def _faults(slot: str, checked: Checked, parts: Parts, stack: Layers) -> tuple[F
         *checked.faults,
         *_empty(checked, stack),
         *_contradictions(checked.values, parts),
-        *course.course_faults(checked.values, parts),
+        *timing.course_faults(checked.values, parts),
         *outputs.output_faults(slot, stack),
     )
 
@@ -132,14 +131,14 @@ def _with_sections(values: Layer, parts: Parts, around: Surroundings) -> Parts:
 
 
 def _stack(values: Layer, parts: Parts, around: Surroundings) -> Layers:
-    text = layers.text_layer(parts)
+    text = precedence.text_layer(parts)
     genre = pick((values, text, around.defaults), "genre", "")
     return (values, text, around.genres.get(genre, {}), around.defaults, built_in().get(genre, {}), PROGRAM)
 
 
 def _brief(parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Brief:
     values = stack[0]
-    whole_s = course.duration_s(values, parts, stack[2:])
+    whole_s = timing.duration_s(values, parts, stack[2:])
     brief = Brief(
         generator=pick(stack, "generator"),
         prompt="",
@@ -148,11 +147,11 @@ def _brief(parts: Parts, stack: Layers, made: dict[str, Scalar]) -> Brief:
         takes=pick(stack, "takes"),
         loop=pick(stack, "loop"),
         genre=pick(stack, "genre", ""),
-        key=layers.key_name(stack),
+        key=precedence.key_name(stack),
         bpm=float(pick(stack, "bpm")),
-        sections=course.sections(values, parts, whole_s),
-        instruments=layers.names(pick(stack, "instruments")),
-        moods=layers.names(pick(stack, "mood")),
+        sections=timing.sections(values, parts, whole_s),
+        instruments=precedence.names(pick(stack, "instruments")),
+        moods=precedence.names(pick(stack, "mood")),
         parameters=made,
     )
     return msgspec.structs.replace(brief, prompt=whole_prompt(values, parts, brief, stack))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tydust_assetgen.manifest.layers import PROGRAM
+from tydust_assetgen.manifest.precedence import PROGRAM
 from tydust_assetgen.manifest.tables import (
     CODECS,
     CacheTable,

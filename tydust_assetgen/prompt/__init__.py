@@ -9,7 +9,7 @@ from tydust_assetgen.prompt.key import find_keys, parse_key, sound_alike
 from tydust_assetgen.prompt.parts import GENRES, MAX_CHARACTERS, Parts
 from tydust_assetgen.prompt.read import find_tempos, read
 from tydust_assetgen.prompt.sections import section_name
-from tydust_assetgen.prompt.words import find_instruments, find_moods
+from tydust_assetgen.prompt.vocabulary import find_instruments, find_moods
 from tydust_assetgen.prompt.write import write
 
 __all__ = [

@@ -12,7 +12,7 @@ from functools import lru_cache
 from tydust_assetgen.prompt.key import find_key
 from tydust_assetgen.prompt.parts import GENRES, MAX_CHARACTERS, Parts
 from tydust_assetgen.prompt.sections import read_duration, read_sections
-from tydust_assetgen.prompt.words import find_instruments, find_moods
+from tydust_assetgen.prompt.vocabulary import find_instruments, find_moods
 
 _PARAGRAPH = re.compile(
     r"\n[^\S\n]*\n|\n[^\S\n]*(?:[-*•] |(?=[A-Za-z]{3,20} ?: ))"

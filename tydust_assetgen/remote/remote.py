@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tydust_assetgen.remote.address import Address
 from tydust_assetgen.remote.errors import DistrustError, RemoteError, words_of
-from tydust_assetgen.remote.limits import within
-from tydust_assetgen.remote.transport import Transport, open_transport
+from tydust_assetgen.remote.timeouts import within
 
 _T = TypeVar("_T")
 _LIES = 3
@@ -106,3 +105,56 @@ class Remote:
             first, self._warned = not self._warned, True
         if first:
             self._warn(message, hint)
+
+
+class Transport(Protocol):
+    """Moves bytes by their names. Used from several threads at once.
+
+    Everything may raise `RemoteError`, or whatever its library raises: the caller knows how to say it.
+    """
+
+    def get(self, name: str, max_bytes: int) -> bytes | None:
+        """The content; `None` when there is no such name.
+
+        Raises:
+            DistrustError: there are more bytes.
+        """
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a name."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep content under a name, whole or not at all."""
+        ...
+
+
+def open_transport(address: Address, root: Path, timeout_s: float) -> Transport:
+    """The way to a remote.
+
+    Args:
+        address: where.
+        root: what a relative path starts from.
+        timeout_s: limit of one request, in seconds.
+
+    Raises:
+        RemoteError: what it needs is not installed, or it can't be reached.
+    """
+    match address.scheme:
+        case "directory":
+            from tydust_assetgen.remote.local import Directory
+
+            return Directory(root / Path(address.path).expanduser())
+        case "http" | "https":
+            from tydust_assetgen.remote.http import Http
+
+            return Http(address, timeout_s)
+        case "sftp":
+            from tydust_assetgen.remote.sftp import Sftp
+
+            return Sftp(address, timeout_s)
+        case "s3" | "gs" | "az":
+            from tydust_assetgen.remote.fsspec_store import Bucket
+
+            return Bucket(address, timeout_s)

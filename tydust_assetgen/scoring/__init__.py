@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tydust_assetgen.flow import Mark, Master, Recipe, Scores, Take
+from tydust_assetgen.scoring.music import key_mark, tempo_mark, text_mark
+from tydust_assetgen.scoring.signal import clipping_mark, level_mark, seam_mark, silence_mark, steadiness_mark
 
 __all__ = ["SCORING_VERSION", "WEIGHTS", "ranked", "score"]
 
@@ -41,7 +43,7 @@ def score(take: Take, master: Master, recipe: Recipe, text_match: float | None =
         recipe: what was asked. What it does not ask for gets no mark.
         text_match: cosine between the sound and the prompt, -1 to 1, where something could tell.
     """
-    from tydust_assetgen.scoring.marks import marks_of  # numpy and scipy come with it, and planning needs neither
+    from tydust_assetgen.scoring import marks_of  # numpy and scipy come with it, and planning needs neither
 
     marks = tuple(map(_rounded, marks_of(take, master, recipe, text_match)))
     return Scores(marks=marks, total=_mean(marks))
@@ -60,3 +62,18 @@ def _rounded(mark: Mark) -> Mark:
 def _mean(marks: tuple[Mark, ...]) -> float:
     weight = sum(WEIGHTS[mark.name] for mark in marks)
     return round(sum(WEIGHTS[mark.name] * mark.score for mark in marks) / weight, _DECIMALS) if weight else 0.0
+
+
+def marks_of(take: Take, master: Master, recipe: Recipe, text_match: float | None) -> tuple[Mark, ...]:
+    """See `score`. What was not asked for, or can't be told, has no mark."""
+    found = (
+        text_mark(text_match),
+        key_mark(master, recipe),
+        tempo_mark(master, recipe),
+        seam_mark(master),
+        steadiness_mark(master, recipe.brief),
+        silence_mark(master),
+        clipping_mark(take),
+        level_mark(master, recipe.finish.target_lufs),
+    )
+    return tuple(mark for mark in found if mark is not None)

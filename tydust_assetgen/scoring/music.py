@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tydust_assetgen import measure
+from tydust_assetgen import dsp
+from tydust_assetgen.dsp import KeyEstimate, TempoEstimate
+from tydust_assetgen.dsp.key import MARGIN as KEY_MARGIN
+from tydust_assetgen.dsp.tempo import MARGIN as TEMPO_MARGIN
 from tydust_assetgen.flow import Mark, Master, Recipe
-from tydust_assetgen.measure import KeyEstimate, TempoEstimate
-from tydust_assetgen.measure.key import MARGIN as KEY_MARGIN
-from tydust_assetgen.measure.tempo import MARGIN as TEMPO_MARGIN
 
 MATCHING_TEXT = 0.5
 """The cosine that gets full marks. With CLAP, music and a text that is about something else have 0 to 0.1, MusicGen
@@ -37,7 +37,7 @@ def key_mark(master: Master, recipe: Recipe) -> Mark | None:
         return None
     if _written(master) and _same_key(master.facts.key, asked):
         return Mark(name="key", score=1.0, measured=f"{asked}, as written")
-    heard = measure.estimate_key(master.audio)
+    heard = dsp.estimate_key(master.audio)
     if not heard.ranking:
         return Mark(name="key", score=0.0, measured="no pitch")
     try:
@@ -52,7 +52,7 @@ def key_mark(master: Master, recipe: Recipe) -> Mark | None:
 
 
 def _clear_key(heard: KeyEstimate, asked: str) -> bool:
-    return heard.ranking[0][1] >= CLEAR_KEY and measure.key_relation(heard.name, asked) != "relative"
+    return heard.ranking[0][1] >= CLEAR_KEY and dsp.key_relation(heard.name, asked) != "relative"
 
 
 def _strict(name: str, master: Master, recipe: Recipe) -> bool:
@@ -67,7 +67,7 @@ def _written(master: Master) -> bool:
 
 def _same_key(known: str, asked: str) -> bool:
     try:
-        return bool(known) and measure.parse_key(known) == measure.parse_key(asked)
+        return bool(known) and dsp.parse_key(known) == dsp.parse_key(asked)
     except ValueError:
         return False
 
@@ -77,9 +77,9 @@ def tempo_mark(master: Master, recipe: Recipe) -> Mark | None:
     asked_bpm = recipe.brief.bpm
     if not asked_bpm:
         return None
-    if _written(master) and master.facts.bpm and measure.tempo_relation(master.facts.bpm, asked_bpm) == "exact":
+    if _written(master) and master.facts.bpm and dsp.tempo_relation(master.facts.bpm, asked_bpm) == "exact":
         return Mark(name="tempo", score=1.0, measured=f"{asked_bpm:g} BPM, as written")
-    heard = measure.estimate_tempo(master.audio)
+    heard = dsp.estimate_tempo(master.audio)
     best = max(heard.best_rival(asked_bpm), heard.fit(asked_bpm), 1e-6)
     clear = min(best / CLEAR_BEAT, 1.0)
     held = min(heard.fit(asked_bpm) / (TEMPO_MARGIN * best), 1.0)
@@ -90,5 +90,5 @@ def tempo_mark(master: Master, recipe: Recipe) -> Mark | None:
 
 
 def _clear_beat(heard: TempoEstimate, asked_bpm: float) -> bool:
-    octave = measure.tempo_relation(heard.bpm, asked_bpm) == "octave"
+    octave = dsp.tempo_relation(heard.bpm, asked_bpm) == "octave"
     return heard.bpm > 0 and heard.confidence >= CLEAR_BEAT and not octave

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from tydust_assetgen import measure
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.flow import Mark, Master, Take
+from tydust_assetgen.flow import Brief, Mark, Master, Take
 
 QUIET_WRAP = 0.5
 """A wrap that uses up to half of its limits is as any other place of the track: full marks. All of them: half."""
@@ -24,7 +30,7 @@ def seam_mark(master: Master) -> Mark | None:
     """How far the wrap stays under the limits of a seam that is not heard."""
     if master.loop is None:
         return None
-    heard = measure.seam(master.audio, master.loop)
+    heard = dsp.seam(master.audio, master.loop)
     fault = heard.reason and f"the seam is heard: {heard.reason}"
     return Mark(name="seam", score=1 + QUIET_WRAP - heard.share, measured=f"{heard.share:.0%} of limit", fault=fault)
 
@@ -33,9 +39,9 @@ def silence_mark(master: Master) -> Mark:
     """The longest rest, and how much of the track is silent."""
     audio, wraps = master.audio, master.loop is not None
     allowed_s = max(SILENCE_S, 60 / master.facts.bpm if master.facts.bpm else 0.0)
-    ending_s = 0.0 if wraps else measure.trailing_silence_s(audio)
+    ending_s = 0.0 if wraps else dsp.trailing_silence_s(audio)
     inside = Audio(audio.samples[:, : max(audio.frames - round(ending_s * audio.rate_hz), 1)], audio.rate_hz)
-    longest_s, share = measure.longest_silence_s(inside, wraps=wraps), measure.silent_share(inside)
+    longest_s, share = dsp.longest_silence_s(inside, wraps=wraps), dsp.silent_share(inside)
     measured = f"{longest_s:.1f} s, {share:.0%}"
     if share >= EMPTY_SHARE:
         fault = "half of it is silent"
@@ -50,14 +56,95 @@ def silence_mark(master: Master) -> Mark:
 
 def clipping_mark(take: Take) -> Mark:
     """The share of samples that were cut flat before finishing could do anything about it."""
-    share = measure.flat_share(take.audio)
+    share = dsp.flat_share(take.audio)
     fault = f"{share:.1%} of it is clipped" if share > CLIPPED_SHARE else ""
     return Mark(name="clipping", score=1 - share / CLIPPED_SHARE, measured=f"{share:.2%}", fault=fault)
 
 
 def level_mark(master: Master, target_lufs: float) -> Mark:
     """Whether its peaks left room for the asked loudness."""
-    heard_lufs = measure.integrated_lufs(master.audio)
+    heard_lufs = dsp.integrated_lufs(master.audio)
     missed_lu = abs(heard_lufs - target_lufs)
     fault = f"its loudness is {missed_lu:.1f} LU off" if missed_lu > LOUDNESS_TOLERANCE_LU else ""
     return Mark(name="level", score=0.0 if fault else 1.0, measured=f"{heard_lufs:.1f} LUFS", fault=fault)
+
+
+SPREAD_LU = (6.0, 18.0)
+"""From full marks to none. Within a section, music made for games stays inside about 6 LU."""
+DRIFT_LU = (3.0, 12.0)
+"""From full marks to none, over the whole track: 3 LU is what a build-up may well do."""
+_WINDOW_S, _HOP_S = 3.0, 0.1
+_LEAST_WINDOWS = 10
+_FLOOR_LU = 20.0
+"""Further than this under the mean it is silence, and silence has its own mark."""
+_ENDING_S, _ENDING_SHARE = 5.0, 0.2
+"""The end of a track that does not loop may die away."""
+
+Span = tuple[float, float]
+"""Begin and end, in seconds."""
+
+
+class Steadiness(NamedTuple):
+    """In LU: the 5th to the 95th percentile inside sections, and the change over the whole track."""
+
+    spread_lu: float
+    drift_lu: float
+
+
+def steadiness_mark(master: Master, brief: Brief) -> Mark | None:
+    """The worse of spread and drift; no mark where no section is long enough to tell."""
+    found = steadiness(master.audio, _spans(master, brief))
+    if found is None:
+        return None
+    score = min(_falling(found.spread_lu, SPREAD_LU), _falling(abs(found.drift_lu), DRIFT_LU))
+    measured = f"spread {found.spread_lu:.1f} LU, drift {found.drift_lu:+.1f} LU"
+    return Mark(name="steadiness", score=score, measured=measured)
+
+
+def steadiness(audio: Audio, spans: Sequence[Span]) -> Steadiness | None:
+    """Measure loudness inside each span, in windows of 3 s that lie in it whole; `None` where there are none."""
+    levels = dsp.short_term_lufs(audio)
+    starts_s: NDArray[np.float64] = np.arange(levels.size) * np.float64(_HOP_S)
+    insides = [(starts_s >= begin) & (starts_s + _WINDOW_S <= end + 1e-6) for begin, end in spans]
+    groups = [np.flatnonzero(inside) for inside in insides if inside.sum() >= _LEAST_WINDOWS]
+    if not groups or not np.isfinite(levels).any():
+        return None
+    powers = 10 ** (levels / 10)
+    floor = 10 * np.log10(float(powers.mean())) - _FLOOR_LU
+    floored = np.asarray(np.maximum(levels, floor), dtype=np.float64)
+    around = np.concatenate([floored[group] - np.median(floored[group]) for group in groups])
+    low, high = np.percentile(around, (5, 95))
+    return Steadiness(float(high - low), _drift_lu(starts_s, floored, groups))
+
+
+def _drift_lu(starts_s: NDArray[np.float64], levels: NDArray[np.float64], groups: list[NDArray[np.intp]]) -> float:
+    """A drift goes on inside every section and over all of them: the smaller slope of both, from first to last."""
+    inside = _slope(
+        np.concatenate([starts_s[group] - starts_s[group].mean() for group in groups]),
+        np.concatenate([levels[group] - levels[group].mean() for group in groups]),
+    )
+    every = np.concatenate(groups)
+    over_all = _slope(starts_s[every] - starts_s[every].mean(), levels[every] - levels[every].mean())
+    steady = inside * over_all <= 0
+    return 0.0 if steady else min(inside, over_all, key=abs) * float(starts_s[every[-1]] - starts_s[every[0]])
+
+
+def _slope(times: NDArray[np.float64], levels: NDArray[np.float64]) -> float:
+    return float(times @ levels / (times @ times))
+
+
+def _spans(master: Master, brief: Brief) -> list[Span]:
+    """The sections as they were played, or else as they were asked for; the whole track where there are none."""
+    whole_s = master.audio.duration_s
+    end_s = whole_s if master.loop else whole_s - min(_ENDING_S, _ENDING_SHARE * whole_s)
+    if played := master.facts.sections:
+        spans = [(section.start_s, section.start_s + section.length_s) for section in played]
+    else:
+        ends = np.cumsum([section.seconds for section in brief.sections]).tolist() or [whole_s]
+        spans = list(zip([0.0, *ends[:-1]], ends, strict=True))
+    return [(begin, min(end, end_s)) for begin, end in spans if begin < end_s]
+
+
+def _falling(value: float, limits: tuple[float, float]) -> float:
+    full, none = limits
+    return min(max((none - value) / (none - full), 0.0), 1.0)

@@ -18,7 +18,6 @@ from typing import TypeVar
 import msgspec
 
 from tydust_assetgen.audio import Audio
-from tydust_assetgen.disk import digest_bytes, remove, write_atomic
 from tydust_assetgen.errors import StoreError
 from tydust_assetgen.flow import Contest, Master, Take
 from tydust_assetgen.store.records import (
@@ -33,6 +32,7 @@ from tydust_assetgen.store.records import (
     digest_in,
     is_digest,
 )
+from tydust_assetgen.system import digest_bytes, remove, write_atomic
 
 _R = TypeVar("_R", TakeRecord, MasterRecord, OutputRecord)
 

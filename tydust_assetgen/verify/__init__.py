@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from tydust_assetgen import measure
+from tydust_assetgen import dsp
 from tydust_assetgen.codec import Decoded, decode
 from tydust_assetgen.errors import AssetgenError, CodecError, Problem
 from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Sound, Verified
@@ -89,7 +89,7 @@ def listen(data: bytes, output: Output) -> Sound | None:
     if decoded is None or finite_check(decoded.audio).status == "fail":
         return None
     audio = decoded.audio
-    return _sound_of(decoded, measure.integrated_lufs(audio), measure.true_peak_dbtp(audio))
+    return _sound_of(decoded, dsp.integrated_lufs(audio), dsp.true_peak_dbtp(audio))
 
 
 def _sound(decoded: Decoded, checks: tuple[Check, ...]) -> Sound:

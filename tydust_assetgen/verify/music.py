@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tydust_assetgen import measure
+from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio
+from tydust_assetgen.dsp import KeyEstimate, TempoEstimate
+from tydust_assetgen.dsp.key import MARGIN as KEY_MARGIN
 from tydust_assetgen.flow import Check, Facts, Recipe
-from tydust_assetgen.measure import KeyEstimate, TempoEstimate
-from tydust_assetgen.measure.key import MARGIN as KEY_MARGIN
 from tydust_assetgen.verify.judge import judged
 
 EVIDENCE_S = 8.0
@@ -32,8 +32,8 @@ def music_checks(audio: Audio, recipe: Recipe, facts: Facts) -> tuple[Check, ...
     key, bpm = brief.key or facts.key, brief.bpm or facts.bpm
     key_severity, tempo_severity = (_severity(name, audio, recipe) for name in ("key", "tempo"))
     return (
-        *((_key(measure.estimate_key(audio), key, facts.key, key_severity),) if key else ()),
-        *((_tempo(measure.estimate_tempo(audio), bpm, facts.bpm, tempo_severity),) if bpm else ()),
+        *((_key(dsp.estimate_key(audio), key, facts.key, key_severity),) if key else ()),
+        *((_tempo(dsp.estimate_tempo(audio), bpm, facts.bpm, tempo_severity),) if bpm else ()),
     )
 
 
@@ -46,8 +46,8 @@ def _key(heard: KeyEstimate, asked: str, claimed: str, severity: _Severity) -> C
     if not heard.ranking:
         return judged("key", False, "no pitch", asked, "nothing in it has a pitch", otherwise="warn")
     try:
-        shortfall, relation = heard.shortfall(asked), measure.key_relation(heard.name, asked)
-        other = bool(claimed) and measure.parse_key(claimed) != measure.parse_key(asked)
+        shortfall, relation = heard.shortfall(asked), dsp.key_relation(heard.name, asked)
+        other = bool(claimed) and dsp.parse_key(claimed) != dsp.parse_key(asked)
     except ValueError as error:
         return judged("key", False, heard.name, asked, str(error), otherwise="warn")
     if other:
@@ -62,10 +62,10 @@ def _tempo(heard: TempoEstimate, asked_bpm: float, claimed_bpm: float, severity:
     wanted = f"{asked_bpm:g} BPM"
     if not heard.bpm:
         return judged("tempo", False, "no beat", wanted, "nothing in it has a steady beat", otherwise="warn")
-    if claimed_bpm and measure.tempo_relation(claimed_bpm, asked_bpm) != "exact":
+    if claimed_bpm and dsp.tempo_relation(claimed_bpm, asked_bpm) != "exact":
         claim = f"{claimed_bpm:g} BPM"
         return judged("tempo", False, claim, wanted, f"the generator says it played at {claim}", otherwise=severity)
-    relation = measure.tempo_relation(heard.bpm, asked_bpm)
+    relation = dsp.tempo_relation(heard.bpm, asked_bpm)
     measured = f"{heard.bpm:.1f} BPM" + ("" if relation == "exact" else f" ({relation})")
     unclear = relation == "octave" or heard.confidence < CLEAR_BEAT
     reason = f"it sounds like {heard.bpm:.0f} BPM"

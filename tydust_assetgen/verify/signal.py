@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from tydust_assetgen import measure
+from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.codec import Decoded
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
@@ -26,7 +26,7 @@ DC_LIMIT = 0.005
 
 def finite_check(audio: Audio) -> Check:
     """Whether all samples are finite."""
-    right = not measure.has_non_finite(audio)
+    right = not dsp.has_non_finite(audio)
     return judged("finite", right, "finite" if right else "not finite", "finite", "it holds NaN or infinite samples")
 
 
@@ -44,7 +44,7 @@ def signal_checks(decoded: Decoded, output: Output, recipe: Recipe, facts: Facts
 
 
 def _loudness(audio: Audio, recipe: Recipe) -> Check:
-    target, heard = recipe.finish.target_lufs, measure.integrated_lufs(audio)
+    target, heard = recipe.finish.target_lufs, dsp.integrated_lufs(audio)
     right = abs(heard - target) <= LOUDNESS_TOLERANCE_LU
     reason = f"it is {abs(heard - target):.1f} LU too {'quiet' if heard < target else 'loud'}"
     if heard < target:
@@ -55,7 +55,7 @@ def _loudness(audio: Audio, recipe: Recipe) -> Check:
 
 
 def _true_peak(audio: Audio, output: Output, recipe: Recipe) -> Check:
-    asked, heard = recipe.finish.true_peak_dbtp, measure.true_peak_dbtp(audio)
+    asked, heard = recipe.finish.true_peak_dbtp, dsp.true_peak_dbtp(audio)
     lossy = output.codec in LOSSY
     limit = min(asked + LOSSY_PEAK_DB, LOSSY_CEILING_DBTP) if lossy else asked + LOSSLESS_PEAK_DB
     reason = f"the wave is {heard - limit:.1f} dB too high between or at the samples"
@@ -63,23 +63,23 @@ def _true_peak(audio: Audio, output: Output, recipe: Recipe) -> Check:
 
 
 def _clipping(audio: Audio) -> Check:
-    runs = measure.clipping_runs(audio)
+    runs = dsp.clipping_runs(audio)
     return judged("clipping", runs == 0, f"{runs} runs", "0 runs", "the wave is cut flat at full scale")
 
 
 def _silence(audio: Audio, recipe: Recipe, facts: Facts) -> Check:
     """A rest of one beat is music, even where a beat is longer than half a second."""
     allowed_s = max(SILENCE_S, 60 / facts.bpm if facts.bpm else 0.0)
-    ending_s = 0.0 if recipe.finish.loop else measure.trailing_silence_s(audio)
+    ending_s = 0.0 if recipe.finish.loop else dsp.trailing_silence_s(audio)
     inside = Audio(audio.samples[:, : audio.frames - round(ending_s * audio.rate_hz)], audio.rate_hz)
-    longest_s = measure.longest_silence_s(inside, wraps=recipe.finish.loop) if inside.frames > 0 else ending_s
+    longest_s = dsp.longest_silence_s(inside, wraps=recipe.finish.loop) if inside.frames > 0 else ending_s
     wanted = f"at most {allowed_s:.2f} s" + ("" if recipe.finish.loop else f", {ENDING_S:.0f} s at the end")
     right = longest_s <= allowed_s and ending_s <= ENDING_S
     return judged("silence", right, f"{max(longest_s, ending_s):.2f} s", wanted, "it is silent for too long")
 
 
 def _dc(audio: Audio) -> Check:
-    offset = measure.dc_offset(audio)
+    offset = dsp.dc_offset(audio)
     return judged("dc", offset <= DC_LIMIT, f"{offset:.4f}", f"at most {DC_LIMIT}", "the wave does not rest at zero")
 
 
@@ -89,7 +89,7 @@ def _seam(decoded: Decoded, output: Output) -> Check:
     loop = decoded.loop or LoopPoints(0, audio.frames)
     if not 0 <= loop.start_frames < loop.end_frames <= audio.frames:
         return judged("seam", False, "none", "a wrap that is not heard", "the loop points lie outside the sound")
-    heard = measure.seam(audio, loop)
+    heard = dsp.seam(audio, loop)
     measured = f"jump {heard.jump_ratio:.2f} of p99, rise {heard.rise_db:.1f} dB, fall {heard.fall_db:.1f} dB"
     wanted = f"no click, rise to {heard.rise_limit_db:.1f} dB, fall to {heard.fall_limit_db:.1f} dB"
     otherwise: Literal["warn", "fail"] = "warn" if output.codec in PADDED else "fail"

@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tydust_assetgen import events
-from tydust_assetgen.building import build
-from tydust_assetgen.cores import cores
+from tydust_assetgen.building.build import build
+from tydust_assetgen.building.messages import Job
+from tydust_assetgen.building.pool import Pool
+from tydust_assetgen.building.report import Options, Report
+from tydust_assetgen.building.tasks import slots_of
 from tydust_assetgen.errors import AssetgenError, Problem, UsageError
 from tydust_assetgen.generate.registry import parameter_types
-from tydust_assetgen.jobs import Job
 from tydust_assetgen.manifest import read_manifest
-from tydust_assetgen.orders import slots_of
-from tydust_assetgen.outcome import Options, Report
-from tydust_assetgen.project import Project
-from tydust_assetgen.state import NOTHING, Stat, read_state, stat_of
-from tydust_assetgen.survey import Survey, survey
-from tydust_assetgen.watching.aftermath import Aftermath
-from tydust_assetgen.watching.ears import Ears
-from tydust_assetgen.watching.lookout import Lookout
-from tydust_assetgen.workers import Pool
+from tydust_assetgen.planning.survey import Survey, survey
+from tydust_assetgen.project.project import Project
+from tydust_assetgen.project.state import NOTHING, Stat, read_state, stat_of
+from tydust_assetgen.system import cores
+from tydust_assetgen.watching.changes import Lookout
+from tydust_assetgen.watching.exec_hook import Aftermath
+from tydust_assetgen.watching.fs_events import Ears
 
 Until: TypeAlias = threading.Event | Callable[[], bool] | None
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.composer.synth.spectra import centroid_hz, decay_s
 from tydust_assetgen.generate.composer.synth import chip, drums
+from tydust_assetgen.generate.composer.synth.note_cache import SoundKey, note
 from tydust_assetgen.generate.composer.synth.patches import PATCHES
-from tydust_assetgen.generate.composer.synth.sounds import SoundKey, note
 
 KITS = ("kit_80s", "kit_80s_soft", "kit_dark", "kit_industrial")
 

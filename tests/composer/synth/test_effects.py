@@ -7,7 +7,7 @@ import pytest
 from scipy import signal
 
 from tydust_assetgen.generate.composer.synth import effects
-from tydust_assetgen.generate.composer.synth.ducking import Ducking
+from tydust_assetgen.generate.composer.synth.effects import Ducking
 from tydust_assetgen.generate.composer.synth.mix import add
 from tydust_assetgen.generate.composer.synth.signal import decayed
 from tydust_assetgen.generate.composer.synth.timeline import Clock
@@ -88,19 +88,19 @@ def test_the_recursion_is_the_recursive_filter(pole: float) -> None:
 
 def test_the_kick_pushes_down_and_lets_go_even_across_the_seam() -> None:
     clock = Clock(45.9375, 44_100, True)
-    ducking = Ducking(((100, 1.0), (43_000, 1.0)), 0.5, clock, _dip())
-    gain = ducking.gain(0, 44_100, 1.0)
+    effects = Ducking(((100, 1.0), (43_000, 1.0)), 0.5, clock, _dip())
+    gain = effects.gain(0, 44_100, 1.0)
     assert np.min(gain) == pytest.approx(0.5, abs=0.01)
     assert gain[20_000] == 1.0
     assert gain[0] < 0.6  # still under the stroke at the end of the loop
-    assert np.array_equal(ducking.gain(44_100, 88_200, 1.0), gain)
+    assert np.array_equal(effects.gain(44_100, 88_200, 1.0), gain)
     assert np.max(np.abs(np.diff(gain))) < 0.01
 
 
 def _dip() -> np.ndarray:
-    from tydust_assetgen.generate.composer.synth import ducking
+    from tydust_assetgen.generate.composer.synth import effects
 
-    return ducking._dip()
+    return effects._dip()
 
 
 def test_sound_goes_round_a_circle_as_often_as_need_be() -> None:

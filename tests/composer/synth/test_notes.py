@@ -10,10 +10,10 @@ from scipy import fft
 
 from tests.composer.synth.spectra import centroid_hz, loudness_lufs
 from tydust_assetgen.generate.composer.synth import subtractive
-from tydust_assetgen.generate.composer.synth.instruments import Chip, Effect, Fm, Kit, Subtractive
+from tydust_assetgen.generate.composer.synth.note_cache import SoundKey, note, rendered
+from tydust_assetgen.generate.composer.synth.patch_types import Chip, Effect, Fm, Kit, Subtractive
 from tydust_assetgen.generate.composer.synth.patches import PATCHES
 from tydust_assetgen.generate.composer.synth.signal import Adsr, hertz, seconds
-from tydust_assetgen.generate.composer.synth.sounds import SoundKey, note, rendered
 
 TONAL = [
     name

@@ -16,7 +16,7 @@ from tests.composer.synth.spectra import centroid_hz
 from tydust_assetgen.generate.composer.score import Note, Part, Passage, Score
 from tydust_assetgen.generate.composer.synth import SAMPLE_RATE_HZ, render
 from tydust_assetgen.generate.composer.synth.mix import mixed
-from tydust_assetgen.generate.composer.synth.sounds import Sounds
+from tydust_assetgen.generate.composer.synth.note_cache import Sounds
 from tydust_assetgen.generate.composer.synth.timeline import Clock, tracks
 
 

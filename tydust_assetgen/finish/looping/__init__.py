@@ -11,16 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tydust_assetgen import measure
+from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio, LoopPoints
+from tydust_assetgen.dsp.beats import SoundFrames, sound_frames
+from tydust_assetgen.dsp.spectra import mono
 from tydust_assetgen.finish.looping.fade import Fade, Samples, Span, fitting, looped
-from tydust_assetgen.finish.looping.found import Found, facts_of, words_for
 from tydust_assetgen.finish.looping.refine import refined, unlike_db
 from tydust_assetgen.finish.looping.search import rough_loops
-from tydust_assetgen.finish.looping.wish import SHORTEST, Wish, wish
+from tydust_assetgen.finish.looping.wish import SHORTEST, Found, Wish, facts_of, wish, words_for
 from tydust_assetgen.flow import Facts
-from tydust_assetgen.measure.beats import SoundFrames, sound_frames
-from tydust_assetgen.measure.spectra import mono
 
 __all__ = ["Found", "facts_of", "find_loop", "words_for"]
 
@@ -132,10 +131,10 @@ def _own_trouble(small: Audio, start: int) -> float:
 
 def _trouble_at(turned: Samples, place: int, rate_hz: int) -> float:
     around = Audio(np.roll(turned, -place, axis=1), rate_hz)
-    return _used(measure.seam(around, LoopPoints(0, around.frames)))
+    return _used(dsp.seam(around, LoopPoints(0, around.frames)))
 
 
-def _used(seam: measure.Seam) -> float:
+def _used(seam: dsp.Seam) -> float:
     used = max(seam.rise_db / seam.rise_limit_db, seam.fall_db / seam.fall_limit_db)
     return _TROUBLE_DB * used + (0.0 if seam.ok else _HEARD_DB)
 
@@ -143,6 +142,6 @@ def _used(seam: measure.Seam) -> float:
 def _made(take: _Take, one: _Try) -> tuple[tuple[bool, float], Found]:
     """The loop itself, and its rank: what is not heard comes first, then what costs least."""
     loop = looped(take.samples, one.span, one.fade)
-    seam = measure.seam(Audio(loop, take.audio.rate_hz), LoopPoints(0, loop.shape[1]))
+    seam = dsp.seam(Audio(loop, take.audio.rate_hz), LoopPoints(0, loop.shape[1]))
     rank = not seam.ok, round(one.cost + max(_used(seam) - one.own, 0.0), 3)
     return rank, Found(loop, one.span, one.fade, take.wanted, seam)

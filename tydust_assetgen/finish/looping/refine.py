@@ -13,10 +13,10 @@ from scipy import fft
 from scipy.ndimage import uniform_filter1d
 
 from tydust_assetgen.audio import Audio
+from tydust_assetgen.dsp.beats import STEPS_PER_DB, SoundFrames, sound_frames
 from tydust_assetgen.finish.looping.fade import Samples, Span
 from tydust_assetgen.finish.looping.search import Rough
 from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
-from tydust_assetgen.measure.beats import STEPS_PER_DB, SoundFrames, sound_frames
 
 _ONSETS_S = 1.5
 """Seconds on each side of the cut over which onsets are compared, and waves."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tydust_assetgen.dsp.beats import STEPS_PER_DB, SoundFrames
 from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
-from tydust_assetgen.measure.beats import STEPS_PER_DB, SoundFrames
 
 Costs = NDArray[np.float32]
 

@@ -10,16 +10,15 @@ from dataclasses import replace
 from textwrap import shorten
 
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.composer import chip, effects, players
-from tydust_assetgen.generate.composer.clarity import CLEAR, margin
-from tydust_assetgen.generate.composer.counter import counter
+from tydust_assetgen.generate.composer import accompaniment, chip_voices, fx
+from tydust_assetgen.generate.composer.counter_melody import counter
 from tydust_assetgen.generate.composer.design import Design, design
 from tydust_assetgen.generate.composer.drums import drums
+from tydust_assetgen.generate.composer.key_clarity import CLEAR, margin
+from tydust_assetgen.generate.composer.lead_sheet import Bar, lead_sheet
 from tydust_assetgen.generate.composer.melody import lead
-from tydust_assetgen.generate.composer.patterns import STEP
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Role, Score
-from tydust_assetgen.generate.composer.sheet import Bar, lead_sheet
-from tydust_assetgen.generate.composer.styles.style import Mix
+from tydust_assetgen.generate.composer.styles.style import STEP, Mix
 
 _DRAFTS = 6
 _TRIM_DB = {"choir_pad": -4.0, "strings": 1.5, "dark_pad": 1.0, "soft_lead": 1.5}
@@ -73,28 +72,28 @@ def _pitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
         return _chip_band(plan, sheet)
     line = lead(plan, sheet)
     band: list[tuple[Role, tuple[Note, ...]]] = [
-        ("pad", players.pads(plan, sheet)),
-        ("bass", players.bass(plan, sheet)),
-        ("arp", players.arpeggios(plan, sheet)),
+        ("pad", accompaniment.pads(plan, sheet)),
+        ("bass", accompaniment.bass(plan, sheet)),
+        ("arp", accompaniment.arpeggios(plan, sheet)),
         ("lead", line),
         ("counter", counter(plan, sheet, line)),
     ]
     return [
         *(part for role, notes in band for part in _by_patch(plan, sheet, role, notes)),
         *_layers(plan, sheet),
-        _part(plan, "fx", effects.drones(plan, sheet), "drone"),
+        _part(plan, "fx", fx.drones(plan, sheet), "drone"),
     ]
 
 
 def _unpitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     """Drums and noises."""
     if plan.style.name == "chiptune":
-        return [_part(plan, "drums", chip.one_drum(drums(plan, sheet)))]
+        return [_part(plan, "drums", chip_voices.one_drum(drums(plan, sheet)))]
     return [
         *_by_patch(plan, sheet, "drums", drums(plan, sheet)),
-        _part(plan, "fx", effects.risers(plan, sheet), "riser"),
-        _part(plan, "fx", effects.impacts(plan, sheet), "impact"),
-        _part(plan, "fx", effects.sweeps(plan, sheet), "noise_sweep"),
+        _part(plan, "fx", fx.risers(plan, sheet), "riser"),
+        _part(plan, "fx", fx.impacts(plan, sheet), "impact"),
+        _part(plan, "fx", fx.sweeps(plan, sheet), "noise_sweep"),
     ]
 
 
@@ -113,20 +112,20 @@ def _layers(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     high = "glass_pad" if plan.patches["pad"] != "glass_pad" else "strings"
     other = "fm_arp" if plan.patches["arp"] != "fm_arp" else "pulse_arp"
     return [
-        _part(plan, "pad", players.high_pads(plan, sheet), high, pad._replace(gain_db=pad.gain_db - 5.0)),
-        _part(plan, "arp", players.slow_arpeggios(plan, sheet), other,
+        _part(plan, "pad", accompaniment.high_pads(plan, sheet), high, pad._replace(gain_db=pad.gain_db - 5.0)),
+        _part(plan, "arp", accompaniment.slow_arpeggios(plan, sheet), other,
               arp._replace(gain_db=arp.gain_db - 3.0, pan=-arp.pan)),
     ]  # fmt: skip
 
 
 def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     """Two pulses, a triangle and noise, each one note at a time; the second pulse echoes the first in calm bars."""
-    line = chip.one_voice(lead(plan, sheet))
-    harmony = chip.thirds(plan, line, sheet) if plan.thirds else ()
-    second = chip.second_pulse(line, players.arpeggios(plan, sheet), harmony, sheet)
+    line = chip_voices.one_voice(lead(plan, sheet))
+    harmony = chip_voices.thirds(plan, line, sheet) if plan.thirds else ()
+    second = chip_voices.second_pulse(line, accompaniment.arpeggios(plan, sheet), harmony, sheet)
     return [
         _part(plan, "arp", second),
-        _part(plan, "bass", chip.one_voice(players.bass(plan, sheet))),
+        _part(plan, "bass", chip_voices.one_voice(accompaniment.bass(plan, sheet))),
         _part(plan, "lead", line),
     ]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import msgspec
 
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.composer.dice import Dice
 from tydust_assetgen.generate.composer.form import NAMED_ENERGY, Stretch, exact_bars, stretches, whole_bars
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
+from tydust_assetgen.generate.composer.rng import Dice
 from tydust_assetgen.generate.composer.score import Passage, Role
 from tydust_assetgen.generate.composer.styles import STYLES
 from tydust_assetgen.generate.composer.styles.style import Style

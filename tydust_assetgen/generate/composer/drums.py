@@ -5,13 +5,12 @@ A groove stays for a section; every fourth bar varies it, a section ends with a 
 
 from __future__ import annotations
 
+from tydust_assetgen.generate.composer.accompaniment import velocity
 from tydust_assetgen.generate.composer.design import Design
-from tydust_assetgen.generate.composer.dice import Dice
-from tydust_assetgen.generate.composer.patterns import STEP, fit, steps
-from tydust_assetgen.generate.composer.players import velocity
+from tydust_assetgen.generate.composer.lead_sheet import Bar
+from tydust_assetgen.generate.composer.rng import Dice
 from tydust_assetgen.generate.composer.score import Note
-from tydust_assetgen.generate.composer.sheet import Bar
-from tydust_assetgen.generate.composer.styles.style import DRUM_KEYS, Groove
+from tydust_assetgen.generate.composer.styles.style import DRUM_KEYS, STEP, Groove, fit, steps
 
 _LOUDNESS = {"X": 112.0, "x": 88.0, "o": 50.0}
 _QUIETER = {"hat": -18.0, "shaker": -20.0, "open_hat": -14.0, "ride": -14.0, "tambourine": -16.0, "rim": -14.0}

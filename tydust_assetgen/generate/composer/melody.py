@@ -11,12 +11,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
+from tydust_assetgen.generate.composer.accompaniment import velocity
 from tydust_assetgen.generate.composer.design import Design
+from tydust_assetgen.generate.composer.lead_sheet import Bar, scale_at
 from tydust_assetgen.generate.composer.motif import Motif, material, motif
-from tydust_assetgen.generate.composer.patterns import Step, steps
-from tydust_assetgen.generate.composer.players import velocity
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
-from tydust_assetgen.generate.composer.sheet import Bar, scale_at
+from tydust_assetgen.generate.composer.styles.style import Step, steps
 from tydust_assetgen.generate.composer.theory import SCALES, triad
 
 LEAD_RANGE = (64, 86)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tydust_assetgen.generate.composer.design import Design
-from tydust_assetgen.generate.composer.dice import Dice
-from tydust_assetgen.generate.composer.patterns import steps
-from tydust_assetgen.generate.composer.sheet import Bar
+from tydust_assetgen.generate.composer.lead_sheet import Bar
+from tydust_assetgen.generate.composer.rng import Dice
+from tydust_assetgen.generate.composer.styles.style import steps
 
 Contour = tuple[int, ...]
 

@@ -14,11 +14,11 @@ import msgspec
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Scalar, Take
-from tydust_assetgen.generate.musicgen.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
 
 if TYPE_CHECKING:
-    from tydust_assetgen.generate.musicgen.memory import Keeper
+    from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
 
 
 class MusicGen:
@@ -34,37 +34,37 @@ class MusicGen:
 
     def available(self) -> str:
         """Empty when audiocraft and torch are installed, else how to install them."""
-        from tydust_assetgen.generate.musicgen.outlook import missing_libraries
+        from tydust_assetgen.generate.musicgen.spec.estimates import missing_libraries
 
         return missing_libraries()
 
     def licence(self, brief: Brief) -> str:
         """Of the weights, which bind what is made with them."""
-        from tydust_assetgen.generate.musicgen.outlook import licence
+        from tydust_assetgen.generate.musicgen.spec.estimates import licence
 
         return licence(brief)
 
     def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
         """What it can't do of a brief."""
-        from tydust_assetgen.generate.musicgen.check import problems
+        from tydust_assetgen.generate.musicgen.spec.validate import problems
 
         return problems(brief, shelf)
 
     def cautions(self, brief: Brief, shelf: Shelf) -> tuple[str, ...]:
         """The licence of the weights, and what to expect without a GPU or with rounded weights."""
-        from tydust_assetgen.generate.musicgen.outlook import cautions
+        from tydust_assetgen.generate.musicgen.spec.estimates import cautions
 
         return cautions(brief, shelf)
 
     def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
         """The weights' fingerprint (empty where they are not), and who plays the guide."""
-        from tydust_assetgen.generate.musicgen.outlook import key_parameters
+        from tydust_assetgen.generate.musicgen.spec.estimates import key_parameters
 
         return key_parameters(brief, shelf)
 
     def estimate_s(self, brief: Brief) -> float:
         """From the model's size, the device and the length."""
-        from tydust_assetgen.generate.musicgen.outlook import estimate_s
+        from tydust_assetgen.generate.musicgen.spec.estimates import estimate_s
 
         return estimate_s(brief)
 
@@ -75,24 +75,24 @@ class MusicGen:
             UnavailableError: a library or the weights are not here.
             GenerationError: the model can't make it, or memory runs out.
         """
-        from tydust_assetgen.generate.musicgen.imports import load_torch
-        from tydust_assetgen.generate.musicgen.player import wait_quietly
+        from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import load_torch
+        from tydust_assetgen.generate.musicgen.runtime.sampling_loop import wait_quietly
 
         wait_quietly()
         load_torch()
-        from tydust_assetgen.generate.musicgen.performance import perform  # with torch, so only now
+        from tydust_assetgen.generate.musicgen.runtime.generate import perform  # with torch, so only now
 
         yield from perform(briefs, shelf, self._keeper(), progress)
 
     def text_match(self, audio: Audio, text: str) -> float | None:
         """How near a sound is to a text, by CLAP; `None` where that model is not in the hub cache."""
-        from tydust_assetgen.generate.musicgen.clap import text_match
+        from tydust_assetgen.generate.musicgen.runtime.clap import text_match
 
         return text_match(audio, text)
 
     def _keeper(self) -> Keeper:
         """Keeps the model from one call to the next."""
-        from tydust_assetgen.generate.musicgen.memory import Keeper
+        from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
 
         if self._held is None:
             self._held = Keeper()

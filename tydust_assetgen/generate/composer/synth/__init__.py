@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from tydust_assetgen.generate.composer.score import Score
 from tydust_assetgen.generate.composer.synth.mix import mixed
+from tydust_assetgen.generate.composer.synth.note_cache import Sounds
 from tydust_assetgen.generate.composer.synth.patches import PATCHES
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats
-from tydust_assetgen.generate.composer.synth.sounds import Sounds
 
 __all__ = ["PATCHES", "SAMPLE_RATE_HZ", "Rendering", "render"]
 

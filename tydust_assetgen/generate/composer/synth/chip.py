@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tydust_assetgen.generate.composer.synth.instruments import Chip
 from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, steady
+from tydust_assetgen.generate.composer.synth.patch_types import Chip
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Adsr,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tydust_assetgen.generate.composer.synth.instruments import Kick, Kit
 from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, steady
+from tydust_assetgen.generate.composer.synth.patch_types import Kick, Kit
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,

@@ -6,12 +6,15 @@ made-up room: noise that decays in time, faster at high frequencies, different o
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from tydust_assetgen.generate.composer.synth.patch_types import Kit
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,
@@ -22,6 +25,7 @@ from tydust_assetgen.generate.composer.synth.signal import (
     shaped_noise,
     single,
 )
+from tydust_assetgen.generate.composer.synth.timeline import Clock, Track
 
 CHORUS_HISTORY = frames(0.012)
 CHORUS_WET, CHORUS_DRY = 0.55, 0.3
@@ -146,3 +150,55 @@ class Convolver:
         for side, spectrum in zip(wet, self._spectra, strict=True):
             side[:] = fft.irfft(heard * spectrum, self._size, overwrite_x=True)[: len(side)]
         return wet
+
+
+_KICKS = (35, 36)
+_DOWN_S = 0.006
+_UP_S = 0.22
+
+
+def _dip() -> Floats:
+    """Depth over time of one stroke: down within 6 ms, back up on a raised cosine."""
+    down = 0.5 - 0.5 * np.cos(np.pi * np.arange(frames(_DOWN_S)) / frames(_DOWN_S))
+    up = 0.5 + 0.5 * np.cos(np.pi * np.arange(frames(_UP_S)) / frames(_UP_S))
+    return np.concatenate([down, up]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Ducking:
+    """Strokes of the kick as (frame, level), in order, on one pass."""
+
+    strokes: tuple[tuple[int, float], ...]
+    depth: float
+    clock: Clock
+    dip: Floats
+
+    @classmethod
+    def of(cls, tracks: list[Track], clock: Clock, depth: float) -> Ducking:
+        """Collects the kicks of all drum parts."""
+        strokes = sorted(
+            (event.start, min(1.0, event.level))
+            for track in tracks
+            if isinstance(track.patch.instrument, Kit)
+            for event in track.events
+            if event.key.pitch in _KICKS
+        )
+        return cls(tuple(strokes), depth if strokes else 0.0, clock, _dip())
+
+    def gain(self, first: int, end: int, share: float) -> Floats:
+        """Gain of each frame from `first` to `end`; `share` is how much of the depth a patch takes."""
+        pushed = np.zeros(end - first, np.float32)
+        period = self.clock.loop_frames
+        turns = range((first - len(self.dip)) // period, (end - 1) // period + 1) if self.clock.loops else (0,)
+        for turn in turns:
+            low = bisect_left(self.strokes, (first - len(self.dip) - turn * period, 0.0))
+            high = bisect_left(self.strokes, (end - turn * period, 0.0))
+            for frame, level in self.strokes[low:high]:
+                self._push(pushed, frame + turn * period - first, level)
+        return np.float32(1.0) - np.float32(self.depth * share) * pushed
+
+    def _push(self, pushed: Floats, start: int, level: float) -> None:
+        low, stop = max(start, 0), min(start + len(self.dip), len(pushed))
+        if stop > low:
+            dip = self.dip[low - start : stop - start] * np.float32(level)
+            np.maximum(pushed[low:stop], dip, out=pushed[low:stop])

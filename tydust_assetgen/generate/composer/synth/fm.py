@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tydust_assetgen.generate.composer.synth.instruments import Fm, Operator
+from tydust_assetgen.generate.composer.synth.patch_types import Fm, Operator
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,

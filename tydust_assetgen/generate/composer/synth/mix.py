@@ -16,9 +16,9 @@ import numpy as np
 from tydust_assetgen.generate.composer.score import Score
 from tydust_assetgen.generate.composer.synth import effects
 from tydust_assetgen.generate.composer.synth.bus import finished
-from tydust_assetgen.generate.composer.synth.ducking import Ducking
+from tydust_assetgen.generate.composer.synth.effects import Ducking
+from tydust_assetgen.generate.composer.synth.note_cache import SoundKey, Sounds
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames
-from tydust_assetgen.generate.composer.synth.sounds import SoundKey, Sounds
 from tydust_assetgen.generate.composer.synth.styles import Style, style_of
 from tydust_assetgen.generate.composer.synth.timeline import (
     Clock,

@@ -6,7 +6,7 @@ the table, and a test measures it.
 
 from __future__ import annotations
 
-from tydust_assetgen.generate.composer.synth.instruments import (
+from tydust_assetgen.generate.composer.synth.patch_types import (
     Chip,
     Effect,
     Filter,

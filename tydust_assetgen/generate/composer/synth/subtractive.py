@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
-from tydust_assetgen.generate.composer.synth import tape
-from tydust_assetgen.generate.composer.synth.instruments import Filter, Oscillator, Subtractive
+from tydust_assetgen.generate.composer.synth import tape_loops
 from tydust_assetgen.generate.composer.synth.oscillator import (
     CEILING_HZ,
     Course,
@@ -27,6 +26,7 @@ from tydust_assetgen.generate.composer.synth.oscillator import (
     phase_of,
     read,
 )
+from tydust_assetgen.generate.composer.synth.patch_types import Filter, Oscillator, Subtractive
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Doubles,
@@ -192,14 +192,14 @@ def _standing(
     source: _Source, tuned_hz: list[float], phases: list[float], walk: Course, time: Time
 ) -> Iterator[Callable[[int, int], Floats]]:
     """Voices whose pitch stands still: copied from tapes."""
-    splices = tuple(tape.splice(hz, time.rate_hz) for hz in tuned_hz)
-    made, rows = tape.tapes(*source, splices, time.block).runs(walk)
+    splices = tuple(tape_loops.splice(hz, time.rate_hz) for hz in tuned_hz)
+    made, rows = tape_loops.tapes(*source, splices, time.block).runs(walk)
     blocks = np.arange(time.blocks) * time.block
     for runs, splice, phase in zip(made, splices, phases, strict=True):
         starts = (splice.start(phase) + blocks) % splice.frames
 
         def copied(low: int, high: int, runs: Floats = runs, starts: Ints = starts) -> Floats:
-            return tape.play(runs, rows.between(low, high), starts[low:high])
+            return tape_loops.play(runs, rows.between(low, high), starts[low:high])
 
         yield copied
 

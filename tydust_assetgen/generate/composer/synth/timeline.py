@@ -14,10 +14,7 @@ import numpy as np
 
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Passage, Score
 from tydust_assetgen.generate.composer.synth import drums
-from tydust_assetgen.generate.composer.synth.instruments import Chip, Effect, Kit, Patch, Subtractive, loudness_gain
-from tydust_assetgen.generate.composer.synth.patches import PATCHES
-from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels, frames
-from tydust_assetgen.generate.composer.synth.sounds import (
+from tydust_assetgen.generate.composer.synth.note_cache import (
     LONGEST_DRUM_FRAMES,
     OPENED_PER_OCTAVE,
     SoundKey,
@@ -26,6 +23,9 @@ from tydust_assetgen.generate.composer.synth.sounds import (
     longest_frames,
     shape,
 )
+from tydust_assetgen.generate.composer.synth.patch_types import Chip, Effect, Kit, Patch, Subtractive, loudness_gain
+from tydust_assetgen.generate.composer.synth.patches import PATCHES
+from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels, frames
 
 _CLOSED = (42, 44)
 _OPEN = 46

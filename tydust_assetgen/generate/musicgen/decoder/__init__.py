@@ -28,11 +28,11 @@ from typing import Any
 
 import torch
 
+from tydust_assetgen.generate.musicgen.decoder.config import shape_of, unsupported
+from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import keeps
+from tydust_assetgen.generate.musicgen.decoder.cpu.transformer import Network
 from tydust_assetgen.generate.musicgen.decoder.engine import Plays
-from tydust_assetgen.generate.musicgen.decoder.linears import keeps
-from tydust_assetgen.generate.musicgen.decoder.network import Network
-from tydust_assetgen.generate.musicgen.decoder.shape import shape_of, unsupported
-from tydust_assetgen.generate.musicgen.devices import Precision
+from tydust_assetgen.generate.musicgen.spec.requirements import Precision
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -64,7 +64,7 @@ def network_of(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
 
 def _rounded(lm: Any) -> Network:
     """numba takes a second to be read."""
-    from tydust_assetgen.generate.musicgen.decoder.rounded import RoundedNetwork
+    from tydust_assetgen.generate.musicgen.decoder.cpu.int8_transformer import RoundedNetwork
 
     return RoundedNetwork(lm, shape_of(lm))
 
@@ -74,8 +74,8 @@ def _on_cuda(lm: Any, precision: Precision) -> tuple[Plays | None, str]:
     if find_spec("triton") is None:
         return None, "Triton is not installed"
     try:
-        from tydust_assetgen.generate.musicgen.decoder.cuda import CudaNetwork
-        from tydust_assetgen.generate.musicgen.decoder.trust import trusted
+        from tydust_assetgen.generate.musicgen.decoder.cuda.self_test import trusted
+        from tydust_assetgen.generate.musicgen.decoder.cuda.transformer import CudaNetwork
     except Exception as error:  # noqa: BLE001  a Triton that does not fit this machine may raise anything
         return None, f"Triton can't be loaded: {(str(error).strip() or repr(error)).splitlines()[0][:200]}"
     network = CudaNetwork(lm, shape_of(lm), _TYPES[precision])

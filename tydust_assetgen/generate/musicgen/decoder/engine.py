@@ -10,11 +10,11 @@ from typing import Protocol
 
 import torch
 
-from tydust_assetgen.generate.musicgen.decoder.desk import Desk, delayed
-from tydust_assetgen.generate.musicgen.decoder.graphs import Graphs
+from tydust_assetgen.generate.musicgen.decoder.batch_state import Desk, delayed
+from tydust_assetgen.generate.musicgen.decoder.config import Shape
+from tydust_assetgen.generate.musicgen.decoder.cuda.graphs import Graphs
+from tydust_assetgen.generate.musicgen.decoder.requests import Stretch, Track
 from tydust_assetgen.generate.musicgen.decoder.sampling import Kind
-from tydust_assetgen.generate.musicgen.decoder.shape import Shape
-from tydust_assetgen.generate.musicgen.decoder.track import Stretch, Track
 
 
 class Plays(Protocol):

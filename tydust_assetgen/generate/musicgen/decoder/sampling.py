@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from tydust_assetgen.generate.musicgen.decoder.track import Sampling
+from tydust_assetgen.generate.musicgen.decoder.requests import Sampling
 
 
 class Kind(NamedTuple):

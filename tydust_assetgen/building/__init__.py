@@ -1,0 +1,1 @@
+"""Builds: tasks for worker processes, and what becomes of their answers."""

@@ -1,0 +1,198 @@
+"""Book-keeping of one build: the lock file and the state. In walk lock entries as slots are published.
+
+The lock file is written after each track, so that a killed build keeps what it has done; when it is large, it is
+written less often, never costing more than a twentieth of the time. What is not yet in it heals from the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from tydust_assetgen import codec, finish
+from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.flow import Facts, Provenance, Published, Sound
+from tydust_assetgen.generate.registry import sources
+from tydust_assetgen.planning.plan import OutputStep, Step
+from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.project.lockfile import LockedOutput, LockEntry, read_lock
+from tydust_assetgen.project.state import Stat, encode_state, stat_of, toolchain
+from tydust_assetgen.system import digest_file, write_atomic
+
+_SHARE_OF_TIME = 20
+_CLOCK_TICK_S = 0.02
+"""File times advance in ticks of 4 to 16 ms: two writes within one can't be told apart by their stat."""
+
+
+class Ledger:
+    """What is known at this moment of a build. `close` writes everything down."""
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+        self._recorded: dict[str, LockEntry] = {}
+        self._unwritten: dict[str, LockEntry] = {}
+        self._dropped: set[str] = set()
+        self._stats = dict(survey.stats)
+        self._fresh = dict(survey.settled)
+        self._fresh_when_written: dict[str, list[str]] = {}
+        self._lock, self._lock_stat = survey.lock, survey.lock_stat
+        self._beside: dict[str, Stat] = {}
+        self._written_at = 0.0
+        self._write_s = 0.0
+        for step in survey.plan.steps:
+            if step.action == "fresh":
+                self._fresh[step.slot] = [survey.project_path(output.output.path) for output in step.outputs]
+
+    def record(self, entry: LockEntry, published: Iterable[str], paths: list[str] | None) -> None:
+        """A slot was built.
+
+        Args:
+            entry: what the lock file is to say of it.
+            published: paths of the outputs that were written just now.
+            paths: all its outputs, or `None` when one of them is in a person's hands: the next build looks again.
+        """
+        self._recorded[entry.slot] = self._unwritten[entry.slot] = entry
+        for path in published:
+            place = self._survey.project_path(path)
+            locked = entry.output_at(path)
+            found = stat_of(os.path.join(self._survey.project.root, place))
+            self._stats[place] = (found, locked.digest if locked else "")
+        if paths is not None:
+            self._fresh_when_written[entry.slot] = [self._survey.project_path(path) for path in paths]
+        if time.monotonic() - self._written_at >= _SHARE_OF_TIME * self._write_s:
+            self._write_lock()
+
+    def entry(self, slot: str) -> LockEntry | None:
+        """What is known of a slot now."""
+        return self._recorded.get(slot) or self._lock.entry(slot)
+
+    def watch(self, stats: dict[str, Stat]) -> None:
+        """Files beside the outputs, by absolute path: the next build looks again when they are no longer like this."""
+        self._beside = stats
+
+    def drop(self, slot: str) -> None:
+        """A slot is gone from the lock file."""
+        self._dropped.add(slot)
+
+    def forget(self, slot: str, path: str) -> None:
+        """One file of a slot is gone from the lock file."""
+        entry = self.entry(slot)
+        if entry is not None:
+            kept = tuple(locked for locked in entry.outputs if locked.output.path != path)
+            self._recorded[slot] = self._unwritten[slot] = msgspec.structs.replace(entry, outputs=kept)
+
+    def close(self) -> None:
+        """Write the lock file, then the state.
+
+        Raises:
+            AssetgenError: the lock file can't be written.
+        """
+        if self._unwritten or self._dropped or self._survey.lock.problems:
+            self._write_lock()
+        self._wait_for_the_clock()
+        self._write_state()
+
+    def _write_lock(self) -> None:
+        """Write what is new; when somebody else, such as `git pull`, has changed the file meanwhile, into theirs."""
+        begun, file = time.monotonic(), self._survey.project.lock_file
+        if stat_of(str(file)) != self._lock_stat:
+            self._lock, self._unwritten = read_lock(file), dict(self._recorded)
+            self._fresh = {}  # by the old lock file: the next build looks again
+        lock = self._lock.with_entries(self._unwritten.values(), self._dropped)
+        try:
+            write_atomic(file, lock.data)
+        except OSError as error:
+            hint = "what was made is in the store: the next build goes on from there"
+            raise AssetgenError(f"can't write `{file.name}`: {error.strerror or error}", hint=hint) from error
+        self._lock, self._lock_stat, self._unwritten = lock, stat_of(str(file)), {}
+        self._fresh |= self._fresh_when_written
+        self._fresh_when_written = {}
+        self._written_at = time.monotonic()
+        self._write_s = self._written_at - begun
+
+    def _wait_for_the_clock(self) -> None:
+        """Let a tick pass after the newest file, then read again what was written within the last one: whoever wrote
+        to it in that moment would otherwise never be noticed."""
+        newest_ns = max((found[2] for found, _ in self._stats.values()), default=0)
+        left_s = _CLOCK_TICK_S - (time.time() - newest_ns / 1e9)
+        if not 0 < left_s <= _CLOCK_TICK_S:
+            return
+        time.sleep(left_s)
+        for place, (found, digest) in self._stats.items():
+            if found[2] > newest_ns - _CLOCK_TICK_S * 1e9:
+                path = self._survey.project.root / place
+                self._stats[place] = (stat_of(str(path)), _digest_now(path))
+                if self._stats[place][1] != digest:
+                    self._fresh = {slot: paths for slot, paths in self._fresh.items() if place not in paths}
+
+    def _write_state(self) -> None:
+        survey, project = self._survey, self._survey.project
+        versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
+        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named, **self._beside}
+        watched |= {path: stat_of(path) for path in versions}
+        order = {slot: index for index, slot in enumerate(survey.manifest.slots)}
+        fresh = sorted((slot for slot in self._fresh if slot in order), key=order.__getitem__)
+        data = encode_state(
+            survey.manifest_digest,
+            slot_count=len(order),
+            watched=watched,
+            outputs=self._stats,
+            slots={slot: (survey.fingerprints[slot], self._fresh[slot]) for slot in fresh},
+        )
+        with contextlib.suppress(OSError):  # only a cache: without it the next build takes a closer look
+            write_atomic(project.state, data, durable=False)
+
+
+def _digest_now(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""
+
+
+def entry_of(step: Step, published: dict[str, Published], facts: Facts, provenance: Provenance) -> LockEntry:
+    """The lock entry of a slot after its step. Outputs that were left alone keep what the lock said of them."""
+    recipe, old = step.recipe, step.entry
+    locked = [found for output in step.outputs if (found := _locked(output, published, old)) is not None]
+    asked = {output.path for output in recipe.outputs}
+    leftover = [known for known in old.outputs if known.output.path not in asked] if old else []
+    return LockEntry(
+        slot=recipe.slot,
+        title=recipe.title,
+        game=recipe.game,
+        take_key=step.keys.take,
+        master_key=step.keys.master,
+        outputs=(*locked, *leftover),
+        brief=recipe.brief,
+        finish=recipe.finish,
+        facts=facts,
+        provenance=provenance,
+        versions=step.versions,
+        key_parameters=step.key_parameters,
+    )
+
+
+def _locked(step: OutputStep, published: dict[str, Published], old: LockEntry | None) -> LockedOutput | None:
+    path = step.output.path
+    before = old.output_at(path) if old else None
+    if path in published:
+        done = published[path]
+        return _output(step, done.digest, done.size, before, done.sound)
+    if step.action in ("fresh", "relock"):
+        return _output(step, step.digest, step.size, before)
+    return before
+
+
+def _output(
+    step: OutputStep, digest: str, size: int, before: LockedOutput | None, sound: Sound | None = None
+) -> LockedOutput:
+    """A person's own file stays one as long as its bytes do, and what was heard in it stays true."""
+    same = before if before is not None and before.digest == digest else None
+    hand_made = same is not None and same.hand_made
+    sound = sound or (same.sound if same else None)
+    return LockedOutput(output=step.output, key=step.key, digest=digest, size=size, hand_made=hand_made, sound=sound)

@@ -1,0 +1,1 @@
+"""Audio containers as bytes: their structure, checksums and damage."""

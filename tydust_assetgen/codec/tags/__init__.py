@@ -1,0 +1,1 @@
+"""Tags and loop points inside encoded files."""

@@ -1,0 +1,1 @@
+"""Files that stand beside the music: a catalogue, code, what an engine or a build tool reads."""

@@ -1,0 +1,1 @@
+"""The decoder on a GPU: Triton kernels and CUDA graphs."""

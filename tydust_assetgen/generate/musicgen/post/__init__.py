@@ -1,0 +1,1 @@
+"""What happens to the samples of a performance: joins, level, width."""

@@ -1,0 +1,134 @@
+"""What stands beside the music, as it is staged: the catalogue, its code, what engines are told.
+
+In walks a manifest's `Bench`, out walk refusals. Each file is made anew from the staged lock file and held against the
+one in the index. What `.gitignore` keeps out is not judged: whoever builds gets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tydust_assetgen.exports.files import MAX_BYTES, Companion, companions_of, judged
+from tydust_assetgen.git_hook.git import content_of, filtered, ignored
+from tydust_assetgen.git_hook.verdict import Refusal
+from tydust_assetgen.project.lockfile import LockEntry
+from tydust_assetgen.system import digest_bytes, read_bounded
+
+if TYPE_CHECKING:
+    from tydust_assetgen.git_hook.check import Bench
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was found of a manifest's files."""
+
+    refusals: tuple[Refusal, ...] = ()
+    lasting: bool = True
+    """All is right and stays so while nothing in git changes: neither `.gitignore` nor a filter has decided it."""
+
+
+def judge_beside(bench: Bench) -> Beside:
+    """Judge every file beside the music of one staged manifest."""
+    judges = [_Judge(bench, one) for one in companions_of(bench.manifest, bench.entry)]
+    judges = [judge for judge in judges if not bench.memory.knows(judge.mark)]
+    absent = [judge.path for judge in judges if judge.path not in bench.index]
+    kept_out = ignored(bench.staged.top, absent) if absent else frozenset()
+    right = [judge for judge in judges if judge.is_right]
+    wrong = [judge for judge in judges if not judge.is_right and judge.path not in kept_out]
+    bench.memory.keep(judge.mark for judge in right if judge.mark)
+    refusals = tuple(refusal for judge in wrong if (refusal := judge.refusal) is not None)
+    return Beside(refusals, lasting=not wrong and not kept_out)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """One file."""
+
+    bench: Bench
+    one: Companion
+
+    @property
+    def path(self) -> str:
+        """In the repository."""
+        return self.bench.tree + self.one.path
+
+    @cached_property
+    def mark(self) -> str:
+        """A digest of all that a sidecar is judged by; empty for a file that is about all slots."""
+        if not self.one.slot:
+            return ""
+        asked = repr(("beside", self.path, self.bench.index.get(self.path))).encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(asked + self.bench.lock.blocks[self.one.slot], digest_size=16).hexdigest()
+
+    @cached_property
+    def is_right(self) -> bool:
+        """Whether the blob itself is what it should be, or a pointer of Git LFS to that."""
+        item = self.bench.index.get(self.path)
+        if item is None or item.trouble:
+            return False
+        found = content_of([self._staged])
+        if found.pointer:
+            return found.digest == digest_bytes(self.one.text(None) or b"")
+        return _passes(self.one, self._staged)
+
+    @cached_property
+    def _staged(self) -> bytes:
+        return self.bench.blobs.read(self.bench.index[self.path].blob, MAX_BYTES)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why it may not be committed; `None` where git writes it to the disk as it should be."""
+        item = self.bench.index.get(self.path)
+        if item is None:
+            there = os.path.lexists(os.path.join(self.bench.staged.top, self.path))
+            return self._refused("is not in git" if there else "is missing or deleted", None)
+        if item.trouble:
+            return self._refused(f"can't be judged: {item.trouble}", None)
+        written = filtered(self.bench.folder, self.path, item.blob)
+        if _passes(self.one, written):
+            return None
+        return self._refused(f"is staged, but not as the staged `{self.bench.mender.lock}` has the music", written)
+
+    def _refused(self, words: str, staged: bytes | None) -> Refusal:
+        return Refusal(
+            manifest=self.bench.place,
+            slot=self.one.slot,
+            path=self.path,
+            reason=f"`{self.path}` {words}",
+            beside=True,
+            mend=self._mend(staged),
+        )
+
+    def _mend(self, staged: bytes | None) -> tuple[str, ...]:
+        mender, here = self.bench.mender, self._here
+        if here is not None and _passes(self.one, here):
+            return (mender.add([self.path]),)
+        now = self._as_locked(mender.now.entry)
+        if now and staged is not None and _passes(now, staged):
+            return (mender.add([mender.lock]),)
+        add = mender.add([mender.lock, self.path])
+        if now and here is not None and _passes(now, here):
+            return (add,)
+        return mender.assetgen("build", *([self.one.slot] if self.one.slot else [])), add
+
+    def _as_locked(self, known: Callable[[str], LockEntry | None]) -> Companion | None:
+        """The same file, as another lock file asks for it."""
+        return next((one for one in companions_of(self.bench.manifest, known) if one.path == self.one.path), None)
+
+    @property
+    def _here(self) -> bytes | None:
+        with contextlib.suppress(OSError):
+            return read_bounded(Path(self.bench.staged.top, self.path), MAX_BYTES)
+        return None
+
+
+def _passes(one: Companion, there: bytes) -> bool:
+    """Whether it is as it should be, or a person's own file, which is let alone."""
+    return judged(one, there).status in ("fresh", "foreign")

@@ -1,0 +1,29 @@
+"""Looking without building, for programs. In walks a `Project`, out walks a `Plan` or its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tydust_assetgen.planning.plan import Plan, Step
+from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.project.project import Project
+
+
+def plan(project: Project, slots: Iterable[str] = ()) -> Plan:
+    """What a build would do, with a step and its reasons for every slot. Writes nothing.
+
+    Raises:
+        ManifestError: the manifest is not right.
+        UsageError: a slot that the manifest does not have.
+    """
+    return survey(project, slots=slots, thorough=True).plan
+
+
+def check(project: Project, slots: Iterable[str] = ()) -> tuple[Step, ...]:
+    """The steps of the slots that are not fresh; empty when all is well. Loads neither numpy nor a generator's weights.
+
+    Raises:
+        ManifestError: the manifest is not right.
+        UsageError: a slot that the manifest does not have.
+    """
+    return tuple(step for step in survey(project, slots=slots).plan.steps if step.action != "fresh")

@@ -1,0 +1,1 @@
+"""What to do, and why: look at the project (`observe`), then decide (`plan`)."""

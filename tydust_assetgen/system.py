@@ -1,0 +1,176 @@
+"""All that touches the disk for writing goes through here, so that a file is old or new and never half.
+
+In walk bytes and a place, out walks a file that stands whole under its final name, or nothing at all. The
+order is always the same: temporary file in the target's own directory, write, fsync, rename, fsync the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tydust_assetgen.errors import AssetgenError, BusyError, StoreError
+
+TEMPORARY_PREFIX = ".assetgen-tmp-"
+_CHUNK_BYTES = 1 << 20
+
+
+def digest_bytes(data: bytes) -> str:
+    """SHA-256, hexadecimal: the digest that Git LFS uses as well, so that its pointers can be compared."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's content, read in chunks; empty when there is no such file.
+
+    Raises:
+        OSError: it can't be read, or is a pipe or a device, which may never end.
+    """
+    hasher = hashlib.sha256()
+    try:
+        _refuse_endless(path)
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                hasher.update(chunk)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    return hasher.hexdigest()
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """A file's content.
+
+    Raises:
+        OSError: it can't be read, is larger, or is no plain file.
+    """
+    _refuse_endless(path)
+    with open(path, "rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, "it is too large")
+    return data
+
+
+def _refuse_endless(path: Path) -> None:
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True, by_way_of: Path | None = None) -> None:
+    """Put `data` under `path`, whole or not at all.
+
+    Args:
+        path: the final name.
+        data: all of the content.
+        durable: False leaves out the two fsyncs, for what is checked against its digest whenever it is read.
+        by_way_of: folder of the temporary file, on the same disk; the target's own when not given.
+
+    Raises:
+        OSError: the disk is full, read-only, or gone. The old file, if any, is untouched.
+    """
+    os.makedirs(path.parent, exist_ok=True)
+    folder = by_way_of or path.parent
+    os.makedirs(folder, exist_ok=True)
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    temporary = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{name}"
+    try:
+        _write_all(temporary, data, durable)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        _sync_directory(path.parent)
+
+
+def _write_all(path: Path, data: bytes, durable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the rename itself last. Windows can't open directories, and needs no such thing."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Delete a file; it may be gone already."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def sweep_temporaries(directories: set[Path]) -> None:
+    """Delete what a killed build left behind. Only called by who holds the build lock."""
+    for directory in directories:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(directory):
+                if entry.name.startswith(TEMPORARY_PREFIX):
+                    remove(Path(entry.path))
+
+
+def inside(tree: Path, relative: str) -> Path:
+    """The path of `relative` in `tree`, after a look at where symbolic links really lead.
+
+    Raises:
+        AssetgenError: it leads out of the tree.
+    """
+    path = tree / relative
+    real_parent = Path(os.path.realpath(path.parent))
+    real_tree = Path(os.path.realpath(tree))
+    if real_parent != real_tree and real_tree not in real_parent.parents:
+        raise AssetgenError(f"`{relative}` leads out of the asset tree", hint="remove the symbolic link on its way")
+    return path
+
+
+@contextlib.contextmanager
+def build_lock(directory: Path, *, wait: bool, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of one project. The system frees the lock when its holder dies, so it never needs a hand.
+
+    Raises:
+        BusyError: another build holds it and `wait` is false.
+        StoreError: the lock file can't be made.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        os.makedirs(directory, exist_ok=True)
+        lock = FileLock(directory / "build.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise BusyError("another build is at work here", hint="leave out `--no-wait` to wait for it") from None
+            on_wait()
+            lock.acquire(poll_interval=0.05)
+    except OSError as error:
+        raise StoreError(f"can't lock `{directory}`: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cores() -> int:
+    """CPUs that this process may run on, 1 or more. On Linux `taskset` and a container's set of CPUs count."""
+    given = getattr(os, "sched_getaffinity", None)
+    return len(given(0)) if given else os.cpu_count() or 1
