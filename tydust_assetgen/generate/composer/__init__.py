@@ -43,7 +43,7 @@ class Composer:
         return self._problems(brief)
 
     def _problems(self, brief: Brief) -> tuple[Problem, ...]:
-        from tydust_assetgen.generate.composer.parameters import problems
+        from tydust_assetgen.generate.composer.validate import problems
 
         return problems(brief, MAX_DURATION_S)
 
