@@ -21,7 +21,8 @@ from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
 from tydust_assetgen.generate.registry import generator, parameter_types, sources
 from tydust_assetgen.git_hook import BESIDE, SIDECAR, lock_of, papers_of
-from tydust_assetgen.git_hook.git import Blobs, Entry, Staged, content_of, entries, filtered, ignored
+from tydust_assetgen.git_hook.blobs import content_of
+from tydust_assetgen.git_hook.git import Blobs, Entry, Staged, entries, filtered, ignored
 from tydust_assetgen.git_hook.memo import Content, Memory, Whole
 from tydust_assetgen.git_hook.staged_keys import StagedKeyring
 from tydust_assetgen.git_hook.verdict import Refusal, Verdict

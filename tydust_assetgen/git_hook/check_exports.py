@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tydust_assetgen.exports.files import MAX_BYTES, Companion, companions_of, judged
-from tydust_assetgen.git_hook.git import content_of, filtered, ignored
+from tydust_assetgen.git_hook.blobs import content_of
+from tydust_assetgen.git_hook.git import filtered, ignored
 from tydust_assetgen.git_hook.verdict import Refusal
 from tydust_assetgen.project.lockfile import LockEntry
 from tydust_assetgen.system import digest_bytes, read_bounded

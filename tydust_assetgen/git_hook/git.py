@@ -7,9 +7,7 @@ environment (`GIT_DIR`, `GIT_INDEX_FILE`) is handed on: `git commit FILE` has an
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -17,7 +15,6 @@ from types import TracebackType
 from typing import IO, NamedTuple
 
 from tydust_assetgen.errors import AssetgenError, UsageError
-from tydust_assetgen.git_hook.memo import Content
 
 _CHUNK_BYTES = 1 << 20
 _LINK = "120000"
@@ -217,18 +214,3 @@ def _entries(listed: bytes) -> dict[str, Entry]:
         mode, blob, stage = about.split(" ")
         found[path] = Entry(blob if stage == "0" else "", mode)
     return found
-
-
-_POINTER_MAX_BYTES = 1024
-"""A Git LFS pointer is smaller (its specification, docs/spec.md)."""
-_POINTER = re.compile(rb"version https?://\S+\n(?:ext-\S+ \S+\n)*oid sha256:([0-9a-f]{64})\nsize \d{1,15}\n")
-
-
-def content_of(chunks: Iterable[bytes]) -> Content:
-    """What a blob with these bytes stands for."""
-    hasher, head, size = hashlib.sha256(), b"", 0
-    for chunk in chunks:
-        hasher.update(chunk)
-        head, size = head or chunk, size + len(chunk)
-    pointer = _POINTER.fullmatch(head) if size <= _POINTER_MAX_BYTES else None
-    return Content(pointer[1].decode(), pointer=True) if pointer else Content(hasher.hexdigest(), pointer=False)
