@@ -19,8 +19,8 @@ from conftest import Game, environment
 
 from tests.fixtures.last_release.make import BY_HAND, audio_digests, machine, surroundings
 from tydust_assetgen import Project, check, plan
+from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.codec import decode
-from tydust_assetgen.workers import Pool
 
 FIXTURE = Path(__file__).parent / "fixtures/last_release"
 EXPECTED: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import environment
 
-from tests.musicgen import caches
+from tests.generate.musicgen import caches
 from tydust_assetgen.flow import Brief, Scalar, Section, Take
 from tydust_assetgen.generate.protocol import Generator, Shelf
 from tydust_assetgen.generate.registry import generator, generators

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.measure.sounds import MAJOR_LOOP, MINOR_LOOP, RATE_HZ, audio, chords, drums
+from tests.dsp.sounds import MAJOR_LOOP, MINOR_LOOP, RATE_HZ, audio, chords, drums
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.finish import finish
