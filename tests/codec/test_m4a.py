@@ -18,8 +18,7 @@ import pytest
 from tests.codec.sounds import MADE_BY, TAGS, encoded, master, output
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.codec import Tags, damage, decode, encode
-from tydust_assetgen.codec.containers import m4a, mp4
-from tydust_assetgen.codec.tags import ilst
+from tydust_assetgen.codec.containers import ilst, m4a, mp4
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Facts, Master
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from tests.codec.sounds import TAGS, encoded, master, output
 from tydust_assetgen.audio import LoopPoints
-from tydust_assetgen.codec import Tags, damage, decode, delivered, encode
-from tydust_assetgen.codec.containers import flac, mp4, ogg, riff
+from tydust_assetgen.codec import Tags, damage, decode, delivered, encode, tagging
+from tydust_assetgen.codec.containers import flac, ilst, mp4, ogg, riff
 from tydust_assetgen.codec.containers.crc import crc32_ogg
-from tydust_assetgen.codec.tags import id3, ilst, tagging, vorbis
+from tydust_assetgen.codec.tags import id3, vorbis
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Codec
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg
+from tydust_assetgen.codec import ffmpeg, tagging
 from tydust_assetgen.codec.containers import flac, mp3, mp4, ogg, sniff
-from tydust_assetgen.codec.tags import tagging
 from tydust_assetgen.errors import CodecError
 
 if TYPE_CHECKING:

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg
+from tydust_assetgen.codec import ffmpeg, tagging
 from tydust_assetgen.codec.containers import m4a, mp3, ogg
-from tydust_assetgen.codec.tags import tagging
 from tydust_assetgen.dsp.resample import resample
 from tydust_assetgen.errors import CodecError, UnavailableError
 

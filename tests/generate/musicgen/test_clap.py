@@ -14,6 +14,8 @@ pytest.importorskip("torch")
 
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.generate.musicgen.runtime import clap
+from tydust_assetgen.generate.musicgen.spec.models import hub_cache
+from tydust_assetgen.generate.musicgen.spec.requirements import clap_folder
 
 from .clap_checkpoint import REVISION, as_pickle, make
 
@@ -99,7 +101,7 @@ def test_it_is_what_transformers_says(tiny_clap: Path) -> None:
     import torch
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
-    folder = clap.cached_folder()
+    folder = clap_folder()
     assert folder is not None
     model = ClapModel.from_pretrained(folder).eval()
     audio = Audio(sound(10).samples, clap.RATE_HZ)  # 6.7 s, at CLAP's own rate
@@ -165,7 +167,7 @@ def test_another_revision_is_taken_where_main_is_a_pickle(copied: Path, tmp_path
     other = copied.parent / ("a" * 40)
     shutil.copytree(copied, other)
     as_pickle(copied, tmp_path / "executed")
-    assert clap.cached_folder() == other
+    assert clap_folder() == other
     assert clap.text_match(sound(5), "calm synthwave") is not None
 
 
@@ -184,4 +186,4 @@ def test_the_cache_is_found_where_the_hub_puts_it(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(tmp_path))
-    assert clap._hub_cache() == tmp_path / folder
+    assert hub_cache() == tmp_path / folder

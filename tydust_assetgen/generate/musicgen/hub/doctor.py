@@ -11,10 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 from tydust_assetgen.generate.musicgen.spec import checkpoint, models, requirements
-from tydust_assetgen.generate.musicgen.spec.requirements import DEMUCS, separator_file, text_folder
+from tydust_assetgen.generate.musicgen.spec.requirements import CLAP, DEMUCS, clap_folder, separator_file, text_folder
 
 INSTALL = 'uv pip install ".[musicgen]"'
-CLAP = "laion/clap-htsat-unfused"
 _LIBRARIES = ("torch", "torchaudio", "audiocraft", "transformers", "huggingface_hub", "demucs")
 _PATIENCE_S = 60
 _ASK = """
@@ -28,8 +27,6 @@ for index in range(torch.cuda.device_count()):
 
 def examine() -> dict[str, str]:
     """Rows: versions, devices, models, and what they need, each with the line that mends what is missing."""
-    from tydust_assetgen.generate.musicgen.runtime.clap import cached_folder
-
     rows = {name: version(name) or f"missing: {INSTALL}" for name in _LIBRARIES}
     rows["CUDA"] = cuda(installed=bool(version("torch")))
     rows |= {f"model {source.repository}": _model(source.folder) for source in models.all_here() if source.folder}
@@ -43,7 +40,7 @@ def examine() -> dict[str, str]:
     )
     rows["text match"] = (
         CLAP
-        if cached_folder()
+        if clap_folder()
         else f"missing (only choosing among takes uses it): assetgen models pull {CLAP}, or see docs/takes.md"
     )
     return rows

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.dsp.resample import resample
 from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import without_bars
+from tydust_assetgen.generate.musicgen.spec.requirements import clap_folder
 
-REPOSITORY = "laion/clap-htsat-unfused"
 RATE_HZ = 48_000
 WINDOW_FRAMES = 10 * RATE_HZ
 """What CLAP hears at once (Wu et al., section 3.1)."""
@@ -30,7 +30,6 @@ BATCH = 4
 """Windows at a time: about 1 GB at the true size."""
 TOKENS = 77
 """Of a text, at most, as CLAP was trained (its `max_length`)."""
-_FILES = ("config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def text_match(audio: Audio, text: str) -> float | None:
         Cosine similarity, -1 (opposite) to 1 (equal), the mean over the windows; unrelated is about 0, a good match
         0.3 to 0.6. None where no model is in the hub cache, or it can't be read, or there is no sound or no text.
     """
-    folder = cached_folder()
+    folder = clap_folder()
     if folder is None or not text.strip() or not audio.frames:
         return None
     clap = _clap(folder)
@@ -61,24 +60,6 @@ def text_match(audio: Audio, text: str) -> float | None:
         return None
     heard, read = _of_sound(clap, audio), _of_text(clap, text)
     return float(np.clip((heard @ read).mean(), -1.0, 1.0))
-
-
-def cached_folder() -> Path | None:
-    """The folder of a revision that can be used: the one that `main` names if it can, else the first by name."""
-    home = _hub_cache() / f"models--{REPOSITORY.replace('/', '--')}"
-    usable = [
-        folder for folder in sorted(home.glob("snapshots/*")) if all((folder / name).is_file() for name in _FILES)
-    ]
-    main = home / "refs" / "main"
-    named = main.read_text(errors="replace").strip() if main.is_file() else ""
-    return next((folder for folder in usable if folder.name == named), usable[0] if usable else None)
-
-
-def _hub_cache() -> Path:
-    """As huggingface_hub finds it, without importing it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    home = Path(os.environ.get("HF_HOME") or cache / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
 
 
 @lru_cache(maxsize=1)

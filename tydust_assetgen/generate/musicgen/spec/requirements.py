@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from tydust_assetgen.generate.musicgen.spec.checkpoint import Traits
-from tydust_assetgen.generate.musicgen.spec.models import cached, torch_hub
+from tydust_assetgen.generate.musicgen.spec.models import cached, hub_cache, torch_hub
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 
 DEMUCS = "adefossez/HTDemucs"
@@ -23,6 +23,8 @@ DEMUCS_FILES = ("htdemucs.yaml", "955717e8.safetensors")
 DEMUCS_OLD = "955717e8-8726e21a.th"
 TEXT_FILES = ("config.json", "model.safetensors")
 CODEC_FILES = ("config.json", "model.safetensors")
+CLAP = "laion/clap-htsat-unfused"
+_CLAP_FILES = ("config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -121,3 +123,14 @@ def refusal(device: Kind, asked: Literal["auto"] | Precision) -> tuple[str, str]
         return "", ""
     what = "a CPU" if device == "cpu" else "a GPU"
     return f"{what} can't play in `{asked}`", '`precision = "auto"` takes fp32 on a CPU, and fp16 on a GPU'
+
+
+def clap_folder() -> Path | None:
+    """The folder of a CLAP model that can be used: the revision that `main` names if it can, else the first by name."""
+    home = hub_cache() / f"models--{CLAP.replace('/', '--')}"
+    usable = [
+        folder for folder in sorted(home.glob("snapshots/*")) if all((folder / name).is_file() for name in _CLAP_FILES)
+    ]
+    main = home / "refs" / "main"
+    named = main.read_text(errors="replace").strip() if main.is_file() else ""
+    return next((folder for folder in usable if folder.name == named), usable[0] if usable else None)

@@ -11,8 +11,8 @@ import msgspec
 
 from tydust_assetgen.audio import LoopPoints
 from tydust_assetgen.codec import Tags
-from tydust_assetgen.codec.containers import flac, mp3, ogg, riff
-from tydust_assetgen.codec.tags import id3, ilst
+from tydust_assetgen.codec.containers import flac, ilst, mp3, ogg, riff
+from tydust_assetgen.codec.tags import id3
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Codec
 
