@@ -236,7 +236,7 @@ def compiled(kernel: Any, types: dict[str, str], constants: dict[str, Any], card
         constexprs={(names.index(name),): value for name, value in constants.items()},
         attrs={(names.index(name),): [["tt.divisibility", 16]] for name in aligned},
     )
-    return triton.compile(source, target=GPUTarget("cuda", card, 32), options=options)
+    return triton.compile(source, target=GPUTarget("cuda", card, 32), options={**triton_kernels.COMPILED, **options})
 
 
 def product(dim: int, lines: int, card: int, what: str, dtype: str = "fp16") -> Any:
@@ -387,7 +387,7 @@ class Hopper:
 class Launched:
     """A kernel that is compiled for what it is launched with, and not run."""
 
-    variants: ClassVar[dict[str, bool]] = {}
+    variants: ClassVar[dict[str, tuple[bool, bool]]] = {}
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
@@ -395,7 +395,7 @@ class Launched:
     def __getitem__(self, grid: Any) -> Any:
         def launch(*given: Any, **options: Any) -> None:
             made = self._kernel.warmup(*given, grid=grid, **options)
-            self.variants[made.hash] = made.metadata.launch_pdl
+            self.variants[made.hash] = (made.metadata.enable_fp_fusion, made.metadata.launch_pdl)
 
         return launch
 
@@ -423,4 +423,5 @@ def test_launches_are_compiled_once_for_all_numbers_of_rows(monkeypatch: pytest.
         triton_kernels.attend(qkv, keys, keys, at, parts, mixed, columns=300, early=True)
         triton_kernels.linear(mixed[:rows], weight[:dim], x.view(rows, 2, dim)[:, 0], add=True, early=True)
         triton_kernels.hear(mixed[:rows], words, words, lengths, mixed[rows:], early=True)
-    assert sorted(Launched.variants.values()) == [False] + 6 * [True], "the first one has others' work before it"
+    kinds = sorted(Launched.variants.values())
+    assert kinds == [(True, False)] + 6 * [(True, True)], "all with fusion; the first one has others' work before it"

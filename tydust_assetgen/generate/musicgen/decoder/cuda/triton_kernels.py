@@ -31,9 +31,14 @@ _LINES_AHEAD = tl.constexpr(32)
 together: 6 to 20 MB of an L2 cache of 50 MB, more than a card's memory gives in the time between two kernels."""
 
 
+COMPILED = {"enable_fp_fusion": True}
+"""How all kernels are compiled: a product and a sum may be one instruction, with one rounding. Named here because
+Triton 3.10 changes what it does by default, and with it the last bits of every result."""
+
+
 def _launched(early: bool) -> dict[str, bool]:
     """How a kernel that may be early is launched (CUDA C++ Programming Guide, "Programmatic Dependent Launch")."""
-    return {"launch_pdl": True} if early else {}
+    return {**COMPILED, "launch_pdl": True} if early else COMPILED
 
 
 class Norm(NamedTuple):
@@ -78,9 +83,8 @@ def embed(
     """
     (rows, books), dim = codes.shape, out.shape[1]
     block = min(256, triton.next_power_of_2(dim))
-    _embed[rows, triton.cdiv(dim, block)](
-        codes, at, embeddings, positions, out, codes.stride(0), embeddings.shape[1], len(positions), dim, books, block
-    )
+    sizes = (codes.stride(0), embeddings.shape[1], len(positions), dim, books, block)
+    _embed[rows, triton.cdiv(dim, block)](codes, at, embeddings, positions, out, *sizes, **_launched(early=False))
 
 
 @triton.jit
@@ -173,8 +177,10 @@ class Tile(NamedTuple):
     @classmethod
     def of(cls, outer: int, inner: int, element_bytes: int, lines: int, *, normed: bool) -> Tile:
         """Many small programs, each with several blocks of weights on their way. Only how many lines a program has
-        follows from how many there are: they are rows of the same instructions, and don't meet."""
-        tall = 32 if lines > 16 else 16
+        follows from how many there are: they are rows of the same instructions, and don't meet. In float32 not even
+        that: Triton 3.9 would share the hands of a taller program among warps in another way, and sum in another order.
+        """
+        tall = 32 if lines > 16 and element_bytes < 4 else 16
         wide = _divisor(outer, 32 if outer >= 4096 and tall == 32 else 16)
         deep = _divisor(inner, (256 if normed else 512) // element_bytes)
         hands = max(min(4, deep // 16), 1)
