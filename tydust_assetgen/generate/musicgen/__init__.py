@@ -33,7 +33,8 @@ class MusicGen:
         self._held: Keeper | None = None
 
     def available(self) -> str:
-        """Empty when audiocraft and torch are installed, else how to install them."""
+        """Empty when audiocraft and torch are installed, else how to install them. Whether they can be imported shows
+        when a track is made, or in `assetgen doctor`: to try it takes seconds."""
         from tydust_assetgen.generate.musicgen.spec.estimates import missing_libraries
 
         return missing_libraries()
@@ -77,12 +78,14 @@ class MusicGen:
         """
         from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import load_torch
         from tydust_assetgen.generate.musicgen.runtime.sampling_loop import wait_quietly
+        from tydust_assetgen.generate.musicgen.spec.import_check import explained
 
         wait_quietly()
-        load_torch()
-        from tydust_assetgen.generate.musicgen.runtime.generate import perform  # with torch, so only now
+        with explained():
+            load_torch()
+            from tydust_assetgen.generate.musicgen.runtime.generate import perform  # with torch, so only now
 
-        yield from perform(briefs, shelf, self._keeper(), progress)
+            yield from perform(briefs, shelf, self._keeper(), progress)
 
     def text_match(self, audio: Audio, text: str) -> float | None:
         """How near a sound is to a text, by CLAP; `None` where that model is not in the hub cache."""

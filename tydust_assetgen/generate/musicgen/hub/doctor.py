@@ -1,4 +1,4 @@
-"""What MusicGen finds here and what it lacks. In walks nothing, out walk rows of words for `assetgen doctor`.
+"""What MusicGen finds on this machine and what it lacks, in rows of words for `assetgen doctor`.
 
 torch is never imported here: its devices are asked for in a child process, with a time limit.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
 
+from tydust_assetgen.errors import UnavailableError
 from tydust_assetgen.generate.musicgen.spec import checkpoint, models, requirements
+from tydust_assetgen.generate.musicgen.spec.import_check import INSTALL, Broken, problem, version
 from tydust_assetgen.generate.musicgen.spec.requirements import CLAP, DEMUCS, clap_folder, separator_file, text_folder
 
-INSTALL = 'uv pip install ".[musicgen]"'
-_LIBRARIES = ("torch", "torchaudio", "audiocraft", "transformers", "huggingface_hub", "demucs")
 _PATIENCE_S = 60
 _ASK = """
 import torch
@@ -25,10 +25,14 @@ for index in range(torch.cuda.device_count()):
 """
 
 
-def examine() -> dict[str, str]:
-    """Rows: versions, devices, models, and what they need, each with the line that mends what is missing."""
-    rows = {name: version(name) or f"missing: {INSTALL}" for name in _LIBRARIES}
-    rows["CUDA"] = cuda(installed=bool(version("torch")))
+def examine(tried: Mapping[str, Broken | None]) -> dict[str, str]:
+    """Rows: versions, devices, models, and what they need, each with the line that mends what is missing.
+
+    Args:
+        tried: what is broken of each library, as `import_check.try_imports` gives it.
+    """
+    rows = {name: _library(name, broken) for name, broken in tried.items()}
+    rows["CUDA"] = cuda(installed=not tried["torch"])
     rows |= {f"model {source.repository}": _model(source.folder) for source in models.all_here() if source.folder}
     if not any(name.startswith("model ") for name in rows):
         rows["models"] = "none in the hub cache: assetgen models pull medium"
@@ -46,11 +50,21 @@ def examine() -> dict[str, str]:
     return rows
 
 
-def version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
+def _library(name: str, broken: Broken | None) -> str:
+    if not version(name):
+        return f"missing: {INSTALL}"
+    return said(problem(broken)) if broken else version(name)
+
+
+def lacking(tried: Mapping[str, Broken | None]) -> str:
+    """The first library that can't be imported, and the line that mends it; empty when all can."""
+    return next((said(problem(broken)) for broken in tried.values() if broken), "")
+
+
+def said(error: UnavailableError) -> str:
+    """An error in one line."""
+    first = error.problems[0]
+    return f"{first.message}: {first.hint}"
 
 
 def cuda(*, installed: bool) -> str:

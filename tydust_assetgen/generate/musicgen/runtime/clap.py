@@ -64,18 +64,18 @@ def text_match(audio: Audio, text: str) -> float | None:
 
 @lru_cache(maxsize=1)
 def _clap(folder: Path) -> _Clap | None:
-    """Loaded once in a process. None when the files are not what their names say: a score less, not a track less."""
+    """Loaded once in a process. None when it can't be: a score less, not a track less."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: it reads it only then
-    with without_bars():
-        try:
+    try:
+        with without_bars():
             from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
             here = {"local_files_only": True}
             model = ClapModel.from_pretrained(folder, use_safetensors=True, **here).eval()
             ears = ClapFeatureExtractor.from_pretrained(folder, **here)
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **here)
-        except Exception:  # noqa: BLE001  (whatever a broken file makes of transformers)
-            return None
+    except Exception:  # noqa: BLE001  (whatever a broken file, or a broken install, makes of transformers)
+        return None
     return _Clap(model, ears, tokenizer)
 
 
