@@ -112,7 +112,7 @@ def ours(folder: Path, device: str) -> dict[str, float]:
 
 def _modules() -> None:
     """All that a worker imports, but for torch and what needs it."""
-    from tydust_assetgen.generate.musicgen.runtime.sampling_loop import wait_quietly
+    from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import wait_quietly
 
     wait_quietly()
 

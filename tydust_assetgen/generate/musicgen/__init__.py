@@ -76,8 +76,7 @@ class MusicGen:
             UnavailableError: a library or the weights are not here.
             GenerationError: the model can't make it, or memory runs out.
         """
-        from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import load_torch
-        from tydust_assetgen.generate.musicgen.runtime.sampling_loop import wait_quietly
+        from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import load_torch, wait_quietly
         from tydust_assetgen.generate.musicgen.spec.import_check import explained
 
         wait_quietly()

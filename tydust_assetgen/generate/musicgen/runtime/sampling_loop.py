@@ -7,7 +7,6 @@ after the other. Both give the same tokens.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,13 +140,6 @@ def _sampling(parameters: MusicGenParameters, card: int) -> dict[str, Any]:
         "cfg_coef": parameters.cfg_coef,
         "two_step_cfg": parameters.two_step_cfg,
     }
-
-
-def wait_quietly() -> None:
-    """To be called before torch is loaded. Threads of OpenMP wait for each other with their core at full speed, and
-    beside other workers each of a step's many small waits then takes a time slice: 20 times slower, measured."""
-    if "torch" not in sys.modules:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager
