@@ -50,3 +50,12 @@ def test_the_tree_is_the_tree() -> None:
 
 def _is_part(path: Path) -> bool:
     return path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")
+
+
+def test_files_that_the_documentation_names_are_there() -> None:
+    searched = ("tydust_assetgen", "benchmarks", "tests", "hooks", ".ci")
+    there = {path.name for folder in searched for path in (REPOSITORY / folder).rglob("*.py")}
+    of_the_reader = {"build.py", "game.py", "music.py"}
+    for page in (REPOSITORY / "docs").glob("*.md"):
+        named = set(re.findall(r"\b\w+\.py\b", page.read_text("utf-8")))
+        assert named <= there | of_the_reader, page.name
