@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -27,6 +29,7 @@ from tydust_assetgen.project.lockfile import LockFile, read_lock  # noqa: E402
 from tydust_assetgen.project.project import Project  # noqa: E402
 from tydust_assetgen.system import digest_file  # noqa: E402
 
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # as where it is activated
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and programs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -55,6 +58,27 @@ def _no_real_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _an_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """On the path, also of workers: this machine's, or else the one that comes with the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("ffmpeg") is None:
+            folder = tmp_path_factory.mktemp("ffmpeg")
+            put_ffmpeg(folder)
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
+
+
+def put_ffmpeg(folder: Path) -> None:
+    """The ffmpeg that comes with the tests, under the name by which programs look for it."""
+    source = imageio_ffmpeg.get_ffmpeg_exe()
+    target = folder / ("ffmpeg.exe" if sys.platform == "win32" else "ffmpeg")
+    try:
+        target.symlink_to(source)
+    except OSError:  # Windows, without the right to make links
+        shutil.copy(source, target)
 
 
 @dataclass

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import Game, environment
 
-from tests.fixtures.last_release.make import BY_HAND, audio_digests, machine, surroundings
+from tests.fixtures.last_release.make import BY_HAND, audio_digests, machine
 from tydust_assetgen import Project, check, plan
 from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.codec import decode
@@ -32,9 +32,8 @@ for they decide otherwise what can't be heard."""
 
 
 @pytest.fixture(autouse=True)
-def _ffmpeg_and_no_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in surroundings(tmp_path_factory.mktemp("surroundings")).items():
-        monkeypatch.setenv(name, value)
+def _no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 def copied(name: str, folder: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,7 +96,6 @@ def test_a_missing_or_doubled_ogg_page_is_noticed() -> None:
     assert "truncated" in damage(data[: starts[-1]], "ogg")
 
 
-@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 @pytest.mark.parametrize(
     ("codec", "settings"),
     [

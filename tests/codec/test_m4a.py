@@ -14,6 +14,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from conftest import put_ffmpeg
 
 from tests.codec.sounds import MADE_BY, TAGS, encoded, master, output
 from tydust_assetgen.audio import Audio, LoopPoints
@@ -28,7 +29,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is the whole path, with ffmpeg in it; and a folder for whatever is temporary."""
     for name in ("bin", "temporary"):
         (tmp_path / name).mkdir()
-    (tmp_path / "bin" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    put_ffmpeg(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     return tmp_path

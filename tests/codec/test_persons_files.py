@@ -22,7 +22,7 @@ from tydust_assetgen.flow import Codec
 
 FREE: tuple[Codec, ...] = ("ogg", "opus", "flac", "mp3", "wav")
 ALL: tuple[Codec, ...] = (*FREE, "m4a")
-FFMPEGS = {imageio_ffmpeg.get_ffmpeg_exe(), *filter(None, [shutil.which("ffmpeg")])}
+FFMPEGS = sorted({imageio_ffmpeg.get_ffmpeg_exe(), *filter(None, [shutil.which("ffmpeg")])})
 ID3V1 = b"TAG" + b"title".ljust(125, b"\0")
 APE = struct.pack("<8s4I8x", b"APETAGEX", 2000, 32, 0, 0x80000000)
 APE = struct.pack("<8s4I8x", b"APETAGEX", 2000, 32, 0, 0xA0000000) + APE

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
+from conftest import put_ffmpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ FREE: tuple[Codec, ...] = ("ogg", "opus", "flac", "mp3", "wav")
 @pytest.fixture
 def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real ffmpeg, without ffprobe, as the only one on the path."""
-    (tmp_path / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    put_ffmpeg(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
 
 

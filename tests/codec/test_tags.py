@@ -14,6 +14,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
+from conftest import put_ffmpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def ffmpeg(*arguments: str) -> bytes:
 def with_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real ffmpeg as the only one on the path."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    put_ffmpeg(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
