@@ -12,7 +12,7 @@ from conftest import HEAD, Game
 
 from tests.operations.test_adopt import own_music
 from tydust_assetgen import events
-from tydust_assetgen.building.build import journal
+from tydust_assetgen.building import journal
 from tydust_assetgen.cli.fast_path import glance
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.operations.adopt import adopt

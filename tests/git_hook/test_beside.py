@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tydust_assetgen.exports.unity import LIST_NAME
-from tydust_assetgen.git_hook import BESIDE
+from tydust_assetgen.git_hook import EXPORT_NAMES
 from tydust_assetgen.manifest.settings import CODE
 
 from .conftest import Repo
@@ -211,4 +211,4 @@ def test_what_was_right_is_let_through_at_a_glance_and_little_is_loaded(full: Re
 
 
 def test_the_names_that_need_not_stand_in_a_manifest_are_all_known() -> None:
-    assert {*CODE.values(), LIST_NAME} == BESIDE
+    assert {*CODE.values(), LIST_NAME} == EXPORT_NAMES

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tydust_assetgen.cache.records import Paper, read_paper, write_paper
+from tydust_assetgen.cache.records import CacheRecord, read_record, write_record
 from tydust_assetgen.store import OutputRecord, TakeRecord
 from tydust_assetgen.system import digest_bytes
 
@@ -18,7 +18,7 @@ from .conftest import HEAD, ONE, MakeGame, warnings
 MADE = {"generated": 2, "finished": 2, "encoded": 2}
 
 
-def papers(folder: Path, kind: str) -> list[Path]:
+def records(folder: Path, kind: str) -> list[Path]:
     """The records of a kind in a cache."""
     return [path for path in sorted((folder / "ac").iterdir()) if json.loads(path.read_bytes())["kind"] == kind]
 
@@ -30,7 +30,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_files_and_takes_are_shared_and_masters_are_not(folder: Path, machine: MakeGame) -> None:
     ann = machine("ann", str(folder))
     ann.build()
-    assert len(papers(folder, "outputs")) == len(papers(folder, "takes")) == 2
+    assert len(records(folder, "outputs")) == len(records(folder, "takes")) == 2
     assert len(list((folder / "ac").iterdir())) == len(content(folder)) == 4
     assert all(digest_bytes(data) == name for name, data in content(folder).items())
     assert set(ann.digests().values()) < set(content(folder))
@@ -110,13 +110,13 @@ def test_a_track_that_cant_be_made_here_comes_from_the_cache(folder: Path, machi
     from tydust_assetgen.planning.survey import survey
 
     (step,) = survey(bob.project).plan.steps
-    (path,) = papers(folder, "outputs")
-    paper = read_paper("outputs", path.name, path.read_bytes(), b"")
-    assert isinstance(paper.record, OutputRecord)
-    wanted = msgspec.structs.replace(paper.record.verified, output=step.recipe.outputs[0])
-    forged = Paper(record=msgspec.structs.replace(paper.record, verified=wanted))
+    (path,) = records(folder, "outputs")
+    found = read_record("outputs", path.name, path.read_bytes(), b"")
+    assert isinstance(found.record, OutputRecord)
+    wanted = msgspec.structs.replace(found.record.verified, output=step.recipe.outputs[0])
+    forged = CacheRecord(record=msgspec.structs.replace(found.record, verified=wanted))
     key = step.keys.outputs[0]
-    (folder / "ac" / key).write_bytes(write_paper("outputs", key, forged, b""))
+    (folder / "ac" / key).write_bytes(write_record("outputs", key, forged, b""))
     assert bob.counts(offline_ok=True) == {"restored": 1}
     assert set(bob.digests().values()) == set(ann.digests().values())
 
@@ -138,8 +138,8 @@ def test_all_takes_are_shared_with_how_they_were_chosen(folder: Path, machine: M
     shutil.rmtree(bob.root / "assets")
     assert bob.counts(frozen=True) == {"restored": 1}
     assert bob.digests() == ann.digests()
-    known = [read_paper("takes", path.name, path.read_bytes(), b"") for path in papers(folder, "takes")]
-    assert sorted(len(paper.contest.entrants) for paper in known if paper.contest) == [3]
+    known = [read_record("takes", path.name, path.read_bytes(), b"") for path in records(folder, "takes")]
+    assert sorted(len(found.contest.entrants) for found in known if found.contest) == [3]
 
 
 def test_what_is_followed_is_heard_from_the_cache(folder: Path, machine: MakeGame) -> None:
@@ -162,12 +162,12 @@ def forge(folder: Path, text: bytes, secret: bytes = b"") -> None:
     """Whoever may write to a cache names other content in every record."""
     digest = digest_bytes(text)
     (folder / "cas" / digest).write_bytes(text)
-    for path in papers(folder, "outputs"):
-        paper = read_paper("outputs", path.name, path.read_bytes(), secret)
-        assert isinstance(paper.record, OutputRecord)
-        verified = msgspec.structs.replace(paper.record.verified, digest=digest, size=len(text))
-        record = msgspec.structs.replace(paper.record, verified=verified)
-        path.write_bytes(write_paper("outputs", path.name, Paper(record=record), b""))
+    for path in records(folder, "outputs"):
+        found = read_record("outputs", path.name, path.read_bytes(), secret)
+        assert isinstance(found.record, OutputRecord)
+        verified = msgspec.structs.replace(found.record.verified, digest=digest, size=len(text))
+        record = msgspec.structs.replace(found.record, verified=verified)
+        path.write_bytes(write_record("outputs", path.name, CacheRecord(record=record), b""))
 
 
 def test_the_lock_file_vouches_for_its_files(folder: Path, machine: MakeGame) -> None:
@@ -261,7 +261,7 @@ def test_a_take_of_a_team_mate_is_the_same_sound(folder: Path, machine: MakeGame
     bob.write(ONE, text)
     assert bob.counts(frozen=True) == {"finished": 1, "encoded": 1}
     assert bob.digests()["one.ogg"] == ann.digests()["one.ogg"]
-    (path,) = papers(folder, "takes")
-    record = read_paper("takes", path.name, path.read_bytes(), b"").record
+    (path,) = records(folder, "takes")
+    record = read_record("takes", path.name, path.read_bytes(), b"").record
     assert isinstance(record, TakeRecord)
     assert bob.project.store.has_object(record.audio.digest)

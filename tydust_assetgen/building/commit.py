@@ -1,6 +1,6 @@
-"""How every slot ends: published and locked, or failed. In walk orders with their verified bytes, out walk `Result`s.
+"""How every slot ends: published and locked, left out, or failed.
 
-The lock entry is written last, after the files that it speaks of.
+The lock entry is written last, after the files that it describes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from tydust_assetgen import events, system
-from tydust_assetgen.building.journal import Ledger, entry_of
-from tydust_assetgen.building.messages import Trouble
+from tydust_assetgen.building.journal import BuildJournal, entry_of
+from tydust_assetgen.building.messages import Failure
 from tydust_assetgen.building.publish import publish
-from tydust_assetgen.building.report import Result
-from tydust_assetgen.building.tasks import Order
+from tydust_assetgen.building.report import Result, Tally, result_of
+from tydust_assetgen.building.tasks import Task
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
 from tydust_assetgen.planning.plan import Step
@@ -27,24 +27,11 @@ from tydust_assetgen.project.project import Project
 
 
 @dataclass
-class Tally:
-    """Numbers of slots, as the summary gives them."""
-
-    generated: int = 0
-    finished: int = 0
-    encoded: int = 0
-    restored: int = 0
-    failed: int = 0
-    absent: int = 0
-    pruned: int = 0
-
-
-@dataclass
-class Endings:
+class ResultCommitter:
     """What became of the slots of one build."""
 
     survey: Survey
-    ledger: Ledger
+    journal: BuildJournal
     tell: events.Emit
     tally: Tally = field(default_factory=Tally)
     results: list[Result] = field(default_factory=list)
@@ -60,23 +47,23 @@ class Endings:
         """The slots that failed so far."""
         return tuple(result.slot for result in self.results if result.status == "failed")
 
-    def finish(self, order: Order, facts: Facts, provenance: Provenance, notes: tuple[str, ...] = ()) -> bool:
+    def finish(self, task: Task, facts: Facts, provenance: Provenance, notes: tuple[str, ...] = ()) -> bool:
         """Publish what is ready, then write the lock entry. False when it failed."""
-        step = order.step
+        step = task.step
         try:
-            published = {verified.output.path: self._publish(step, verified) for verified in order.ready}
+            published = {verified.output.path: self._publish(step, verified) for verified in task.ready}
             entry = self._with_sounds(entry_of(step, published, facts, provenance))
             whole = all(output.action != "blocked" for output in step.outputs)
             paths = [output.output.path for output in step.outputs]
-            self.ledger.record(entry, published, paths if whole else None)
+            self.journal.record(entry, published, paths if whole else None)
         except AssetgenError as error:
             problem = error.problems[0]
-            self.fail(step, Trouble(message=problem.message, hint=problem.hint, place=problem.place))
+            self.fail(step, Failure(message=problem.message, hint=problem.hint, place=problem.place))
             return False
         except OSError as error:
-            self.fail(step, Trouble(message=f"can't write: {error.strerror or error}", hint="is the disk full?"))
+            self.fail(step, Failure(message=f"can't write: {error.strerror or error}", hint="is the disk full?"))
             return False
-        seconds = time.monotonic() - order.begun
+        seconds = time.monotonic() - task.begun
         self.tell(events.Done(slot=step.slot, action=step.action, paths=tuple(published), seconds=seconds, notes=notes))
         made = step.action not in ("restore", "relock")
         self.results.append(result_of(step, "made" if made else "restored"))
@@ -113,45 +100,25 @@ class Endings:
         place = kept.relative_to(self.project.root).as_posix()
         self.tell(events.Warned(message=f"what stood at `{path}` is kept as `{place}`", slot=step.slot))
 
-    def bug_hint(self, trouble: Trouble) -> str:
+    def bug_hint(self, failure: Failure) -> str:
         """Where the traceback of our own bug was written; empty where it is none."""
-        if not trouble.traceback:
+        if not failure.traceback:
             return ""
         log = self.project.logs / "bug.log"
-        system.write_atomic(log, trouble.traceback.encode(), durable=False)
+        system.write_atomic(log, failure.traceback.encode(), durable=False)
         return f"this is our own bug; its traceback is in `{log}`"
 
-    def fail(self, step: Step, trouble: Trouble) -> None:
+    def fail(self, step: Step, failure: Failure) -> None:
         """A slot could not be made."""
-        hint = self.bug_hint(trouble) or trouble.hint
+        hint = self.bug_hint(failure) or failure.hint
         self.tally.failed += 1
-        place = trouble.place or step.recipe.place
-        bug = bool(trouble.traceback)
-        self.tell(events.Failed(slot=step.slot, message=trouble.message, hint=hint, place=place, bug=bug))
-        self.results.append(result_of(step, "failed", message=trouble.message, hint=hint, bug=bug))
+        place = failure.place or step.recipe.place
+        bug = bool(failure.traceback)
+        self.tell(events.Failed(slot=step.slot, message=failure.message, hint=hint, place=place, bug=bug))
+        self.results.append(result_of(step, "failed", message=failure.message, hint=hint, bug=bug))
 
     def leave_out(self, step: Step, message: str, hint: str) -> None:
         """A slot can't be made here, and that is no failure."""
         self.tally.absent += 1
         self.tell(events.Warned(message=message, slot=step.slot, hint=hint))
         self.results.append(result_of(step, "absent", message=message, hint=hint))
-
-
-def words_of(step: Step) -> tuple[str, ...]:
-    """Its reasons."""
-    return tuple(map(str, step.reasons))
-
-
-def result_of(step: Step, status: str, *, message: str = "", hint: str = "", bug: bool = False) -> Result:
-    """What became of a step."""
-    paths = tuple(output.output.path for output in step.outputs)
-    return Result(
-        slot=step.slot,
-        status=status,
-        action=step.action,
-        reasons=words_of(step),
-        paths=paths,
-        message=message,
-        hint=hint,
-        bug=bug,
-    )

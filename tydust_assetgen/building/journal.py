@@ -29,7 +29,7 @@ _CLOCK_TICK_S = 0.02
 """File times advance in ticks of 4 to 16 ms: two writes within one can't be told apart by their stat."""
 
 
-class Ledger:
+class BuildJournal:
     """What is known at this moment of a build. `close` writes everything down."""
 
     def __init__(self, survey: Survey) -> None:
@@ -41,7 +41,7 @@ class Ledger:
         self._fresh = dict(survey.settled)
         self._fresh_when_written: dict[str, list[str]] = {}
         self._lock, self._lock_stat = survey.lock, survey.lock_stat
-        self._beside: dict[str, Stat] = {}
+        self._exports: dict[str, Stat] = {}
         self._written_at = 0.0
         self._write_s = 0.0
         for step in survey.plan.steps:
@@ -71,9 +71,9 @@ class Ledger:
         """What is known of a slot now."""
         return self._recorded.get(slot) or self._lock.entry(slot)
 
-    def watch(self, stats: dict[str, Stat]) -> None:
-        """Files beside the outputs, by absolute path: the next build looks again when they are no longer like this."""
-        self._beside = stats
+    def watch_exports(self, stats: dict[str, Stat]) -> None:
+        """Stats of the exports, by absolute path: the next build looks again when they are no longer like this."""
+        self._exports = stats
 
     def drop(self, slot: str) -> None:
         """A slot is gone from the lock file."""
@@ -133,13 +133,13 @@ class Ledger:
     def _write_state(self) -> None:
         survey, project = self._survey, self._survey.project
         versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
-        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named, **self._beside}
+        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named, **self._exports}
         watched |= {path: stat_of(path) for path in versions}
-        order = {slot: index for index, slot in enumerate(survey.manifest.slots)}
-        fresh = sorted((slot for slot in self._fresh if slot in order), key=order.__getitem__)
+        position = {slot: index for index, slot in enumerate(survey.manifest.slots)}
+        fresh = sorted((slot for slot in self._fresh if slot in position), key=position.__getitem__)
         data = encode_state(
             survey.manifest_digest,
-            slot_count=len(order),
+            slot_count=len(position),
             watched=watched,
             outputs=self._stats,
             slots={slot: (survey.fingerprints[slot], self._fresh[slot]) for slot in fresh},

@@ -1,4 +1,7 @@
-"""The papers between a build and its workers: jobs go in, answers come out. A frame is a 4-byte length and msgpack."""
+"""The messages between a build and its workers: jobs one way, answers the other.
+
+A frame is a 4-byte length and msgpack.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tydust_assetgen.flow import Brief, Check, Facts, Output, Provenance, Recipe
 from tydust_assetgen.project.keys import Keys
 
 
-class Heard(msgspec.Struct, frozen=True):
+class ReferenceFile(msgspec.Struct, frozen=True):
     """A reference that a worker decodes."""
 
     name: str
@@ -25,11 +28,11 @@ class Heard(msgspec.Struct, frozen=True):
     """What the file must be; empty where it is not what is to be heard."""
 
 
-class ShelfList(msgspec.Struct, frozen=True):
+class ShelfContents(msgspec.Struct, frozen=True):
     """What goes onto the generator's shelf."""
 
     root: str
-    heard: tuple[Heard, ...] = ()
+    files: tuple[ReferenceFile, ...] = ()
 
 
 class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
@@ -37,7 +40,7 @@ class TrackJob(msgspec.Struct, frozen=True, kw_only=True, tag="track"):
 
     store: str
     """Folder of the store."""
-    shelf: ShelfList
+    shelf: ShelfContents
     recipe: Recipe
     keys: Keys
     outputs: tuple[int, ...]
@@ -54,7 +57,7 @@ class PerformJob(msgspec.Struct, frozen=True, kw_only=True, tag="perform"):
     """Make only the takes of several slots, together: for generators that like batches or own a GPU."""
 
     store: str
-    shelf: ShelfList
+    shelf: ShelfContents
     slots: tuple[str, ...]
     """For each brief; a slot with several takes stands here as often."""
     numbers: tuple[int, ...]
@@ -142,7 +145,7 @@ class Performed(msgspec.Struct, frozen=True, kw_only=True, tag="performed"):
     seconds: float
 
 
-class Trouble(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="trouble"):
     """A job failed: a person's mistake with its hint, or our own bug with its traceback."""
 
     message: str
@@ -155,15 +158,15 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     """A job ended early, as it was told."""
 
 
-Answer: TypeAlias = Progressed | Made | TakeReady | Performed | Inspected | Trouble | Stopped
+Answer: TypeAlias = Progressed | Made | TakeReady | Performed | Inspected | Failure | Stopped
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 GENERATED = 0.6
 """How much of a track's bar is done when its take is."""
 
 
-def write_frame(pipe: BinaryIO, paper: Job | Stop | Answer) -> None:
-    data = msgspec.msgpack.encode(paper)
+def write_frame(pipe: BinaryIO, message: Job | Stop | Answer) -> None:
+    data = msgspec.msgpack.encode(message)
     pipe.write(struct.pack("<I", len(data)) + data)
     pipe.flush()
 

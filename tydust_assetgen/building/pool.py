@@ -26,13 +26,13 @@ import msgspec
 
 from tydust_assetgen.building.messages import (
     Answer,
+    Failure,
     Job,
     PerformJob,
     Progressed,
     Stop,
     TakeReady,
     TrackJob,
-    Trouble,
     read_frame,
     write_frame,
 )
@@ -41,7 +41,7 @@ from tydust_assetgen.errors import StoreError
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.building.worker import main; main()"
 """The worker sees the modules that its builder sees, and not whatever lies in the current folder."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Workers share the cores among themselves; and one thread adds up in one order."""
+"""Workers share the cores among themselves; and one thread adds up in one task."""
 _answer_decoder = msgspec.msgpack.Decoder(Answer)
 _GRACE_S = 0.3
 """How long a worker may take to stop before it is ended, with all it has loaded."""
@@ -84,9 +84,9 @@ class Worker:
         self.end_at = time.monotonic() + _GRACE_S
         self._write(Stop())
 
-    def _write(self, paper: Job | Stop) -> None:
+    def _write(self, message: Job | Stop) -> None:
         with contextlib.suppress(OSError):  # a dead worker is noticed by its reader
-            write_frame(self._input, paper)
+            write_frame(self._input, message)
 
     def _read(self, answers: queue.SimpleQueue[tuple[Worker | None, Answer | None]]) -> None:
         while (data := read_frame(self._output)) is not None:
@@ -157,7 +157,7 @@ class Pool:
             self._waiting.append(job)
 
     def answers(self) -> Generator[tuple[Job, Answer]]:
-        """Answers as they come, until every job has ended: with one `Made`, `Performed` or `Trouble`, after any
+        """Answers as they come, until every job has ended: with one `Made`, `Performed` or `Failure`, after any
         number of `Progressed` and `TakeReady`, the first of which says that a worker took it up."""
         try:
             while not self._paused and (self._waiting or self.busy):
@@ -285,7 +285,7 @@ class Pool:
         self._workers.remove(worker)
         words = worker.last_words()
         worker.close()
-        return Trouble(message=words, hint=f"its last words are in `{worker.log}`; less `--jobs` need less memory")
+        return Failure(message=words, hint=f"its last words are in `{worker.log}`; less `--jobs` need less memory")
 
 
 def _takes(job: Job) -> frozenset[str]:

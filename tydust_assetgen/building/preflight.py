@@ -1,5 +1,4 @@
-"""What can be made on this machine, and what the store really has of it. In walk orders, out walk those that can't be
-made, and why.
+"""What is looked at and said before the work: what this machine can't make, and what the store has lost.
 
 With `offline_ok`, as on a CI machine without a GPU, nothing is begun that wants one: it would take hours on a CPU.
 """
@@ -8,30 +7,78 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tydust_assetgen.building.tasks import Order
+from tydust_assetgen import events
+from tydust_assetgen.building.commit import ResultCommitter
+from tydust_assetgen.building.messages import Failure
+from tydust_assetgen.building.report import result_of
+from tydust_assetgen.building.tasks import Task
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
+from tydust_assetgen.planning.estimate import Rates
 from tydust_assetgen.planning.plan import Plan, Step
 from tydust_assetgen.planning.survey import Survey
 from tydust_assetgen.store import Store, digest_in
 
+_FROZEN_HINT = "`assetgen build` where it can be made sends it to the cache; commit the lock file then"
 
-def out_of_reach(orders: Iterable[Order]) -> dict[str, str]:
+
+def announce_plan(committer: ResultCommitter, rates: Rates, jobs: int) -> None:
+    """Tell what the build is going to do, and what it can't do. Slots that are wholly blocked get their result."""
+    survey, tell = committer.survey, committer.tell
+    plan = survey.plan
+    for problem in survey.lock.problems:
+        tell(events.Warned(message=problem, hint="what the store still has is not made again"))
+    tell(
+        events.Planned(
+            slots=plan.settled + len(plan.steps),
+            fresh=plan.fresh,
+            work=len(plan.work),
+            estimate_s=rates.total_s(plan.work, jobs),
+        )
+    )
+    for step in plan.steps:
+        _announce_blocked(step, committer)
+    for words, slot in cautions(survey).items():
+        tell(events.Warned(message=words, slot=slot))
+
+
+def _announce_blocked(step: Step, committer: ResultCommitter) -> None:
+    blocked = [output.output.path for output in step.outputs if output.action == "blocked"]
+    if not blocked:
+        return
+    hint = f"`assetgen adopt {step.slot}` keeps it, `assetgen build --force {step.slot}` makes it again"
+    reasons = tuple(str(reason) for reason in step.reasons if reason.path in blocked or not reason.path)
+    committer.tell(events.Blocked(slot=step.slot, reasons=reasons, hint=hint))
+    if step.action == "blocked":
+        committer.results.append(result_of(step, "blocked", hint=hint))
+
+
+def steps_to_do(committer: ResultCommitter, *, frozen: bool) -> tuple[Step, ...]:
+    """The steps that change something. With `frozen`, and where a generator would be needed, none but failures."""
+    plan = committer.survey.plan
+    to_generate = plan.with_action("generate") if frozen else ()
+    for step in to_generate:
+        words = "it would have to be generated, and the build is frozen"
+        committer.fail(step, Failure(message=words, hint=_FROZEN_HINT))
+    return () if to_generate else plan.work
+
+
+def out_of_reach(tasks: Iterable[Task]) -> dict[str, str]:
     """Slots that can't be made here, and why; those that follow one of them can't be either."""
     found: dict[str, str] = {}
-    waiting = list(orders)
-    for order in waiting:
-        if order.step.action == "generate" and (why := _why(order.step.recipe.brief.generator)):
-            found[order.step.slot] = why
-    while more := {order.step.slot: lost for order in waiting if (lost := _lost(order, found))}:
-        found |= {slot: f"`{heard}`, which it follows, is not here" for slot, heard in more.items()}
+    waiting = list(tasks)
+    for task in waiting:
+        if task.step.action == "generate" and (why := _why(task.step.recipe.brief.generator)):
+            found[task.step.slot] = why
+    while more := {task.step.slot: lost for task in waiting if (lost := _lost(task, found))}:
+        found |= {slot: f"`{followed}`, which it follows, is not here" for slot, followed in more.items()}
     return found
 
 
-def _lost(order: Order, found: Mapping[str, str]) -> str:
+def _lost(task: Task, found: Mapping[str, str]) -> str:
     """A slot that it follows and that is out of reach; empty where there is none, or where that is known already."""
-    heard = sorted(order.follows & found.keys())
-    return heard[0] if heard and order.step.slot not in found else ""
+    followed = sorted(task.follows & found.keys())
+    return followed[0] if followed and task.step.slot not in found else ""
 
 
 def find_damage(plan: Plan, store: Store) -> bool:

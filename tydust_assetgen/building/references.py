@@ -1,4 +1,4 @@
-"""Sounds for the generator's shelf. In walks a list of what is to be heard, out walks the `Shelf`, decoded.
+"""References: decodes the sounds that a generator is to follow, and puts them on its shelf.
 
 The files may come from anywhere: they are held against the digest that was planned with, and `codec.decode` believes
 nothing and stops at ten minutes.
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tydust_assetgen import codec
-from tydust_assetgen.building.messages import Heard, ShelfList
+from tydust_assetgen.building.messages import ReferenceFile, ShelfContents
 from tydust_assetgen.errors import CodecError, GenerationError
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.manifest import SLOT
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
 MAX_DURATION_S = 600.0
 
 
-def shelf_of(listed: ShelfList, store: Store) -> Shelf:
+def shelf_of(listed: ShelfContents, store: Store) -> Shelf:
     """The shelf, with all its sounds.
 
     Raises:
         GenerationError: a sound is gone, is no longer the one that was planned with, or can't be decoded.
     """
-    return Shelf(Path(listed.root), {heard.digest: _sound(heard, store) for heard in listed.heard})
+    return Shelf(Path(listed.root), {reference.digest: _sound(reference, store) for reference in listed.files})
 
 
-def _sound(heard: Heard, store: Store) -> Audio:
-    if heard.name.startswith(SLOT) and (take := store.take(heard.digest)) is not None:
+def _sound(reference: ReferenceFile, store: Store) -> Audio:
+    if reference.name.startswith(SLOT) and (take := store.take(reference.digest)) is not None:
         return take.audio
-    kind = codec.codec_of(heard.place)
+    kind = codec.codec_of(reference.place)
     assert kind, "the manifest takes names of sound files only"
     try:
-        return codec.decode(_data(heard, store), kind, max_duration_s=MAX_DURATION_S).audio
+        return codec.decode(_data(reference, store), kind, max_duration_s=MAX_DURATION_S).audio
     except CodecError as error:
         problem = error.problems[0]
-        raise GenerationError(f"`{heard.name}` can't be heard: {problem.message}", hint=problem.hint) from error
+        raise GenerationError(f"`{reference.name}` can't be reference: {problem.message}", hint=problem.hint) from error
 
 
-def _data(heard: Heard, store: Store) -> bytes:
+def _data(reference: ReferenceFile, store: Store) -> bytes:
     """The bytes of a file, which for a slot the store may have as well."""
-    slot = heard.name.removeprefix(SLOT)
-    of_slot = slot != heard.name
-    if of_slot and (kept := store.read_object(heard.file_digest)) is not None:
+    slot = reference.name.removeprefix(SLOT)
+    of_slot = slot != reference.name
+    if of_slot and (kept := store.read_object(reference.file_digest)) is not None:
         return kept
-    if not heard.file_digest:
+    if not reference.file_digest:
         words = f"`{slot}`, which it follows, is not there as the manifest asks for it"
         raise GenerationError(words, hint=f"`assetgen build {slot}` makes it, or says why not")
     hint = f"`assetgen build {slot}` says what is to be done" if of_slot else "build again"
     try:
-        data = read_bounded(Path(heard.place), codec.MAX_BYTES)
+        data = read_bounded(Path(reference.place), codec.MAX_BYTES)
     except OSError as error:
-        raise GenerationError(f"`{heard.name}` can't be read: {error.strerror or error}", hint=hint) from error
-    if digest_bytes(data) != heard.file_digest:
-        raise GenerationError(f"`{heard.name}` is not what it was when the build began", hint=hint)
+        raise GenerationError(f"`{reference.name}` can't be read: {error.strerror or error}", hint=hint) from error
+    if digest_bytes(data) != reference.file_digest:
+        raise GenerationError(f"`{reference.name}` is not what it was when the build began", hint=hint)
     return data

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from tydust_assetgen import events
+
+if TYPE_CHECKING:
+    from tydust_assetgen.planning.plan import Step
+    from tydust_assetgen.planning.survey import Survey
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,3 +61,59 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         if any(result.bug for result in self.results):
             return 3
         return 1 if self.summary.failed else 0
+
+
+@dataclass
+class Tally:
+    """Numbers of slots, as the summary gives them."""
+
+    generated: int = 0
+    finished: int = 0
+    encoded: int = 0
+    restored: int = 0
+    failed: int = 0
+    absent: int = 0
+    pruned: int = 0
+
+
+def report_of(survey: Survey, tally: Tally, results: list[Result], seconds: float) -> Report:
+    """The report of a build that has ended, `seconds` after it began."""
+    blocked = sum(any(output.action == "blocked" for output in step.outputs) for step in survey.plan.steps)
+    summary = events.Summary(
+        **asdict(tally),
+        fresh=survey.plan.fresh + sum(result.action == "relock" for result in results),
+        blocked=blocked,
+        seconds=round(seconds, 3),
+    )
+    return Report(summary=summary, results=_all_results(survey, results))
+
+
+def _all_results(survey: Survey, results: list[Result]) -> tuple[Result, ...]:
+    """A result for each slot that was asked for, in the manifest's order."""
+    found = {result.slot: result for result in results}
+    found |= {step.slot: result_of(step, "fresh") for step in survey.plan.with_action("fresh")}
+    prefix = survey.project_path("")
+    for slot in survey.settled.keys() & set(survey.wanted):
+        paths = tuple(path.removeprefix(prefix) for path in survey.settled[slot])
+        found[slot] = Result(slot=slot, status="fresh", action="fresh", paths=paths)
+    return tuple(found[slot] for slot in survey.wanted if slot in found)
+
+
+def result_of(step: Step, status: str, *, message: str = "", hint: str = "", bug: bool = False) -> Result:
+    """What became of a step."""
+    paths = tuple(output.output.path for output in step.outputs)
+    return Result(
+        slot=step.slot,
+        status=status,
+        action=step.action,
+        reasons=reasons_of(step),
+        paths=paths,
+        message=message,
+        hint=hint,
+        bug=bug,
+    )
+
+
+def reasons_of(step: Step) -> tuple[str, ...]:
+    """Why a slot is not fresh, in words."""
+    return tuple(map(str, step.reasons))

@@ -1,4 +1,4 @@
-"""From steps to jobs. In walk steps that the store could not fill, out walk jobs for the workers."""
+"""Tasks: slots that the store could not fill, and the jobs for workers that come of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from tydust_assetgen.building.messages import GENERATED, Heard, Job, PerformJob, ShelfList, TrackJob, Trouble
+from tydust_assetgen.building.messages import (
+    GENERATED,
+    Failure,
+    Job,
+    PerformJob,
+    ReferenceFile,
+    ShelfContents,
+    TrackJob,
+)
 from tydust_assetgen.flow import Brief, Verified
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.manifest import SLOT
@@ -17,7 +25,7 @@ from tydust_assetgen.project.seeds import candidate
 
 
 @dataclass
-class Order:
+class Task:
     """One slot under way: what is still to be made, and what is ready to be published."""
 
     step: Step
@@ -31,7 +39,7 @@ class Order:
     """Those of them that a batch makes which was begun for an earlier build."""
     performed: set[int] = field(default_factory=set)
     """Takes that batches have brought."""
-    lost: dict[int, Trouble] = field(default_factory=dict)
+    lost: dict[int, Failure] = field(default_factory=dict)
     """Takes that could not be made, and why."""
     shares: dict[int, float] = field(default_factory=dict)
     """How far each take of a batch is."""
@@ -51,12 +59,12 @@ class Order:
         self.reached = max(self.reached, share)
         return self.reached
 
-    def settle(self, number: int, trouble: Trouble | None) -> None:
+    def settle(self, number: int, failure: Failure | None) -> None:
         """A take was performed, or is lost."""
         self.pending.discard(number)
         self.shares[number] = 1.0
-        if trouble:
-            self.lost[number] = trouble
+        if failure:
+            self.lost[number] = failure
         else:
             self.performed.add(number)
 
@@ -74,50 +82,50 @@ class Order:
         return frozenset(self.step.follows)
 
 
-Entry: TypeAlias = tuple[Order, int]
-"""One take of an order, by its number."""
+Entry: TypeAlias = tuple[Task, int]
+"""One take of a task, by its number."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where jobs are worked on, and how it is known what other slots sound like."""
+class WorkContext:
+    """The folders that jobs need, and how it is known what other slots sound like."""
 
     store: Path
     root: Path
     tree: Path
     entry_of: Callable[[str], LockEntry | None]
 
-    def shelf(self, briefs: Iterable[Brief]) -> ShelfList:
+    def shelf(self, briefs: Iterable[Brief]) -> ShelfContents:
         """What these briefs' generator is to hear."""
         named = {one.digest: one.path for brief in briefs for one in brief.references}
-        return ShelfList(str(self.root), tuple(self._heard(digest, path) for digest, path in named.items()))
+        return ShelfContents(str(self.root), tuple(self._reference(digest, path) for digest, path in named.items()))
 
-    def _heard(self, digest: str, path: str) -> Heard:
+    def _reference(self, digest: str, path: str) -> ReferenceFile:
         slot = path.removeprefix(SLOT)
         if slot == path:
-            return Heard(path, digest, str(self.root / path), digest)
+            return ReferenceFile(path, digest, str(self.root / path), digest)
         entry = self.entry_of(slot)
-        return Heard(path, digest, str(self.tree / slot), entry.sound_of(digest) if entry else "")
+        return ReferenceFile(path, digest, str(self.tree / slot), entry.sound_of(digest) if entry else "")
 
 
-def jobs_for(orders: list[Order], bench: Bench, under_way: Collection[str] = ()) -> list[Job]:
+def jobs_for(tasks: list[Task], context: WorkContext, under_way: Collection[str] = ()) -> list[Job]:
     """A job for each slot; slots whose generator likes batches are first performed together, and those with the same
     parameters one after the other. Takes whose keys are `under_way` in a batch already are only waited for."""
     jobs: list[Job] = []
     batches: dict[str, list[Entry]] = {}
-    for order in orders:
-        name = order.step.recipe.brief.generator
-        if order.step.perform and _in_batches(name):
-            keys = order.step.keys.candidates
-            coming = {number for number in order.step.perform if keys[number - 1] in under_way}
-            order.coming, order.pending = coming, order.pending | coming
-            batches.setdefault(name, []).extend((order, one) for one in order.step.perform if one not in coming)
+    for task in tasks:
+        name = task.step.recipe.brief.generator
+        if task.step.perform and _in_batches(name):
+            keys = task.step.keys.candidates
+            coming = {number for number in task.step.perform if keys[number - 1] in under_way}
+            task.coming, task.pending = coming, task.pending | coming
+            batches.setdefault(name, []).extend((task, one) for one in task.step.perform if one not in coming)
         else:
-            jobs.append(track_job(order, bench))
+            jobs.append(track_job(task, context))
     for name, waiting in batches.items():
         size = generator(name).resources.batch
         waiting = sorted(waiting, key=lambda entry: [str(one) for one in _brief(entry).parameters.values()])
-        jobs.extend(perform_job(waiting[at : at + size], bench) for at in range(0, len(waiting), size))
+        jobs.extend(perform_job(waiting[at : at + size], context) for at in range(0, len(waiting), size))
     return jobs
 
 
@@ -126,40 +134,40 @@ def _in_batches(name: str) -> bool:
     return resources.gpu or resources.batch > 1
 
 
-def track_job(order: Order, bench: Bench) -> TrackJob:
-    step = order.step
+def track_job(task: Task, context: WorkContext) -> TrackJob:
+    step = task.step
     forced = any(reason.kind == "forced" for reason in step.reasons)
-    afresh: Literal["", "master", "take"] = "" if not forced else "master" if order.performed else "take"
+    afresh: Literal["", "master", "take"] = "" if not forced else "master" if task.performed else "take"
     return TrackJob(
-        store=str(bench.store),
-        shelf=bench.shelf((step.recipe.brief,)),
+        store=str(context.store),
+        shelf=context.shelf((step.recipe.brief,)),
         recipe=step.recipe,
         keys=step.keys,
-        outputs=tuple(order.missing),
-        contenders=order.takes,
-        lost={number: trouble.message for number, trouble in order.lost.items()},
+        outputs=tuple(task.missing),
+        contenders=task.takes,
+        lost={number: failure.message for number, failure in task.lost.items()},
         afresh=afresh,
     )
 
 
-def perform_job(entries: Sequence[Entry], bench: Bench) -> PerformJob:
+def perform_job(entries: Sequence[Entry], context: WorkContext) -> PerformJob:
     """One batch. Its takes are out from now on."""
-    for order, number in entries:
-        order.pending.add(number)
+    for task, number in entries:
+        task.pending.add(number)
     briefs = tuple(map(_brief, entries))
     return PerformJob(
-        store=str(bench.store),
-        shelf=bench.shelf(briefs),
-        slots=tuple(order.step.slot for order, _ in entries),
+        store=str(context.store),
+        shelf=context.shelf(briefs),
+        slots=tuple(task.step.slot for task, _ in entries),
         numbers=tuple(number for _, number in entries),
         briefs=briefs,
-        take_keys=tuple(order.step.keys.candidates[number - 1] for order, number in entries),
+        take_keys=tuple(task.step.keys.candidates[number - 1] for task, number in entries),
     )
 
 
 def _brief(entry: Entry) -> Brief:
-    order, number = entry
-    return candidate(order.step.recipe.brief, number)
+    task, number = entry
+    return candidate(task.step.recipe.brief, number)
 
 
 def slots_of(job: Job) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A worker process: in walk jobs on standard input, out walk what became of them on standard output.
 
-Frames are a 4-byte length and msgpack: typed papers, no pickle. When the input ends, because the build has ended or
+Frames are a 4-byte length and msgpack: typed messages, no pickle. When the input ends, because the build has ended or
 was killed, the worker ends at once, whatever it is doing: no process is ever left behind.
 """
 
@@ -21,6 +21,7 @@ import msgspec
 
 from tydust_assetgen.building.messages import (
     Answer,
+    Failure,
     InspectJob,
     Job,
     Performed,
@@ -29,7 +30,6 @@ from tydust_assetgen.building.messages import (
     Stopped,
     TakeReady,
     TrackJob,
-    Trouble,
     read_frame,
     write_frame,
 )
@@ -74,12 +74,12 @@ def _first(jobs: queue.SimpleQueue[Job]) -> Job:
 def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job], unwanted: threading.Event) -> None:
     decoder = msgspec.msgpack.Decoder(Job | Stop)
     while (data := read_frame(pipe)) is not None:
-        paper = decoder.decode(data)
-        if isinstance(paper, Stop):
+        message = decoder.decode(data)
+        if isinstance(message, Stop):
             unwanted.set()
         else:  # the builder gives the next job only when the one before has ended
             unwanted.clear()
-            jobs.put(paper)
+            jobs.put(message)
     os._exit(0)
 
 
@@ -106,8 +106,8 @@ def _answer(job: Job, answers: BinaryIO, unwanted: threading.Event) -> Answer:
         return Stopped()
     except AssetgenError as error:
         first = error.problems[0]
-        return Trouble(message="; ".join(p.message for p in error.problems), hint=first.hint, place=first.place)
+        return Failure(message="; ".join(p.message for p in error.problems), hint=first.hint, place=first.place)
     except MemoryError:
-        return Trouble(message="not enough memory", hint="use fewer `--jobs`, or a shorter `duration`")
+        return Failure(message="not enough memory", hint="use fewer `--jobs`, or a shorter `duration`")
     except Exception as error:  # noqa: BLE001  every bug must reach the build, with its traceback
-        return Trouble(message=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+        return Failure(message=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())

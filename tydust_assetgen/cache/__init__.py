@@ -1,6 +1,11 @@
-"""A cache that a team shares. In walk the steps of a plan, out walk takes and files that somebody else has made.
+"""A cache that a team shares: takes and files that somebody else has made are downloaded instead of made again.
 
-`settings` says which remotes there are, `papers` what a record looks like on one and whether to believe it, `bringing`
-fills the local store before anything is made, `sending` fills the remotes while the rest is being made. Workers know
-nothing of all this.
+config      which remotes there are
+records     what a record looks like on a remote, and whether it may be trusted
+download    fills the local store before anything is made
+upload      fills the remotes while the rest is being made
+session     both of them during one build
+status      what there is here and on each remote
+
+Workers know nothing of all this.
 """

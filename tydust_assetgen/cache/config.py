@@ -1,7 +1,4 @@
-"""Which remotes there are. In walk the manifest and the environment, out walk `Settings`.
-
-The environment goes first.
-"""
+"""Which remotes there are: what the manifest says, unless the environment says something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filling the local store from the remotes. In walk the steps of a plan, out walks how much was found.
+"""Downloads: fills the local store from the remotes before anything is made.
 
 For each slot first its files; what has none of them gets its takes, of which the files are made here, without a GPU.
 Where the lock file knows a file's digest for this very key, only those bytes are taken: no record is asked.
@@ -7,20 +7,20 @@ Where the lock file knows a file's digest for this very key, only those bytes ar
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from tydust_assetgen.cache.records import (
     MAX_CONTENT_BYTES,
-    MAX_PAPER_BYTES,
+    MAX_RECORD_BYTES,
+    CacheRecord,
     Kind,
-    Paper,
     RefusedError,
     content_name,
-    paper_name,
-    read_paper,
+    read_record,
+    record_name,
     size_of,
 )
 from tydust_assetgen.codec import damage
@@ -36,8 +36,8 @@ AT_ONCE = 8
 
 
 @dataclass
-class Bringer:
-    """Asks the remotes in turn. Used from several threads at once."""
+class Downloader:
+    """Fetches what a plan lacks, from each remote in turn. Used from several threads at once."""
 
     store: Store
     remotes: tuple[Remote, ...]
@@ -47,7 +47,7 @@ class Bringer:
         self._writing = threading.Lock()
         self._full = False
 
-    def bring(self, steps: tuple[Step, ...]) -> Iterator[tuple[Step, bool]]:
+    def download(self, steps: tuple[Step, ...]) -> Iterator[tuple[Step, bool]]:
         """Each step as it is done with, and whether something was found for it."""
         return side_by_side(self._for_step, steps, AT_ONCE)
 
@@ -93,10 +93,10 @@ class Bringer:
         return any(self._from(remote, kind, key, output) for remote in self.remotes)
 
     def _from(self, remote: Remote, kind: Kind, key: str, output: Output | None) -> bool:
-        paper = self.paper(remote, kind, key, output)
-        if paper is None:
+        found = self.trusted_record(remote, kind, key, output)
+        if found is None:
             return False
-        record = _renamed(paper.record, output)
+        record = _renamed(found.record, output)
         digest = digest_in(record)
         data = self.store.read_object(digest) or self._content(remote, digest, size_of(record), output)
         if data is None:
@@ -104,25 +104,25 @@ class Bringer:
 
         def write() -> None:
             self.store.keep(kind, key, record, data)
-            if kind == "takes" and paper.contest is not None:
-                self.store.put_contest(key, paper.contest)
+            if kind == "takes" and found.contest is not None:
+                self.store.put_contest(key, found.contest)
 
         return self._keep(write)
 
-    def paper(self, remote: Remote, kind: Kind, key: str, output: Output | None = None) -> Paper | None:
-        """What a remote says of a key, if it may be believed."""
-        data = remote.get(paper_name(key), MAX_PAPER_BYTES)
+    def trusted_record(self, remote: Remote, kind: Kind, key: str, output: Output | None = None) -> CacheRecord | None:
+        """What a remote says of a key, if it may be trusted."""
+        data = remote.get(record_name(key), MAX_RECORD_BYTES)
         if data is None:
             return None
         try:
-            paper = read_paper(kind, key, data, self.secret)
+            found = read_record(kind, key, data, self.secret)
         except RefusedError as error:
-            remote.distrust(paper_name(key), str(error))
+            remote.distrust(record_name(key), str(error))
             return None
-        if output is not None and isinstance(paper.record, OutputRecord) and not _same(paper.record, output):
-            remote.distrust(paper_name(key), "a record is of another format")
+        if output is not None and isinstance(found.record, OutputRecord) and not _same(found.record, output):
+            remote.distrust(record_name(key), "a record is of another format")
             return None
-        return paper
+        return found
 
     def _content(self, remote: Remote, digest: str, size: int, output: Output | None) -> bytes | None:
         """Content, held against its digest; a file must also be whole."""
@@ -140,9 +140,9 @@ class Bringer:
             remote.hits += 1
         return data
 
-    def _keep(self, write: object) -> bool:
-        assert callable(write)
-        with self._writing:  # two threads may bring the same content
+    def _keep(self, write: Callable[[], object]) -> bool:
+        """Write into the store; whether that could be done."""
+        with self._writing:  # two threads may download the same content
             if self._full:
                 return False
             try:

@@ -1,7 +1,7 @@
-"""How a record looks on a remote. In walk bytes that anybody may have written, out walks a `Paper`, or a refusal.
+"""How a record looks on a remote, and whether one that anybody may have written can be trusted.
 
-The names are those of Bazel's HTTP cache, and the same on every kind of remote: `ac/KEY` is a paper, `cas/DIGEST` is
-content. A paper says for which key it is. Where the team has a secret, it is signed with it (HMAC-SHA256, RFC 2104),
+The names are those of Bazel's HTTP cache, and the same on every kind of remote: `ac/KEY` is a record, `cas/DIGEST` is
+content. A record says for which key it is. Where the team has a secret, it is signed with it (HMAC-SHA256, RFC 2104),
 and one that is not is refused.
 """
 
@@ -21,7 +21,7 @@ from tydust_assetgen.store import OutputRecord, TakeRecord, digest_in, is_digest
 
 Kind: TypeAlias = Literal["takes", "outputs"]
 """What is shared. Masters are not: they are large, and made of a take in moments, without a GPU."""
-MAX_PAPER_BYTES = 1 << 20
+MAX_RECORD_BYTES = 1 << 20
 MAX_CONTENT_BYTES = 512 << 20
 _FORMAT = 1
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -31,11 +31,11 @@ _FINE_DB = 300
 
 
 class RefusedError(Exception):
-    """Why a paper is not believed, in words."""
+    """Why a record is not trusted, in words."""
 
 
-class Paper(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that was believed."""
+class CacheRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that may be trusted."""
 
     record: TakeRecord | OutputRecord
     contest: Contest | None = None
@@ -50,7 +50,7 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     mac: str = ""
 
 
-def paper_name(key: str) -> str:
+def record_name(key: str) -> str:
     return f"ac/{key}"
 
 
@@ -58,10 +58,10 @@ def content_name(digest: str) -> str:
     return f"cas/{digest}"
 
 
-def write_paper(kind: Kind, key: str, paper: Paper, secret: bytes) -> bytes:
-    """A paper's bytes, signed where there is a secret."""
-    record = msgspec.json.encode(paper.record, order="deterministic")
-    contest = msgspec.json.encode(paper.contest, order="deterministic")
+def write_record(kind: Kind, key: str, cached: CacheRecord, secret: bytes) -> bytes:
+    """A record's bytes, signed where there is a secret."""
+    record = msgspec.json.encode(cached.record, order="deterministic")
+    contest = msgspec.json.encode(cached.contest, order="deterministic")
     mac = _mac(kind, key, record, contest, secret) if secret else ""
     envelope = _Envelope(
         assetgen=_FORMAT, kind=kind, key=key, record=msgspec.Raw(record), contest=msgspec.Raw(contest), mac=mac
@@ -69,8 +69,8 @@ def write_paper(kind: Kind, key: str, paper: Paper, secret: bytes) -> bytes:
     return msgspec.json.encode(envelope)
 
 
-def read_paper(kind: Kind, key: str, data: bytes, secret: bytes) -> Paper:
-    """A paper, if it may be believed.
+def read_record(kind: Kind, key: str, data: bytes, secret: bytes) -> CacheRecord:
+    """A record, if it may be trusted.
 
     Raises:
         RefusedError: it may not.
@@ -82,12 +82,12 @@ def read_paper(kind: Kind, key: str, data: bytes, secret: bytes) -> Paper:
         record, contest = bytes(envelope.record), bytes(envelope.contest)
         if secret and not hmac.compare_digest(_mac(kind, key, record, contest, secret), envelope.mac):
             raise RefusedError("a record is not signed with this team's secret")
-        paper = Paper(record=_record(kind, record), contest=msgspec.json.decode(contest, type=Contest | None))
+        cached = CacheRecord(record=_record(kind, record), contest=msgspec.json.decode(contest, type=Contest | None))
     except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
         raise RefusedError("a record can't be read") from None
-    if fault := _fault(paper):
+    if fault := _fault(cached):
         raise RefusedError(f"a record has {fault}")
-    return paper
+    return cached
 
 
 def size_of(record: TakeRecord | OutputRecord) -> int:
@@ -108,9 +108,9 @@ def _mac(kind: Kind, key: str, record: bytes, contest: bytes, secret: bytes) -> 
     return hmac.new(secret, b"\0".join(parts), hashlib.sha256).hexdigest()
 
 
-def _fault(paper: Paper) -> str:
+def _fault(cached: CacheRecord) -> str:
     """What no honest record has; empty where there is nothing."""
-    record = paper.record
+    record = cached.record
     if not is_digest(digest_in(record)):
         return "no digest"
     if not 0 < size_of(record) <= MAX_CONTENT_BYTES:
@@ -121,7 +121,7 @@ def _fault(paper: Paper) -> str:
         return "impossible sound"
     if not _likely(record.facts):
         return "impossible facts"
-    plain = msgspec.to_builtins(paper)
+    plain = msgspec.to_builtins(cached)
     return "" if not any(_CONTROL.search(text) for text in _texts(plain)) else "control characters"
 
 

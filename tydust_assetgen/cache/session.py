@@ -1,4 +1,4 @@
-"""Sharing in one build. In walk the plan and slots as they are made; events say what came, and what went wrong."""
+"""The shared cache during one build: downloads before the work, uploads as slots are made."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import queue
 
 from tydust_assetgen import events
 from tydust_assetgen.cache.config import Settings
-from tydust_assetgen.cache.download import Bringer
-from tydust_assetgen.cache.upload import LONGEST_WAIT_S, Sender, Sent
+from tydust_assetgen.cache.download import Downloader
+from tydust_assetgen.cache.upload import LONGEST_WAIT_S, Sent, Uploader
 from tydust_assetgen.planning.plan import Plan, Step
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.remote.remote import Remote
 
 
-class Sharing:
+class CacheSession:
     """The remotes of one build, each of which warns at most once. Events are told by the calling thread alone."""
 
     def __init__(
@@ -25,38 +25,38 @@ class Sharing:
             Remote(address, project.root, settings.timeout_s, lambda *words: self._warnings.put(words), resting)
             for address in settings.remotes
         )
-        self.bringer = Bringer(project.store, self.remotes, settings.secret)
-        self._sender = None if settings.read_only else Sender(project.store, self.remotes, settings.secret)
+        self._downloader = Downloader(project.store, self.remotes, settings.secret)
+        self._uploader = None if settings.read_only else Uploader(project.store, self.remotes, settings.secret)
 
-    def bring(self, plan: Plan) -> bool:
+    def download(self, plan: Plan) -> bool:
         """Look for what is to be made; whether anything was found. What a person forces is made, and not looked for."""
         steps = tuple(step for step in plan.work if _wanted(step))
         found = 0
         if steps:
             self._tell(events.Fetching(slots=len(steps)))
-        for done, (_, came) in enumerate(self.bringer.bring(steps), 1):
+        for done, (_, came) in enumerate(self._downloader.download(steps), 1):
             found += came
             received = sum(remote.received for remote in self.remotes)
             self._tell(events.Fetching(slots=len(steps), done=done, found=found, received_bytes=received))
             self._say_warnings()
         return bool(found)
 
-    def made(self, step: Step) -> None:
-        """A slot was made here: send it, beside whatever comes next."""
-        if self._sender is not None:
-            self._sender.send(step.keys)
+    def upload(self, step: Step) -> None:
+        """A slot was made here: send it while the build goes on."""
+        if self._uploader is not None:
+            self._uploader.send(step.keys)
         self._say_warnings()
 
     def finish(self, limit_s: float | None = None) -> Sent:
         """Wait for what is still to be sent: a moment, or, before the process ends, so long as may be needed."""
-        if self._sender is None:
+        if self._uploader is None:
             return Sent()
-        if waiting := self._sender.open:
+        if waiting := self._uploader.open:
             self._tell(events.Sending(waiting=waiting))
-        sent = self._sender.finish(LONGEST_WAIT_S if limit_s is None else limit_s)
+        sent = self._uploader.finish(LONGEST_WAIT_S if limit_s is None else limit_s)
         self._say_warnings()
-        if self._sender.open and limit_s is None:
-            words = f"{self._sender.open} records were not sent to the cache within {LONGEST_WAIT_S:g} s"
+        if self._uploader.open and limit_s is None:
+            words = f"{self._uploader.open} records were not sent to the cache within {LONGEST_WAIT_S:g} s"
             self._tell(events.Warned(message=words, hint="`assetgen cache push` sends them later"))
         return sent
 

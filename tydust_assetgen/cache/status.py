@@ -1,4 +1,4 @@
-"""What there is of a project's slots, here and on each remote. In walks a survey, out walks an `Overview`."""
+"""What there is of a project's slots, here and on each remote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import queue
 import msgspec
 
 from tydust_assetgen.cache.config import Settings
-from tydust_assetgen.cache.download import AT_ONCE, Bringer
+from tydust_assetgen.cache.download import AT_ONCE, Downloader
 from tydust_assetgen.cache.records import Kind, size_of
 from tydust_assetgen.planning.survey import Survey
 from tydust_assetgen.remote.remote import Remote
@@ -60,9 +60,9 @@ def _of_remote(seen: Survey, settings: Settings, index: int, names: list[tuple[K
     said: queue.SimpleQueue[str] = queue.SimpleQueue()
     address = settings.remotes[index]
     remote = Remote(address, seen.project.root, settings.timeout_s, lambda message, _: said.put(message))
-    bringer = Bringer(seen.project.store, (remote,), settings.secret)
-    papers = side_by_side(lambda name: bringer.paper(remote, *name), names, AT_ONCE)
-    sizes = [{digest_in(paper.record): size_of(paper.record)} for paper in papers if paper is not None]
+    downloader = Downloader(seen.project.store, (remote,), settings.secret)
+    found = side_by_side(lambda name: downloader.trusted_record(remote, *name), names, AT_ONCE)
+    sizes = [{digest_in(one.record): size_of(one.record)} for one in found if one is not None]
     contents = {digest: size for one in sizes for digest, size in one.items()}
     return RemoteOverview(
         address=address.shown,

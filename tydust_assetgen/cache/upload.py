@@ -1,6 +1,6 @@
-"""Filling the remotes from the local store, beside the build. In walk the keys of slots that are made.
+"""Uploads: what is made goes from the local store to the remotes while the build goes on.
 
-A few threads send; nobody waits for them before the end. Content goes before the record that names it, so that a
+A few threads upload; nobody waits for them before the end. Content goes before the record that names it, so that a
 record never leads nowhere, and what is there is not sent again.
 """
 
@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tydust_assetgen.cache.records import Kind, Paper, content_name, paper_name, write_paper
+from tydust_assetgen.cache.records import CacheRecord, Kind, content_name, record_name, write_record
 from tydust_assetgen.project.keys import Keys
 from tydust_assetgen.remote.remote import Remote
 from tydust_assetgen.store import OutputRecord, Store, TakeRecord, digest_in
@@ -22,7 +22,7 @@ LONGEST_WAIT_S = 300.0
 """So long a build waits at its end for what is still to be sent."""
 
 
-class _Parcel(NamedTuple):
+class _Upload(NamedTuple):
     remote: Remote
     kind: Kind
     key: str
@@ -39,15 +39,15 @@ class Sent(NamedTuple):
 
 
 @dataclass
-class Sender:
-    """Threads that send, started with the first parcel. They end with the process, and leave nothing half behind."""
+class Uploader:
+    """Threads that send, started with the first upload. They end with the process, and leave nothing half behind."""
 
     store: Store
     remotes: tuple[Remote, ...]
     secret: bytes
 
     def __post_init__(self) -> None:
-        self._parcels: queue.SimpleQueue[_Parcel] = queue.SimpleQueue()
+        self._uploads: queue.SimpleQueue[_Upload] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._threads = 0
         self._open = 0
@@ -61,7 +61,7 @@ class Sender:
         for kind, key in named:
             if self.store.has(kind, key):
                 for remote in self.remotes:
-                    self._post(_Parcel(remote, kind, key))
+                    self._post(_Upload(remote, kind, key))
 
     def finish(self, limit_s: float = LONGEST_WAIT_S) -> Sent:
         """Wait until all is sent, at most so long."""
@@ -76,19 +76,19 @@ class Sender:
         """How many records are still to be sent."""
         return self._open
 
-    def _post(self, parcel: _Parcel) -> None:
+    def _post(self, upload: _Upload) -> None:
         with self._changed:
             self._open += 1
-            self._parcels.put(parcel)
+            self._uploads.put(upload)
             if self._threads < AT_ONCE:
                 self._threads += 1
                 threading.Thread(target=self._run, name="assetgen-send", daemon=True).start()
 
     def _run(self) -> None:
         while True:
-            parcel = self._parcels.get()
+            upload = self._uploads.get()
             try:
-                done = self._deliver(parcel)
+                done = self._deliver(upload)
             except Exception:  # noqa: BLE001  a cache never fails a build
                 done = Sent(left=1)
             with self._changed:
@@ -96,18 +96,18 @@ class Sender:
                 self._sent = Sent(*(a + b for a, b in zip(self._sent, done, strict=True)))
                 self._changed.notify_all()
 
-    def _deliver(self, parcel: _Parcel) -> Sent:
-        remote, kind, key = parcel
+    def _deliver(self, upload: _Upload) -> Sent:
+        remote, kind, key = upload
         record = self.store.record(kind, key)
         if not isinstance(record, TakeRecord | OutputRecord):
             return Sent(left=1)
         if not self._deliver_content(remote, digest_in(record)):  # caches forget: it may be gone from under its record
             return Sent(left=1)
-        if remote.has(paper_name(key)):
+        if remote.has(record_name(key)):
             return Sent(there=1)
         contest = self.store.contest(key) if kind == "takes" else None
-        paper = write_paper(kind, key, Paper(record=record, contest=contest), self.secret)
-        return Sent(sent=1) if remote.put(paper_name(key), paper) else Sent(left=1)
+        data = write_record(kind, key, CacheRecord(record=record, contest=contest), self.secret)
+        return Sent(sent=1) if remote.put(record_name(key), data) else Sent(left=1)
 
     def _deliver_content(self, remote: Remote, digest: str) -> bool:
         there = remote.has(content_name(digest))

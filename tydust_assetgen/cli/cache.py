@@ -43,7 +43,7 @@ def status(arguments: argparse.Namespace) -> int:
 def push(arguments: argparse.Namespace) -> int:
     """Send what the store has of the manifest's slots."""
     from tydust_assetgen.cache.config import settings_of
-    from tydust_assetgen.cache.session import Sharing
+    from tydust_assetgen.cache.session import CacheSession
 
     seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
     settings = settings_of(seen.manifest.cache)
@@ -51,10 +51,10 @@ def push(arguments: argparse.Namespace) -> int:
         raise UsageError("there is no cache to send to", hint=_NO_CACHE)
     if settings.read_only:
         raise UsageError("the cache is read-only", hint="`read_only` or `ASSETGEN_CACHE_READ_ONLY` says so")
-    shared = Sharing(seen.project, settings, _teller(arguments))
+    session = CacheSession(seen.project, settings, _teller(arguments))
     for step in seen.plan.steps:
-        shared.made(step)
-    sent = shared.finish(_PUSH_LIMIT_S)
+        session.upload(step)
+    sent = session.finish(_PUSH_LIMIT_S)
     if arguments.json:
         from tydust_assetgen.cli.json_types import PushPaper
 

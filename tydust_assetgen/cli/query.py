@@ -98,11 +98,11 @@ def check(arguments: argparse.Namespace) -> int:
 
 def _beside(seen: Survey, arguments: argparse.Namespace) -> tuple[BesidePaper, ...]:
     """Files beside the music that are not as they should be, such as the catalogue."""
-    if arguments.slots or not any(seen.manifest.beside):
+    if arguments.slots or not any(seen.manifest.exports):
         return ()
-    from tydust_assetgen.building.exports import look
+    from tydust_assetgen.exports.files import judge_on_disk
 
-    found = [one for one in look(seen) if one.status != "fresh"]
+    found = [one for one in judge_on_disk(seen.manifest, seen.lock.entry) if one.status != "fresh"]
     return tuple(BesidePaper(path=one.path, status=one.status, reason=one.reason, hint=one.hint) for one in found)
 
 

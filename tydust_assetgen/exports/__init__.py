@@ -1,1 +1,1 @@
-"""Files that stand beside the music: a catalogue, code, what an engine or a build tool reads."""
+"""Exports: files that stand beside the music, such as a catalogue, code, and what engines and build tools read."""

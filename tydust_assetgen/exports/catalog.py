@@ -1,4 +1,4 @@
-"""The catalogue itself. In walk lock entries, out walk `Track`s, and the bytes of `catalog.json`.
+"""The catalogue: what games read of each track, and `catalog.json` itself.
 
 Keys may be added to it; one that changes its meaning or goes makes a new format.
 """
@@ -94,8 +94,8 @@ def tracks_of(entries: Iterable[LockEntry], is_asked: IsAsked) -> tuple[Track, .
 
 def catalog(game: str, tracks: tuple[Track, ...]) -> bytes:
     """The bytes of `catalog.json`: UTF-8, indented, the same for the same tracks."""
-    paper = _Catalog(assetgen_catalog=CATALOG_FORMAT, about=_ABOUT, game=game, tracks=tracks)
-    return msgspec.json.format(msgspec.json.encode(paper), indent=2) + b"\n"
+    document = _Catalog(assetgen_catalog=CATALOG_FORMAT, about=_ABOUT, game=game, tracks=tracks)
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 def _track(entry: LockEntry, name: str, is_asked: IsAsked) -> Track | None:

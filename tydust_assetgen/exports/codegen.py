@@ -1,4 +1,4 @@
-"""The tracks as code. In walk tracks and a language, out walks a file that compiles alone: names, and a table of facts.
+"""Writes the tracks as code: for each language one file that compiles alone, with names and a table of facts.
 
 Each language says the same: a name for each slot, and by it the path, the length, the loop and the music's measures.
 """
@@ -21,7 +21,7 @@ def code(language: str, stem: str, tracks: Sequence[Track]) -> bytes:
     """The text of one file, in UTF-8.
 
     Args:
-        language: a key of `manifest.beside.CODE`.
+        language: a key of `manifest.settings.CODE`.
         stem: the file's name without extension; Godot's class is named after it.
     """
     return _WRITERS[language](stem, tracks).encode()

@@ -1,4 +1,4 @@
-"""What a build tool needs to know of a build. In walk targets and the files they depend on, out walks a depfile.
+"""Depfiles: tell Make and Ninja which files a build depends on.
 
 One line in the syntax that Make and Ninja share: what they read differently can't be said, and is refused in words
 (GNU make manual, 4.3 `Types of Prerequisites` and 3.8; Ninja manual, `Depfiles`).

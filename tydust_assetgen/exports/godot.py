@@ -1,4 +1,4 @@
-"""Godot 4's import settings. In walk a file of the catalogue and the `.import` file that is there, out walks a new one.
+"""Godot 4's sidecars: the `.import` file that stands beside each sound and says how Godot is to loop it.
 
 Only what follows from the music is set: importer, loop, tempo. All else a person or Godot wrote stays as it stands,
 line by line. Keys and values are those of Godot's classes ResourceImporterOggVorbis, ResourceImporterMP3 and
@@ -63,8 +63,8 @@ def sidecar(track: Track, file: File, resource: str, there: bytes | None) -> byt
     return (end.join(lines) + end).encode()
 
 
-def nobodys(track: Track, file: File, there: bytes) -> bool:
-    """Whether a sidecar has nothing in it but what is written here and what Godot adds: no choice of a person."""
+def has_no_choices(track: Track, file: File, there: bytes) -> bool:
+    """Whether a sidecar has nothing in it but what is written here and what Godot adds: nothing that a person chose."""
     if sidecar(track, file, "", there) != there:
         return False
     ours = _wave(file, []) if file.codec == "wav" else _stream(track, file)

@@ -1,4 +1,4 @@
-"""Identifiers for slots. In walk slots, out walks a name for each that is one in every language, and only its own.
+"""Names of slots in code: for each slot an identifier that every language takes and no other slot has.
 
 A slot's name depends on no other slot, unless two come out alike: then each gets its extension, or a piece of its
 digest. So a name stays when other slots come and go.

@@ -1,4 +1,4 @@
-"""What Unity's editor script reads. In walk tracks, out walks `assetgen.unity.json`; and the script itself.
+"""Unity: `assetgen.unity.json`, from which a script in Unity's editor sets import settings.
 
 Unity has no text file of import settings that could be written before Unity has seen a sound, so a script in its editor
 sets them as sounds come in, by this file.

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 MANIFEST_NAME = "assets.toml"
 SIDECAR = ".import"
-BESIDE = frozenset({"assetgen.unity.json", "music.h", "music.hpp", "Music.cs", "music.gd", "music.rs", "music.py"})
-"""Files beside the music whose names need not stand in the manifest."""
+EXPORT_NAMES = frozenset(
+    {"assetgen.unity.json", "music.h", "music.hpp", "Music.cs", "music.gd", "music.rs", "music.py"}
+)
+"""Exports whose names need not stand in the manifest."""
 _MOST_BYTES = 8 * 1024 * 1024
 _LOCK_BEGINS = b'{\n  "assetgen_lock"'
 
@@ -116,7 +118,7 @@ def _touched(staged: Staged, place: str, blobs: Blobs) -> bool:
 def _mentioned(path: str, text: bytes) -> bool:
     """Whether the name of a file stands in a text; its extension may not, as in `also`."""
     name = path.rpartition("/")[2].removesuffix(SIDECAR)
-    return name in BESIDE or not name.isascii() or (name.rpartition(".")[0] or name).encode() in text
+    return name in EXPORT_NAMES or not name.isascii() or (name.rpartition(".")[0] or name).encode() in text
 
 
 def lock_of(manifest: str) -> str:

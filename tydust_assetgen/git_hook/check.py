@@ -20,7 +20,7 @@ from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
 from tydust_assetgen.generate.registry import generator, parameter_types, sources
-from tydust_assetgen.git_hook import BESIDE, SIDECAR, lock_of, papers_of
+from tydust_assetgen.git_hook import EXPORT_NAMES, SIDECAR, lock_of, papers_of
 from tydust_assetgen.git_hook.blobs import content_of
 from tydust_assetgen.git_hook.git import Blobs, Entry, Staged, entries, filtered, ignored
 from tydust_assetgen.git_hook.memo import Content, Memory, Whole
@@ -34,7 +34,7 @@ from tydust_assetgen.project.lockfile import MAX_BYTES, LockedOutput, LockEntry,
 from tydust_assetgen.scoring import SCORING_VERSION
 
 if TYPE_CHECKING:
-    from tydust_assetgen.git_hook.check_exports import Beside
+    from tydust_assetgen.git_hook.check_exports import ExportsVerdict
     from tydust_assetgen.git_hook.fixes import Mender
 
 
@@ -129,7 +129,7 @@ class Bench:
             return True
         inner = [path.removeprefix(self.tree) for path in self.staged.changed if path.startswith(self.tree)]
         sounds = (path.removesuffix(SIDECAR) for path in inner)
-        return not BESIDE.union(self.manifest.beside.paths).isdisjoint(inner) or any(
+        return not EXPORT_NAMES.union(self.manifest.exports.paths).isdisjoint(inner) or any(
             self.manifest.owner_of(path) or self.lock.owner_of(path) for path in sounds
         )
 
@@ -154,20 +154,20 @@ class Bench:
         verdict, lasting = self._verdict(slots)
         if slots:
             return verdict
-        beside = self._beside
-        if lasting and (beside is None or beside.lasting):
+        exports = self._exports
+        if lasting and (exports is None or exports.lasting):
             self.memory.keep_whole(self._whole, self.index)
-        more = beside.refusals if beside else ()
+        more = exports.refusals if exports else ()
         return Verdict(right=verdict.right, refusals=(*verdict.refusals, *more))
 
     @property
-    def _beside(self) -> Beside | None:
+    def _exports(self) -> ExportsVerdict | None:
         """What was found of the catalogue and the like; `None` where the manifest asks for none."""
-        if not any(self.manifest.beside):
+        if not any(self.manifest.exports):
             return None
-        from tydust_assetgen.git_hook.check_exports import judge_beside
+        from tydust_assetgen.git_hook.check_exports import judge_exports
 
-        return judge_beside(self)
+        return judge_exports(self)
 
     def _verdict(self, slots: tuple[str, ...]) -> tuple[Verdict, bool]:
         """The verdict, and whether all is right and stays so while nothing in git changes."""

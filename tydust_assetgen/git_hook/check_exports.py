@@ -1,6 +1,6 @@
-"""What stands beside the music, as it is staged: the catalogue, its code, what engines are told.
+"""Judges the exports as they are staged: the catalogue, its code, what engines read.
 
-In walks a manifest's `Bench`, out walk refusals. Each file is made anew from the staged lock file and held against the
+Each file is made anew from the staged lock file and held against the
 one in the index. What `.gitignore` keeps out is not judged: whoever builds gets it.
 """
 
@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tydust_assetgen.exports.files import MAX_BYTES, Companion, companions_of, judged
+from tydust_assetgen.exports.files import MAX_BYTES, ExportFile, export_files, judge
 from tydust_assetgen.git_hook.blobs import content_of
 from tydust_assetgen.git_hook.git import filtered, ignored
 from tydust_assetgen.git_hook.verdict import Refusal
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ExportsVerdict:
     """What was found of a manifest's files."""
 
     refusals: tuple[Refusal, ...] = ()
@@ -35,9 +35,9 @@ class Beside:
     """All is right and stays so while nothing in git changes: neither `.gitignore` nor a filter has decided it."""
 
 
-def judge_beside(bench: Bench) -> Beside:
-    """Judge every file beside the music of one staged manifest."""
-    judges = [_Judge(bench, one) for one in companions_of(bench.manifest, bench.entry)]
+def judge_exports(bench: Bench) -> ExportsVerdict:
+    """Judge every export of one staged manifest."""
+    judges = [_Judge(bench, one) for one in export_files(bench.manifest, bench.entry)]
     judges = [judge for judge in judges if not bench.memory.knows(judge.mark)]
     absent = [judge.path for judge in judges if judge.path not in bench.index]
     kept_out = ignored(bench.staged.top, absent) if absent else frozenset()
@@ -45,7 +45,7 @@ def judge_beside(bench: Bench) -> Beside:
     wrong = [judge for judge in judges if not judge.is_right and judge.path not in kept_out]
     bench.memory.keep(judge.mark for judge in right if judge.mark)
     refusals = tuple(refusal for judge in wrong if (refusal := judge.refusal) is not None)
-    return Beside(refusals, lasting=not wrong and not kept_out)
+    return ExportsVerdict(refusals, lasting=not wrong and not kept_out)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Judge:
     """One file."""
 
     bench: Bench
-    one: Companion
+    one: ExportFile
 
     @property
     def path(self) -> str:
@@ -119,9 +119,9 @@ class _Judge:
             return (add,)
         return mender.assetgen("build", *([self.one.slot] if self.one.slot else [])), add
 
-    def _as_locked(self, known: Callable[[str], LockEntry | None]) -> Companion | None:
+    def _as_locked(self, known: Callable[[str], LockEntry | None]) -> ExportFile | None:
         """The same file, as another lock file asks for it."""
-        return next((one for one in companions_of(self.bench.manifest, known) if one.path == self.one.path), None)
+        return next((one for one in export_files(self.bench.manifest, known) if one.path == self.one.path), None)
 
     @property
     def _here(self) -> bytes | None:
@@ -130,6 +130,6 @@ class _Judge:
         return None
 
 
-def _passes(one: Companion, there: bytes) -> bool:
+def _passes(one: ExportFile, there: bytes) -> bool:
     """Whether it is as it should be, or a person's own file, which is let alone."""
-    return judged(one, there).status in ("fresh", "foreign")
+    return judge(one, there).status in ("fresh", "foreign")

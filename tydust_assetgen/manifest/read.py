@@ -23,13 +23,13 @@ from tydust_assetgen.manifest.paths import AssetTree, same_file
 from tydust_assetgen.manifest.precedence import PROGRAM, built_in
 from tydust_assetgen.manifest.references import named_in
 from tydust_assetgen.manifest.resolve import Resolved, Surroundings, problem, resolve
-from tydust_assetgen.manifest.settings import Beside, Cache, check_head
+from tydust_assetgen.manifest.settings import Cache, ExportSettings, check_head
 from tydust_assetgen.manifest.toml_text import parse, read_text
 from tydust_assetgen.manifest.validate import Fault
 from tydust_assetgen.version import VERSION
 
 _ALONE = Cache()
-_BARE = Beside()
+_BARE = ExportSettings()
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _FEW = 8
 """Up to so many slots are searched for one by one; beyond, one scan of the whole text is cheaper."""
@@ -55,8 +55,8 @@ class Manifest:
     """Some slot follows another one."""
     cache: Cache = _ALONE
     """What the team shares."""
-    beside: Beside = _BARE
-    """What is written beside the music."""
+    exports: ExportSettings = _BARE
+    """Which files are written beside the music."""
     _text: str = field(default="", repr=False)
     _music: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _around: Surroundings = field(default=Surroundings("", {}, {}, {}), repr=False)
@@ -180,13 +180,13 @@ def read_manifest(path: Path, generators: Mapping[str, type[msgspec.Struct]], da
         commercial=head.commercial,
         linked=linked,
         cache=head.cache,
-        beside=head.beside,
+        exports=head.exports,
         _text=text,
         _music=head.music,
         _around=around,
         _claims=claim(head.music, around.defaults, around.genres),
     )
-    faults = (*head.faults, *_tree_faults(manifest), *_beside_faults(manifest))
+    faults = (*head.faults, *_tree_faults(manifest), *_export_faults(manifest))
     if faults or manifest._claims.clashes:
         raise ManifestError.all(sorted(_report(manifest, faults), key=_line))
     return manifest
@@ -198,9 +198,9 @@ def _tree_faults(manifest: Manifest) -> tuple[Fault, ...]:
     return (Fault("game.assets", "`game.assets` lies outside the manifest's folder: it is a link that leads out"),)
 
 
-def _beside_faults(manifest: Manifest) -> Iterable[Fault]:
-    for path in manifest.beside.paths:
-        key = "game.catalog" if path == manifest.beside.catalog else "game.catalog_code"
+def _export_faults(manifest: Manifest) -> Iterable[Fault]:
+    for path in manifest.exports.paths:
+        key = "game.catalog" if path == manifest.exports.catalog else "game.catalog_code"
         for fault in manifest._tree.faults(path):
             yield Fault(key, f"`{path}` can't be written: {fault.message}", fault.hint)
         if owner := manifest.owner_of(path):

@@ -39,7 +39,7 @@ class Code(NamedTuple):
     path: str
 
 
-class Beside(NamedTuple):
+class ExportSettings(NamedTuple):
     """Files beside the music, by their paths in the asset tree; nothing is written unless it is asked for."""
 
     catalog: str = ""
@@ -52,7 +52,7 @@ class Beside(NamedTuple):
         return (*filter(None, (self.catalog,)), *(one.path for one in self.code))
 
 
-def check_beside(game: Mapping[str, Any]) -> tuple[Beside, tuple[Fault, ...]]:
+def check_exports(game: Mapping[str, Any]) -> tuple[ExportSettings, tuple[Fault, ...]]:
     """`game` holds values whose types are right already."""
     catalog = game.get("catalog", "")
     faults = list(_faults(catalog, "game.catalog")) if catalog else []
@@ -66,8 +66,8 @@ def check_beside(game: Mapping[str, Any]) -> tuple[Beside, tuple[Fault, ...]]:
         faults += wrong
         if not wrong:
             code.append(Code(_SUFFIXES[path.rpartition(".")[2]], path))
-    beside = Beside(catalog, tuple(code), game.get("engine", ""))
-    return beside, (*faults, *_twice(beside.paths))
+    exports = ExportSettings(catalog, tuple(code), game.get("engine", ""))
+    return exports, (*faults, *_twice(exports.paths))
 
 
 def _code_faults(path: str) -> list[Fault]:
@@ -144,7 +144,7 @@ class Head(NamedTuple):
     commercial: bool
     faults: tuple[Fault, ...]
     cache: Cache = Cache()
-    beside: Beside = Beside()
+    exports: ExportSettings = ExportSettings()
 
 
 def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.Struct]]) -> Head:
@@ -158,13 +158,13 @@ def check_head(tables: Mapping[str, Any], generators: Mapping[str, type[msgspec.
     music = _tables(tables.get("music", {}), "music")
     policy = check_table(tables.get("policy", {}), PolicyTable, "policy")
     cache, of_cache = check_cache(tables["cache"]) if "cache" in tables else (Cache(), ())
-    beside, of_beside = check_beside(game.values)
+    exports, of_exports = check_exports(game.values)
     around = bare._replace(defaults=defaults.values, genres={name: one.values for name, one in genres.items()})
     of_genres = (*_names(genres), *(fault for one in genres.values() for fault in one.faults))
-    of_tables = (*game.faults, *of_beside, *policy.faults, *of_cache, *defaults.faults, *names.faults)
+    of_tables = (*game.faults, *of_exports, *policy.faults, *of_cache, *defaults.faults, *names.faults)
     faults = (*_strangers(tables), *of_tables, *of_genres, *music.faults)
     assets, commercial = game.values.get("assets", "assets"), policy.values.get("commercial", False)
-    return Head(around, assets, music.values, commercial, faults, cache, beside)
+    return Head(around, assets, music.values, commercial, faults, cache, exports)
 
 
 def _game(raw: object) -> Checked:

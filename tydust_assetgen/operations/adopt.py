@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tydust_assetgen import codec, system
-from tydust_assetgen.building.journal import Ledger, entry_of
+from tydust_assetgen.building.journal import BuildJournal, entry_of
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published
 from tydust_assetgen.planning.plan import OutputStep
@@ -28,9 +28,9 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
         accepted = {output.output.path: _accept(seen, output) for output in step.outputs}
         entry = entry_of(step, accepted, Facts(), _BY_HAND)
         own = tuple(msgspec.structs.replace(o, hand_made=o.output.path in accepted) for o in entry.outputs)
-        ledger = Ledger(seen)
-        ledger.record(msgspec.structs.replace(entry, outputs=own), (), list(accepted))
-        ledger.close()
+        journal = BuildJournal(seen)
+        journal.record(msgspec.structs.replace(entry, outputs=own), (), list(accepted))
+        journal.close()
     return tuple(accepted)
 
 

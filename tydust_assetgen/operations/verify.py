@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from tydust_assetgen.building.messages import FileToInspect, Inspected, InspectedFile, InspectJob, Trouble
+from tydust_assetgen.building.messages import Failure, FileToInspect, Inspected, InspectedFile, InspectJob
 from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
 from tydust_assetgen.planning.plan import Step
@@ -33,7 +33,7 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
 def inspect(
     survey: Survey, *, jobs: int = 0, on_report: Callable[[SlotReport], None] | None = None
 ) -> list[SlotReport]:
-    """Inspect every slot of a thorough survey, in parallel; the reports stand in the manifest's order."""
+    """Inspect every slot of a thorough survey, in parallel; the reports stand in the manifest's task."""
     steps = {step.slot: step for step in survey.plan.steps}
     found: dict[str, SlotReport] = {}
     with Pool(jobs or cores(), survey.project.logs) as pool:
@@ -52,12 +52,12 @@ def _reports(pool: Pool) -> Iterator[SlotReport]:
         assert isinstance(job, InspectJob)
         if isinstance(answer, Inspected):
             yield SlotReport(slot=answer.slot, files=answer.files)
-        elif isinstance(answer, Trouble):
+        elif isinstance(answer, Failure):
             yield SlotReport(slot=job.recipe.slot, files=tuple(_failed(file, answer) for file in job.files))
 
 
-def _failed(file: FileToInspect, trouble: Trouble) -> InspectedFile:
-    check = Check(name="inspected", status="fail", measured="nothing", wanted="a report", reason=trouble.message)
+def _failed(file: FileToInspect, failure: Failure) -> InspectedFile:
+    check = Check(name="inspected", status="fail", measured="nothing", wanted="a report", reason=failure.message)
     return InspectedFile(path=file.output.path, digest="", checks=(check,))
 
 

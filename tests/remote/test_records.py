@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tydust_assetgen.cache.records import Paper, RefusedError, read_paper, write_paper
+from tydust_assetgen.cache.records import CacheRecord, RefusedError, read_record, write_record
 from tydust_assetgen.flow import Facts, Output, Provenance, SectionTime, Verified
 from tydust_assetgen.store import OutputRecord, StoredAudio, TakeRecord
 
@@ -29,20 +29,20 @@ FILE = OutputRecord(
 @pytest.mark.parametrize("secret", [b"", b"team"])
 def test_what_is_written_is_read(secret: bytes) -> None:
     for kind, record in (("takes", TAKE), ("outputs", FILE)):
-        data = write_paper(kind, KEY, Paper(record=record), secret)  # type: ignore[arg-type]
-        assert read_paper(kind, KEY, data, secret).record == record  # type: ignore[arg-type]
-        assert read_paper(kind, KEY, data, b"").record == record  # type: ignore[arg-type]
+        data = write_record(kind, KEY, CacheRecord(record=record), secret)  # type: ignore[arg-type]
+        assert read_record(kind, KEY, data, secret).record == record  # type: ignore[arg-type]
+        assert read_record(kind, KEY, data, b"").record == record  # type: ignore[arg-type]
 
 
 def _changed(path: str, value: Any, record: TakeRecord | OutputRecord = TAKE) -> bytes:
     kind = "takes" if record is TAKE else "outputs"
-    paper = json.loads(write_paper(kind, KEY, Paper(record=record), b""))  # type: ignore[arg-type]
+    document = json.loads(write_record(kind, KEY, CacheRecord(record=record), b""))  # type: ignore[arg-type]
     *way, last = path.split(".")
-    inner = paper
+    inner = document
     for step in way:
         inner = inner[step]
     inner[last] = value
-    return json.dumps(paper).encode()
+    return json.dumps(document).encode()
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,15 @@ def _changed(path: str, value: Any, record: TakeRecord | OutputRecord = TAKE) ->
     ],
 )
 def test_what_no_honest_record_has_is_refused(path: str, value: Any) -> None:
-    assert read_paper("takes", KEY, _changed("mac", ""), b"").record == TAKE
+    assert read_record("takes", KEY, _changed("mac", ""), b"").record == TAKE
     with pytest.raises(RefusedError):
-        read_paper("takes", KEY, _changed(path, value), b"")
+        read_record("takes", KEY, _changed(path, value), b"")
 
 
 @pytest.mark.parametrize("size", [0, -1, 10**10])
 def test_impossible_sizes_are_refused(size: int) -> None:
     with pytest.raises(RefusedError, match="size"):
-        read_paper("outputs", KEY, _changed("record.verified.size", size, FILE), b"")
+        read_record("outputs", KEY, _changed("record.verified.size", size, FILE), b"")
 
 
 HEARD = {"frames": 900, "rate_hz": 44100, "channels": 2, "lufs": -16.0, "true_peak_dbtp": -1.0}
@@ -94,42 +94,42 @@ HEARD = {"frames": 900, "rate_hz": 44100, "channels": 2, "lufs": -16.0, "true_pe
 )
 def test_impossible_loops_and_levels_are_refused(changed: dict[str, Any]) -> None:
     fine = {**HEARD, "loop": {"start_frames": 5, "end_frames": 900}}
-    found = read_paper("outputs", KEY, _changed("record.verified.sound", fine, FILE), b"").record
+    found = read_record("outputs", KEY, _changed("record.verified.sound", fine, FILE), b"").record
     assert isinstance(found, OutputRecord)
     assert found.verified.sound
     with pytest.raises(RefusedError, match="sound"):
-        read_paper("outputs", KEY, _changed("record.verified.sound", {**HEARD, **changed}, FILE), b"")
+        read_record("outputs", KEY, _changed("record.verified.sound", {**HEARD, **changed}, FILE), b"")
 
 
 def test_a_signature_is_of_the_record_its_kind_and_its_key() -> None:
-    signed = write_paper("takes", KEY, Paper(record=TAKE), b"team")
+    signed = write_record("takes", KEY, CacheRecord(record=TAKE), b"team")
     for old, new in ((b"D minor", b"E minor"), (KEY.encode(), b"00" * 32), (b"tone", b"toni")):
         assert old in signed
         for key in (KEY, "00" * 32):
             with pytest.raises(RefusedError):
-                read_paper("takes", key, signed.replace(old, new), b"team")
+                read_record("takes", key, signed.replace(old, new), b"team")
     for secret in (b"other", b"team "):
         with pytest.raises(RefusedError, match="signed"):
-            read_paper("takes", KEY, signed, secret)
+            read_record("takes", KEY, signed, secret)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(RefusedError):
-        read_paper("takes", KEY, data, b"")
+        read_record("takes", KEY, data, b"")
 
 
 @given(st.integers(0, 10_000), st.integers(0, 255))
 def test_a_changed_byte_is_refused_or_harmless(at: int, byte: int) -> None:
-    data = bytearray(write_paper("takes", KEY, Paper(record=TAKE), b"team"))
+    data = bytearray(write_record("takes", KEY, CacheRecord(record=TAKE), b"team"))
     data[at % len(data)] = byte
     try:
-        found = read_paper("takes", KEY, bytes(data), b"team")
+        found = read_record("takes", KEY, bytes(data), b"team")
     except RefusedError:
         return
     assert found.record == TAKE
 
 
-def test_a_deep_paper_is_refused() -> None:
+def test_a_deep_record_is_refused() -> None:
     with pytest.raises(RefusedError):
-        read_paper("takes", KEY, b"[" * 100_000, b"")
+        read_record("takes", KEY, b"[" * 100_000, b"")
