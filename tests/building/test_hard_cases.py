@@ -17,7 +17,8 @@ from tydust_assetgen.cli.fast_path import glance
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.operations.adopt import adopt
 from tydust_assetgen.planning.survey import survey
-from tydust_assetgen.project.project import Project, state
+from tydust_assetgen.project import state
+from tydust_assetgen.project.project import Project
 from tydust_assetgen.system import write_atomic
 
 ONE = {"a.ogg": "first"}

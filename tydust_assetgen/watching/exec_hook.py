@@ -1,4 +1,4 @@
-"""What a person wants to be run after each publish. In walk published files, out walk commands, one after the other.
+"""Runs the command of `--exec` for each published file, one after the other.
 
 A command is a list of arguments and runs without a shell, in a thread of its own: no build waits for it. When it fails
 or takes too long, that is a warning.
@@ -43,7 +43,7 @@ def command_of(text: str) -> tuple[str, ...]:
 
 
 @dataclass
-class Aftermath:
+class ExecHook:
     """Runs `command` for each published file, in `folder`. A context manager: leaving it ends what still runs."""
 
     command: tuple[str, ...]
@@ -55,7 +55,7 @@ class Aftermath:
     _running: subprocess.Popen[bytes] | None = None
     _over: bool = False
 
-    def __enter__(self) -> Aftermath:
+    def __enter__(self) -> ExecHook:
         self._thread = threading.Thread(target=self._work, daemon=True)
         if self.command:
             self._thread.start()
@@ -94,20 +94,20 @@ class Aftermath:
                     stderr=output,
                     start_new_session=True,
                 )
-                trouble = self._trouble(self._running)
+                failure = self._failure(self._running)
             except (OSError, ValueError) as error:
-                trouble = getattr(error, "strerror", None) or str(error)
+                failure = getattr(error, "strerror", None) or str(error)
             finally:
                 self._running = None
             if self._over:
                 return None
-            if trouble:
+            if failure:
                 said = _tail(output)
-                message = f"`{words[0]}` failed for `{slot}`: {trouble}" + (f": {said}" if said else "")
+                message = f"`{words[0]}` failed for `{slot}`: {failure}" + (f": {said}" if said else "")
                 return self.tell(events.Warned(message=message, slot=slot, hint=_HINT))
         return self.tell(events.Ran(slot=slot, path=path, seconds=round(time.monotonic() - begun, 3)))
 
-    def _trouble(self, process: subprocess.Popen[bytes]) -> str:
+    def _failure(self, process: subprocess.Popen[bytes]) -> str:
         """Why it did not end well; empty when it did."""
         if self._over:  # asked to end while it was being started
             _end(process)

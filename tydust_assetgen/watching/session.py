@@ -1,4 +1,4 @@
-"""Build, wait for a change, build again. In walks a `Project`, out walk events, until somebody ends it.
+"""One watch: build, wait for a change, build again, until somebody ends it.
 
 The workers stay from build to build, with all that they have loaded. A change while a build is at work is judged at
 once: a manifest that is broken disturbs nobody; one that is right pauses the build, and the next one takes up the work
@@ -27,9 +27,9 @@ from tydust_assetgen.planning.survey import Survey, survey
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.state import NOTHING, Stat, read_state, stat_of
 from tydust_assetgen.system import cores
-from tydust_assetgen.watching.changes import Lookout
-from tydust_assetgen.watching.exec_hook import Aftermath
-from tydust_assetgen.watching.fs_events import Ears
+from tydust_assetgen.watching.changes import ChangeDetector
+from tydust_assetgen.watching.exec_hook import ExecHook
+from tydust_assetgen.watching.fs_events import FileEvents
 
 Until: TypeAlias = threading.Event | Callable[[], bool] | None
 
@@ -81,15 +81,15 @@ def watch(
         for slot in slots_of(job):
             tell(events.Stopped(slot=slot))
 
-    ears = Ears(poll=poll)
+    file_events = FileEvents(poll=poll)
     try:
         with (
             Pool(options.jobs or cores(), project.logs, say_stopped) as pool,
-            Aftermath(tuple(command), project.root, tell) as aftermath,
+            ExecHook(tuple(command), project.root, tell) as exec_hook,
         ):
-            _Session(project, options, tell, over, pool, aftermath, Lookout(project, ears)).run()
+            _Session(project, options, tell, over, pool, exec_hook, ChangeDetector(project, file_events)).run()
     finally:
-        ears.close()
+        file_events.close()
     if failures:
         raise failures[0]
 
@@ -103,24 +103,24 @@ class _Session:
     emit: events.Emit
     over: Callable[[], bool]
     pool: Pool
-    aftermath: Aftermath
-    lookout: Lookout
-    left: dict[str, Stat] = field(default_factory=dict)
+    exec_hook: ExecHook
+    detector: ChangeDetector
+    stats_after: dict[str, Stat] = field(default_factory=dict)
     """How all that is followed stood when the last build had ended, as far as that build knows."""
-    begun: dict[str, Stat] = field(default_factory=dict)
+    stats_before: dict[str, Stat] = field(default_factory=dict)
     """How the inputs stood when the build under way, or the last edit, was looked at."""
     seen: Survey | None = None
     broken: tuple[Problem, ...] = ()
     polling: str | None = None
 
     def run(self) -> None:
-        self.lookout.follow((), ())
+        self.detector.follow((), ())
         self._say_watching()
         self._build(first=True)
         self.pool.warm()
-        while moved := self.lookout.wait(lambda: self.left, self.over):
+        while changed := self.detector.wait(lambda: self.stats_after, self.over):
             self._say_watching()
-            self._say_changed(moved)
+            self._say_changed(changed)
             self._build()
 
     # one build
@@ -130,10 +130,10 @@ class _Session:
         while True:
             self.pool.resume()
             self._note_inputs()
-            before = self.lookout.stats()
+            before = self.detector.stats()
             ended = threading.Event()
-            minder = threading.Thread(target=self._mind, args=(ended,), daemon=True)
-            minder.start()
+            observer = threading.Thread(target=self._pause_on_edit, args=(ended,), daemon=True)
+            observer.start()
             report: Report | None = None
             try:
                 report = build(self.project, self.options, self._tell, self.pool, self._note_survey)
@@ -148,9 +148,9 @@ class _Session:
                 self._say_broken((Problem(words, hint="is the disk full, or a folder read-only or gone?"),))
             finally:
                 ended.set()
-                self.lookout.ears.wake()
-                minder.join()
-                self.lookout.ears.wake()  # it has heeded signs of outputs, which only now are looked at
+                self.detector.file_events.wake()
+                observer.join()
+                self.detector.file_events.wake()  # it took events of outputs, which only now are looked at
             if self.over():
                 return
             self._settle(report, before)
@@ -159,51 +159,60 @@ class _Session:
             first = False
 
     def _note_inputs(self) -> None:
-        self.begun = {path: stat_of(path) for path in self.lookout.inputs if path != str(self.project.lock_file)}
+        self.stats_before = {
+            path: stat_of(path) for path in self.detector.inputs if path != str(self.project.lock_file)
+        }
 
     def _note_survey(self, seen: Survey) -> None:
         """A build has looked: follow what it saw, and hold the inputs against what they were then."""
         self.seen, self.broken = seen, ()
         outputs = (self.project.root / path for path in seen.stats)
-        self.lookout.follow(seen.named, outputs)
+        self.detector.follow(seen.named, outputs)
         manifest = str(self.project.manifest)
-        self.begun = {manifest: self.begun.get(manifest, stat_of(manifest))} | _absolute(self.project.root, seen.named)
+        self.stats_before = {manifest: self.stats_before.get(manifest, stat_of(manifest))} | _absolute(
+            self.project.root, seen.named
+        )
 
     def _settle(self, report: Report | None, before: dict[str, Stat]) -> None:
         """What stands now is known, but for what has changed since the build looked or wrote."""
         if report is None or self.seen is None:
-            self._follow_anyhow()
-            self.left = dict.fromkeys(self.lookout.stats(), NOTHING) | before
+            self._follow_manifest_files()
+            self.stats_after = dict.fromkeys(self.detector.stats(), NOTHING) | before
             return
         root, state = self.project.root, read_state(str(self.project.state))
         lock = str(self.project.lock_file)
         known = _absolute(root, {path: found for path, (found, _) in self.seen.stats.items()})
         written = _absolute(root, state.outputs) if state else {}
-        self.left = {**self.begun, lock: stat_of(lock), **known, **{p: s for p, s in written.items() if p in known}}
+        self.stats_after = {
+            **self.stats_before,
+            lock: stat_of(lock),
+            **known,
+            **{p: s for p, s in written.items() if p in known},
+        }
         if not self.pool.paused:
             self._tell(events.Idle(slots={result.slot: result.status for result in report.results}))
 
-    def _follow_anyhow(self) -> None:
+    def _follow_manifest_files(self) -> None:
         """No build has looked: follow at least the files that the manifest names, where it can be read so far. One
         that is there counts as changed, for it may have come after the build looked for it."""
         try:
             files = read_manifest(self.project.manifest, parameter_types()).files
         except AssetgenError:
             return
-        self.lookout.follow({*self.lookout.inputs, *map(str, files)}, self.lookout.outputs)
+        self.detector.follow({*self.detector.inputs, *map(str, files)}, self.detector.outputs)
 
     # while it is under way
 
-    def _mind(self, ended: threading.Event) -> None:
-        """Look out while a build is under way, and pause it for an edit that is right."""
+    def _pause_on_edit(self, ended: threading.Event) -> None:
+        """While a build is under way, pause it for an edit whose manifest is right."""
 
         def over() -> bool:
             return ended.is_set() or self.over()
 
-        while moved := self.lookout.wait(lambda: self.begun, over):
+        while changed := self.detector.wait(lambda: self.stats_before, over):
             self._note_inputs()
             if self._is_right():
-                self._say_changed(moved)
+                self._say_changed(changed)
                 return self.pool.pause()
         if not ended.is_set():
             self.pool.pause()
@@ -225,11 +234,11 @@ class _Session:
         self.emit(event)
         if isinstance(event, events.Done) and self.seen is not None:
             for path in event.paths:
-                self.aftermath.published(event.slot, self.seen.tree / path)
+                self.exec_hook.published(event.slot, self.seen.tree / path)
 
     def _say_watching(self) -> None:
-        if self.polling != self.lookout.ears.deaf:
-            self.polling = self.lookout.ears.deaf
+        if self.polling != self.detector.file_events.polling_reason:
+            self.polling = self.detector.file_events.polling_reason
             self._tell(events.Watching(manifest=str(self.project.manifest), polling=self.polling))
 
     def _say_changed(self, paths: Sequence[str]) -> None:
