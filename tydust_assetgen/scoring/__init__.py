@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tydust_assetgen.flow import Mark, Master, Recipe, Scores, Take
-from tydust_assetgen.scoring.music import key_mark, tempo_mark, text_mark
-from tydust_assetgen.scoring.signal import clipping_mark, level_mark, seam_mark, silence_mark, steadiness_mark
 
 __all__ = ["SCORING_VERSION", "WEIGHTS", "ranked", "score"]
 
@@ -43,9 +41,7 @@ def score(take: Take, master: Master, recipe: Recipe, text_match: float | None =
         recipe: what was asked. What it does not ask for gets no mark.
         text_match: cosine between the sound and the prompt, -1 to 1, where something could tell.
     """
-    from tydust_assetgen.scoring import marks_of  # numpy and scipy come with it, and planning needs neither
-
-    marks = tuple(map(_rounded, marks_of(take, master, recipe, text_match)))
+    marks = tuple(map(_rounded, _marks_of(take, master, recipe, text_match)))
     return Scores(marks=marks, total=_mean(marks))
 
 
@@ -64,8 +60,12 @@ def _mean(marks: tuple[Mark, ...]) -> float:
     return round(sum(WEIGHTS[mark.name] * mark.score for mark in marks) / weight, _DECIMALS) if weight else 0.0
 
 
-def marks_of(take: Take, master: Master, recipe: Recipe, text_match: float | None) -> tuple[Mark, ...]:
+def _marks_of(take: Take, master: Master, recipe: Recipe, text_match: float | None) -> tuple[Mark, ...]:
     """See `score`. What was not asked for, or can't be told, has no mark."""
+    # numpy and scipy come with these, and planning, which wants the version, needs neither
+    from tydust_assetgen.scoring.music import key_mark, tempo_mark, text_mark
+    from tydust_assetgen.scoring.signal import clipping_mark, level_mark, seam_mark, silence_mark, steadiness_mark
+
     found = (
         text_mark(text_match),
         key_mark(master, recipe),
