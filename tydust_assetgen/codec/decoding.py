@@ -1,4 +1,6 @@
-"""From bytes to `Decoded`; `codec.decode` is the door. The bytes may come from anywhere, so nothing is believed.
+"""Decodes the bytes of an audio file; call it through `codec.decode`.
+
+The bytes may come from anywhere, so nothing in them is trusted.
 
 First the structure is walked (`damage`), then the claimed length is held against the limit, then it is decoded in
 blocks up to what was claimed. FLAC's MD5 over the samples is checked here, where there are samples.
@@ -15,9 +17,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg, tagging
+from tydust_assetgen.codec import ffmpeg, formats, tagging
 from tydust_assetgen.codec.containers import flac, mp3, mp4, ogg, sniff
 from tydust_assetgen.errors import CodecError
 
@@ -49,13 +50,13 @@ _BITS = {
 }
 
 
-def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
+def decode(data: bytes, kind: Codec, max_duration_s: float) -> formats.Decoded:
     """See `codec.decode`."""
-    if len(data) > codec.MAX_BYTES:
-        raise CodecError(f"the file is larger than {codec.MAX_BYTES // 2**20} MB")
-    if (found := sniff.container(data)) not in ("", codec.CONTAINERS[kind]):
+    if len(data) > formats.MAX_BYTES:
+        raise CodecError(f"the file is larger than {formats.MAX_BYTES // 2**20} MB")
+    if (found := sniff.container(data)) not in ("", formats.CONTAINERS[kind]):
         raise CodecError(f"the file is no {kind}, it is {found}")
-    if broken := codec.damage(data, kind):
+    if broken := formats.damage(data, kind):
         raise CodecError(f"the {kind} file is damaged: {broken}")
     if kind in _OGG and (found := ogg.content(data)) != _OGG[kind]:
         raise CodecError(f"the file is no {kind}, it is {found} in Ogg")
@@ -64,7 +65,7 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> codec.Decoded:
     except soundfile.SoundFileError as error:
         raise CodecError(f"the {kind} file does not decode: {error}") from error
     tags, loop = tagging.read(data, kind)
-    return codec.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
+    return formats.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
 
 
 def _sndfile(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, str]:

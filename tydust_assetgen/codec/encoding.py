@@ -1,4 +1,4 @@
-"""From a `Master` to bytes, through soundfile (libsndfile), or pydub and ffmpeg for M4A. `codec.encode` is the door.
+"""Encodes a `Master` with soundfile (libsndfile), or with ffmpeg for M4A; call it through `codec.encode`.
 
 Nothing random and no clock gets into the bytes: dither is seeded from the samples, and Ogg serial numbers are taken
 from the content.
@@ -15,9 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tydust_assetgen import codec
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import ffmpeg, tagging
+from tydust_assetgen.codec import ffmpeg, formats, tagging
 from tydust_assetgen.codec.containers import m4a, mp3, ogg
 from tydust_assetgen.dsp.resample import resample
 from tydust_assetgen.errors import CodecError, UnavailableError
@@ -41,7 +40,7 @@ _FORMATS = {
 }
 
 
-def encode(master: Master, output: Output, tags: codec.Tags) -> bytes:
+def encode(master: Master, output: Output, tags: formats.Tags) -> bytes:
     """See `codec.encode`."""
     _refuse(master, output)
     audio, loop = _delivered(master, output.codec)
@@ -51,9 +50,9 @@ def encode(master: Master, output: Output, tags: codec.Tags) -> bytes:
 
 
 def _refuse(master: Master, output: Output) -> None:
-    if reason := codec.objection(output, master.audio.rate_hz):
+    if reason := formats.objection(output, master.audio.rate_hz):
         raise CodecError(reason, slot=output.path)
-    if codec.available(output.codec):
+    if formats.available(output.codec):
         raise UnavailableError("m4a needs ffmpeg, and there is none on the path", slot=output.path, hint=ffmpeg.HINT)
     if master.audio.frames == 0 or not np.isfinite(master.audio.samples).all():
         raise CodecError("the master is empty or holds values that are no numbers", slot=output.path)
@@ -62,14 +61,14 @@ def _refuse(master: Master, output: Output) -> None:
 def _delivered(master: Master, kind: Codec) -> tuple[Audio, LoopPoints | None]:
     """The master at the rate of the file; a loop over the whole of it is resampled as a circle."""
     audio, loop = master.audio, master.loop
-    rate_hz, _ = codec.delivered(kind, audio.rate_hz, audio.frames)
+    rate_hz, _ = formats.delivered(kind, audio.rate_hz, audio.frames)
     if rate_hz == audio.rate_hz:
         return audio, loop
     whole = loop is not None and loop.length_frames == audio.frames
     moved = Audio(resample(audio.samples, audio.rate_hz, rate_hz, circular=whole), rate_hz)
     if loop is None:
         return moved, None
-    start, end = (codec.delivered(kind, audio.rate_hz, at)[1] for at in (loop.start_frames, loop.end_frames))
+    start, end = (formats.delivered(kind, audio.rate_hz, at)[1] for at in (loop.start_frames, loop.end_frames))
     return moved, LoopPoints(start, end)
 
 

@@ -1,4 +1,4 @@
-"""The way to ffmpeg, for M4A alone. Samples walk in, frames of AAC walk out; an M4A file walks in, samples walk out.
+"""Calls ffmpeg, which encodes and decodes M4A.
 
 Everything goes through pipes, so that nothing is left on the disk, and no ffmpeg runs on, however a build ends: when
 we are gone, its input ends. pydub wraps the samples up as a WAV file for it; pydub's own way to ffmpeg would leave

@@ -1,4 +1,4 @@
-"""Tags and loop points, in and out of encoded bytes. `Tags` walk in, a tagged file walks out, and back.
+"""Writes tags and loop points into an encoded file of any format, and reads them again.
 
 Vorbis comments (OGG, Opus, FLAC) hold LOOPSTART and LOOPLENGTH in samples, as RPG Maker and many game engines read
 them; MP3 holds them as TXXX frames, M4A as free-form atoms, WAV as a sampler chunk whose end is inclusive. How each
@@ -10,8 +10,8 @@ from __future__ import annotations
 import msgspec
 
 from tydust_assetgen.audio import LoopPoints
-from tydust_assetgen.codec import Tags
 from tydust_assetgen.codec.containers import flac, ilst, mp3, ogg, riff
+from tydust_assetgen.codec.formats import Tags
 from tydust_assetgen.codec.tags import id3
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Codec

@@ -1,7 +1,8 @@
-"""Scoring: a `Take`, its `Master` and what was asked walk in, `Scores` walk out, so that the best take can be chosen.
+"""Judges how well a take does what was asked, so that the best of several takes can be published.
 
-Everything is heard, not believed: the marks are measured on the sound, by the same ears as verifying, and a fault is
-what verifying would refuse. The same take always gets the same scores.
+Every mark is measured on the sound, with the same measurements (`dsp`) as verifying uses, and a fault is what verifying
+would refuse. The same take always gets the same scores. For another mark, write a function in `marks`, add it to
+`marks_of` and give it a weight here; then raise `SCORING_VERSION`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WEIGHTS: dict[str, float] = {
     "clipping": 1.0,
     "level": 1.0,
 }
-"""What finishing can't mend and a player hears all the time weighs most: what the music is about, then whether it
+"""What finishing can't correct and a player hears all the time weighs most: what the music is about, then whether it
 fits what plays before and after it (key, tempo), and whether it holds together (seam, steadiness). The rest is either
 right or a fault."""
 _DECIMALS = 3
@@ -36,12 +37,14 @@ def score(take: Take, master: Master, recipe: Recipe, text_match: float | None =
     """How well a take does what was asked.
 
     Args:
-        take: the raw performance: whether it is clipped is heard here.
-        master: what finishing made of it: everything else is heard here.
+        take: the raw performance: clipping is measured on it.
+        master: what finishing made of it: everything else is measured on it.
         recipe: what was asked. What it does not ask for gets no mark.
         text_match: cosine between the sound and the prompt, -1 to 1, where something could tell.
     """
-    marks = tuple(map(_rounded, _marks_of(take, master, recipe, text_match)))
+    from tydust_assetgen.scoring.marks import marks_of  # numpy and scipy come with it, and planning needs neither
+
+    marks = tuple(map(_rounded, marks_of(take, master, recipe, text_match)))
     return Scores(marks=marks, total=_mean(marks))
 
 
@@ -58,22 +61,3 @@ def _rounded(mark: Mark) -> Mark:
 def _mean(marks: tuple[Mark, ...]) -> float:
     weight = sum(WEIGHTS[mark.name] for mark in marks)
     return round(sum(WEIGHTS[mark.name] * mark.score for mark in marks) / weight, _DECIMALS) if weight else 0.0
-
-
-def _marks_of(take: Take, master: Master, recipe: Recipe, text_match: float | None) -> tuple[Mark, ...]:
-    """See `score`. What was not asked for, or can't be told, has no mark."""
-    # numpy and scipy come with these, and planning, which wants the version, needs neither
-    from tydust_assetgen.scoring.music import key_mark, tempo_mark, text_mark
-    from tydust_assetgen.scoring.signal import clipping_mark, level_mark, seam_mark, silence_mark, steadiness_mark
-
-    found = (
-        text_mark(text_match),
-        key_mark(master, recipe),
-        tempo_mark(master, recipe),
-        seam_mark(master),
-        steadiness_mark(master, recipe.brief),
-        silence_mark(master),
-        clipping_mark(take),
-        level_mark(master, recipe.finish.target_lufs),
-    )
-    return tuple(mark for mark in found if mark is not None)

@@ -1,4 +1,4 @@
-"""Checksums of the audio containers. Bytes walk in, a checksum walks out; only the standard library, and still fast.
+"""The checksums of Ogg, FLAC and LAME, fast and with the standard library alone.
 
 `zlib.crc32` computes the reflected form of the very polynomial that Ogg uses unreflected, so reversing the bits of
 each byte (one `bytes.translate`) turns the one into the other. The 16-bit CRC of FLAC and LAME has no such relative

@@ -1,4 +1,4 @@
-"""FLAC frames (RFC 9639), without decoding. The bytes of a FLAC file walk in; what is damaged walks out.
+"""Finds damage in FLAC files (RFC 9639) without decoding them, and reads and writes their header and tags.
 
 Every frame carries a CRC-16 over all its bytes; the header says how many samples there are. A frame does not say how
 long it is: it ends where the next header begins and the checksum fits. Frames need not be numbered from zero: who cuts
@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tydust_assetgen.codec.containers.crc import crc8, crc16
-from tydust_assetgen.codec.limits import refuse_many
-from tydust_assetgen.codec.tags import id3, trailer, vorbis
+from tydust_assetgen.codec.tags import id3, refuse_many, trailer, vorbis
 from tydust_assetgen.errors import CodecError
 
 _PADDING, _COMMENTS = 1, 4

@@ -1,4 +1,4 @@
-"""Tags in M4A files, as iTunes keeps them. Tags walk in, a file with them walks out; a file walks in, tags walk out.
+"""Reads and writes the tags of M4A files, as iTunes keeps them.
 
 Source: ISO/IEC 14496-12, sections 8.10.1 (`udta`) and 8.11.1 (`meta`); "QuickTime File Format Specification" (Apple,
 2016), chapter "Metadata", for the items of `ilst` and the free-form `----` with its `mean` and `name`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tydust_assetgen.codec.containers.mp4 import Box, box, boxes, inside, movie_first
-from tydust_assetgen.codec.limits import refuse_large, refuse_many
+from tydust_assetgen.codec.tags import refuse_large, refuse_many
 
 _ATOMS = {"TITLE": b"\xa9nam", "ALBUM": b"\xa9alb"}
 _NAMES = {atom: name for name, atom in _ATOMS.items()}

@@ -1,4 +1,4 @@
-"""AAC into M4A. A stream of ADTS frames walks in, a playable M4A file without tags walks out.
+"""Makes a playable M4A file of the AAC frames (ADTS) that ffmpeg writes.
 
 ADTS can be had from an encoder through a pipe, which M4A can't: its table of samples is known only at the end. So the
 table is made here, with `moov` in front and an edit list in whole samples that cuts delay and padding.

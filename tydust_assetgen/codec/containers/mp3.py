@@ -1,4 +1,4 @@
-"""MPEG audio frames (ISO/IEC 11172-3 and 13818-3). The bytes of an MP3 walk in; damage and facts walk out.
+"""Reads the frames of an MP3 (ISO/IEC 11172-3 and 13818-3) and finds damage in them.
 
 A frame says how long it is, so that the file can be walked. The first frame may be a `Xing` or `Info` tag, which says
 how many frames and bytes there are and, where LAME wrote it, the delay, the padding and a CRC-16 over all frames

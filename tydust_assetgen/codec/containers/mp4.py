@@ -1,4 +1,4 @@
-"""M4A files as boxes (ISO/IEC 14496-12). The bytes walk in; damage, or the same file in another order, walks out.
+"""Reads M4A files as boxes (ISO/IEC 14496-12), finds damage, and puts their boxes into another order.
 
 M4A carries no checksum: a cut is noticed, a flipped bit in the audio is not.
 """

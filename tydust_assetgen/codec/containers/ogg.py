@@ -1,4 +1,4 @@
-"""Ogg pages (RFC 3533). A file walks in; what is damaged, or the same file under a serial of its own, walks out.
+"""Reads Ogg pages (RFC 3533), finds damage, and rewrites comments and serial numbers.
 
 Every byte of an Ogg file lies in a page and every page carries a checksum, so that no flipped bit and no cut
 goes unnoticed. Encoders draw the stream's serial number at random; `with_serial_from_content` replaces it.
@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tydust_assetgen.codec.containers.crc import crc32_ogg
-from tydust_assetgen.codec.limits import refuse_large, refuse_many
-from tydust_assetgen.codec.tags import id3, vorbis
+from tydust_assetgen.codec.tags import id3, refuse_large, refuse_many, vorbis
 from tydust_assetgen.errors import CodecError
 
 _CAPTURE = b"OggS"

@@ -1,4 +1,4 @@
-"""WAV files as chunks. Bytes walk in; damage, chunks or new bytes walk out.
+"""Reads and writes WAV files as chunks, with their tags and loop points, and finds damage.
 
 Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991), chapters 2 and 3.
 
@@ -11,8 +11,7 @@ import struct
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from tydust_assetgen.audio import LoopPoints
-from tydust_assetgen.codec.limits import refuse_large, refuse_many
-from tydust_assetgen.codec.tags import id3
+from tydust_assetgen.codec.tags import id3, refuse_large, refuse_many
 
 Chunk = tuple[bytes, bytes]
 _UNSTATED = 0x7FFF0000

@@ -1,4 +1,4 @@
-"""What kind of file it is, by its first bytes. Bytes walk in, the name of a container walks out.
+"""Tells by its first bytes which kind of file something is.
 
 A person may well keep a WAV file under the name of an OGG. That is unusual and not broken, so a file is judged by
 what it is. Only marks of four bytes and more count: no flipped bit turns one of ours into another.

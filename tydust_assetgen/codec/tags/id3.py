@@ -1,4 +1,4 @@
-"""ID3 tags in MP3 files. Tags walk in, an ID3v2.4 tag in UTF-8 walks out; tags of any version walk back.
+"""Reads ID3 tags of any version, and writes ID3v2.4 tags in UTF-8.
 
 Source: M. Nilsson, "ID3 tag version 2.4.0 - Main Structure", called "structure" below, and "- Native Frames" (id3.org,
 2000); versions 2.3.0 (1999) and 2.2.0 (1998) where they differ; ID3v1 (E. Kemp, 1996).
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import count as count_from
 
-from tydust_assetgen.codec.limits import MOST_PIECES, refuse_large, refuse_many
+from tydust_assetgen.codec.tags import MOST_PIECES, refuse_large, refuse_many
 from tydust_assetgen.errors import CodecError
 
 _TITLE, _ALBUM, _FREE = b"TIT2", b"TALB", b"TXXX"

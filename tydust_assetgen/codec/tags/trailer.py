@@ -1,4 +1,4 @@
-"""Tags behind the audio. The bytes of a file walk in; where its audio ends walks out.
+"""Finds the tags that stand behind the audio, and so where the audio ends.
 
 Taggers hang these onto any kind of file, MP3 or not, and players look away. Source: ID3v1 (E. Kemp, 1996) and the
 `TAG+` block in front of it; APE tags version 1 and 2 (Monkey's Audio); Lyrics3 version 2 (P. Strnad, 1998); ID3v2.4

@@ -1,4 +1,4 @@
-"""Vorbis comments, as OGG Vorbis, Opus and FLAC hold them. Tags walk in, a comment block walks out, and back.
+"""Reads and writes Vorbis comments, the tags of OGG Vorbis, Opus and FLAC.
 
 Source: Vorbis I specification, section 5 (Xiph.Org, 2020); RFC 7845, section 5.2 for Opus; RFC 9639, section 8.6 for
 FLAC. The three differ only in what stands around the block, which is the business of their own modules.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 
-from tydust_assetgen.codec.limits import refuse_large, refuse_many
+from tydust_assetgen.codec.tags import refuse_large, refuse_many
 from tydust_assetgen.errors import CodecError
 
 _SIZE = struct.Struct("<I")
