@@ -1,6 +1,6 @@
-"""The error tree: what can go wrong for a person, and how it is said.
+"""Every error that a user can meet, and how its message is built.
 
-    AssetgenError            a person can mend it                      exit code 1
+    AssetgenError            a person can correct it                   exit code 1
     ├── UsageError           a command was called wrongly              exit code 2
     ├── ManifestError        `assets.toml` (or a file it names)        exit code 2
     ├── GenerationError      a generator could not make a track        exit code 1
@@ -35,7 +35,7 @@ class Problem:
 
 
 class AssetgenError(Exception):
-    """Base of all errors that a person can mend. `problems` is never empty."""
+    """Base of all errors that a person can do something about. `problems` is never empty."""
 
     exit_code: ClassVar[int] = 1
 

@@ -1,10 +1,10 @@
-"""The papers of the walk, in walking order. What walks in and out of each room is one of these.
+"""The records that the stages of a build hand to each other, in the order of the stages.
 
     Recipe -> Take -> Master -> Encoded -> Verified -> Published
 
 A `Recipe` has three parts, one for each thing that may change on its own: the `Brief` decides the performance
 (and with it the take key), `Finish` the master (master key), each `Output` one encoded file (output key).
-All are frozen. Papers that are stored or sent between processes are msgspec structs; those that hold
+All are frozen. Records that are stored or sent between processes are msgspec structs; those that hold
 samples are dataclasses. Annotations are no strings here: msgspec takes long to read those.
 """
 
@@ -221,7 +221,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
-    """What was heard in an encoded file when it was decoded: what a game wants to know of it at run time."""
+    """What was measured on an encoded file when it was decoded: what a game wants to know of it at run time."""
 
     frames: int
     rate_hz: int

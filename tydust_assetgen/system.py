@@ -1,7 +1,7 @@
-"""All that touches the disk for writing goes through here, so that a file is old or new and never half.
+"""Writes files so that each is old or new and never half; also digests, the build lock and the number of cores.
 
-In walk bytes and a place, out walks a file that stands whole under its final name, or nothing at all. The
-order is always the same: temporary file in the target's own directory, write, fsync, rename, fsync the directory.
+Everything that writes to the disk goes through here. The order is always the same: temporary file in the target's own
+directory, write, fsync, rename, fsync the directory.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.dsp import seam
 from tydust_assetgen.dsp.beats import bar_phase, beat_windows, sound_frames
 from tydust_assetgen.finish import finish
-from tydust_assetgen.finish.looping import Found, find_loop, words_for
+from tydust_assetgen.finish.looping import FoundLoop, find_loop, words_for
 from tydust_assetgen.finish.looping.fade import Fade, Span, looped
 from tydust_assetgen.flow import Facts, Finish, Provenance, SectionTime, Take
 
@@ -30,7 +30,7 @@ def noise(frames: int, seed: int = 0, channels: int = 2) -> Samples:
     return (np.random.default_rng(seed).standard_normal((channels, frames)) * 0.1).astype(np.float32)
 
 
-def found(samples: NDArray[np.floating], rate_hz: int = RATE_HZ, **facts: float) -> Found:
+def found(samples: NDArray[np.floating], rate_hz: int = RATE_HZ, **facts: float) -> FoundLoop:
     return find_loop(Audio(np.atleast_2d(samples).astype(np.float32), rate_hz), Facts(**facts))  # type: ignore[arg-type]
 
 

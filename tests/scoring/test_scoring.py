@@ -20,7 +20,8 @@ from tydust_assetgen.finish import finish
 from tydust_assetgen.flow import Brief, Facts, Finish, Mark, Provenance, Recipe, Scores, Section, Take
 from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.protocol import Shelf
-from tydust_assetgen.scoring import WEIGHTS, music, ranked, score, signal
+from tydust_assetgen.scoring import WEIGHTS, ranked, score
+from tydust_assetgen.scoring import marks as scoring_marks
 from tydust_assetgen.verify import music as music_verifying
 from tydust_assetgen.verify import signal as verifying
 from tydust_assetgen.verify.music import music_checks
@@ -220,10 +221,10 @@ def test_the_same_take_gets_the_same_scores() -> None:
 
 
 def test_a_fault_is_what_verifying_would_refuse() -> None:
-    ours = (signal.SILENCE_S, signal.ENDING_S, signal.LOUDNESS_TOLERANCE_LU)
+    ours = (scoring_marks.SILENCE_S, scoring_marks.ENDING_S, scoring_marks.LOUDNESS_TOLERANCE_LU)
     assert ours == (verifying.SILENCE_S, verifying.ENDING_S, verifying.LOUDNESS_TOLERANCE_LU)
     theirs = (music_verifying.EVIDENCE_S, music_verifying.CLEAR_KEY, music_verifying.CLEAR_BEAT)
-    assert theirs == (music.EVIDENCE_S, music.CLEAR_KEY, music.CLEAR_BEAT)
+    assert theirs == (scoring_marks.EVIDENCE_S, scoring_marks.CLEAR_KEY, scoring_marks.CLEAR_BEAT)
 
 
 @pytest.mark.parametrize(("name", "spoilt"), [("key", lambda: piece(AB)), ("tempo", lambda: piece(bpm=77.0))])

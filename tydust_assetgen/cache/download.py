@@ -27,8 +27,7 @@ from tydust_assetgen.codec import damage
 from tydust_assetgen.errors import StoreError
 from tydust_assetgen.flow import Output
 from tydust_assetgen.planning.plan import OutputStep, Step
-from tydust_assetgen.remote.remote import Remote
-from tydust_assetgen.remote.timeouts import side_by_side
+from tydust_assetgen.remote.remote import Remote, side_by_side
 from tydust_assetgen.store import OutputRecord, Store, TakeRecord, digest_in
 from tydust_assetgen.system import digest_bytes
 

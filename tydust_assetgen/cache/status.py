@@ -10,8 +10,7 @@ from tydust_assetgen.cache.config import Settings
 from tydust_assetgen.cache.download import AT_ONCE, Downloader
 from tydust_assetgen.cache.records import Kind, size_of
 from tydust_assetgen.planning.survey import Survey
-from tydust_assetgen.remote.remote import Remote
-from tydust_assetgen.remote.timeouts import side_by_side
+from tydust_assetgen.remote.remote import Remote, side_by_side
 from tydust_assetgen.store import digest_in
 
 

@@ -25,7 +25,7 @@ _QUIET = ["-nostdin", "-v", "error", "-threads", "1", "-protocol_whitelist", "pi
 _PLAIN = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-threads", "1"]
 """No encoder name and no difference between two runs."""
 _AAC = ["-c:a", "aac", "-aac_pns", "0"]
-"""Without noise substitution: each decoder would roll its own dice, and peaks rise (by 0.5 to 1 dB, measured)."""
+"""Without noise substitution: each decoder would draw its own noise, and peaks rise (by 0.5 to 1 dB, measured)."""
 _AU = struct.Struct(">4s5I")
 """The header of Sun's format: magic, where the samples begin, their size, their kind, rate, channels."""
 

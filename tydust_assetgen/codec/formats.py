@@ -85,7 +85,7 @@ def codec_of(path: str) -> Codec | None:
 
 
 def available(codec: Codec) -> str:
-    """Empty when this machine can encode and decode the codec, else the reason, with how to mend it."""
+    """Empty when this machine can encode and decode the codec, else the reason, and what to install."""
     if codec != "m4a":
         return ""
     from tydust_assetgen.codec import ffmpeg

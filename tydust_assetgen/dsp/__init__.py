@@ -1,4 +1,8 @@
-"""The ears: `Audio` walks in, numbers walk out. Pure functions, one module for each thing that is heard."""
+"""Measures sound: loudness, peaks, key, tempo, loop seams and faults.
+
+Pure functions of `Audio`, one module for each thing that is measured. Nothing here decides what is good enough: that is
+the business of `verify` and `scoring`.
+"""
 
 from tydust_assetgen.dsp.beats import SoundFrames, sound_frames
 from tydust_assetgen.dsp.faults import (

@@ -1,4 +1,4 @@
-"""What a loop finder listens to: `Audio` walks in, `SoundFrames` walk out: levels, chroma and onsets over time.
+"""Levels, chroma and onsets of a sound over time, on which loops and bars are looked for.
 
 Distances between two moments are then a matter of subtraction: levels are in dB, and chroma is scaled so that two
 chords without a common note are some 8 dB apart. All values are rounded to a 32nd of a dB, so that sums of their

@@ -1,4 +1,4 @@
-"""Faults of a signal: `Audio` walks in, plain numbers walk out (runs of clipping, DC, silence, NaN)."""
+"""Measures the faults of a signal: clipping, DC offset, silence, and samples that are no numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Key: `Audio` walks in, a `KeyEstimate` walks out: all 24 keys, the likeliest first.
+"""Estimates the key of a sound: all 24 keys, the likeliest first.
 
 Spectral peaks are gathered by pitch and folded into twelve pitch classes, after E. Gómez, "Tonal Description
 of Polyphonic Audio for Music Content Processing" (INFORMS Journal on Computing 18, 2006). Each key is then

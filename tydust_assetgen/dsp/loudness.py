@@ -1,4 +1,4 @@
-"""Loudness: `Audio` walks in, LUFS walk out, as ITU-R BS.1770-4 and EBU R 128 define them.
+"""Measures loudness in LUFS, as ITU-R BS.1770-4 and EBU R 128 define it.
 
 The sound is K-weighted once, in slices, and kept as energies of 100 ms hops. Every window that the
 standards ask for (400 ms, 3 s) is a whole number of hops, so all readings come from those energies.

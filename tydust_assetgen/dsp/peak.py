@@ -1,4 +1,4 @@
-"""True peak: samples walk in, the height of the wave between the samples walks out.
+"""Measures the true peak: how high the wave goes, also between its samples.
 
 ITU-R BS.1770-4, Annex 2: oversample four times with a polyphase FIR and take the largest magnitude. The
 FIR here is longer than the standard's example (24 taps a phase instead of 12), and `true_peak_dbtp` fits a

@@ -1,4 +1,4 @@
-"""Change of sample rate. Samples at one rate walk in, the same sound at another rate walks out.
+"""Changes the sample rate of a sound.
 
 The filter is a sinc under a window, applied where it is cheapest and exact: in the frequency domain, over the whole
 sound at once. Its pass band is flat to 95 % of the lower Nyquist frequency; from there it falls, as the running

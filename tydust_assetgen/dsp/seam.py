@@ -1,4 +1,4 @@
-"""The seam of a loop: `Audio` and `LoopPoints` walk in, a `Seam` walks out that says whether the wrap is heard.
+"""Measures whether the seam of a loop, where its end wraps around to its start, can be heard.
 
 Two things give a seam away. A click: the wave bends at the wrap far more sharply than anywhere near it. And a
 cut: the spectrum changes across the wrap as it hardly ever does inside the track. A drum on the first beat is

@@ -1,4 +1,4 @@
-"""What key, tempo and seam share: `Audio` walks in, short-time spectra walk out, a slice at a time.
+"""Short-time spectra, which the measures of key, tempo, seams and loops share.
 
 Slices keep the memory small: a ten-minute track never has its whole spectrogram in memory.
 """

@@ -1,4 +1,4 @@
-"""Tempo: `Audio` walks in, a `TempoEstimate` walks out: beats per minute and how well any tempo fits.
+"""Estimates the tempo of a sound, and how well any other tempo fits it.
 
 Onset strength is the rise of mel bands in dB (S. Böck, G. Widmer, "Maximum Filter Vibrato Suppression for
 Onset Detection", DAFx 2013, without the filter). Its autocorrelation is read by a comb: a tempo fits when

@@ -1,4 +1,4 @@
-"""Finishing. A `Take` walks in, a `Master` walks out: looped or trimmed, at the delivery rate, at the wanted loudness.
+"""Makes a master of a take: looped or trimmed, at the rate and the loudness that were asked for.
 
 The order matters: the sound loses its offset and its tail is folded (or trimmed) at the take's own rate, then it gets
 its channels and its rate, and last its loudness is set and its peaks are limited, so that nothing after the limiter

@@ -1,4 +1,4 @@
-"""The steps of finishing, in their order. A `Take` walks in, a `Master` walks out."""
+"""The steps of finishing, in their order."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def finished(take: Take, spec: Finish) -> Master:
     shaped, facts, notes = _shaped(take, spec)
     audio = Audio(_delivered(shaped, take.audio.rate_hz, spec), spec.sample_rate_hz)
     _refuse_silence(audio, "the take is silent at its delivery: one side cancels the other, or there is only an offset")
-    levelled, said = level(audio, spec.target_lufs, spec.true_peak_dbtp, circular=spec.loop)
+    levelled, level_notes = level(audio, spec.target_lufs, spec.true_peak_dbtp, circular=spec.loop)
     facts = msgspec.structs.replace(facts, loop_frames=levelled.frames if spec.loop else 0)
     loop = LoopPoints(0, levelled.frames) if spec.loop else None
-    return Master(levelled, loop, facts, take.provenance, (*take.notes, *notes, *said))
+    return Master(levelled, loop, facts, take.provenance, (*take.notes, *notes, *level_notes))
 
 
 def _refuse(audio: Audio) -> None:

@@ -1,1 +1,1 @@
-"""The room where performances are made. In walks a `Brief`, out walks a `Take`."""
+"""Generators, which make takes of briefs; `protocol` says what one must be, and `registry` finds them."""

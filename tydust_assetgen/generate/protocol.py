@@ -75,7 +75,7 @@ class Generator(Protocol):
         sorted by the parameters in their order: first comes what takes longest to change, such as the model."""
 
     def available(self) -> str:
-        """Empty when it can work here, else the reason, with what would mend it. Cheap: nothing big is imported."""
+        """Empty when it can work here, else the reason, and what to do about it. Cheap: nothing big is imported."""
 
     def check(self, brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
         """What it can't do of this brief. Asked at planning, so that nothing fails after minutes."""

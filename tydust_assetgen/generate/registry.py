@@ -1,4 +1,4 @@
-"""Which generators there are. In walks a name, out walks a `Generator`, made cheaply: nothing big is imported.
+"""Finds generators by name, built-in ones and plug-ins, without importing anything big.
 
 Plug-ins are looked for only when somebody asks for a name that is not built in, or for all there are: reading what
 every installed package says of itself takes a good part of the time of a plan.

@@ -1,4 +1,4 @@
-"""Accepting a person's own file. In walks a slot whose outputs were modified, out walks its lock entry, hand-made."""
+"""Accepts a person's own files in place of a slot's: they are locked as hand-made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of a track. Audio and what is known about it walk in, a PNG walks out: waveform above spectrogram.
+"""Draws a track as a picture: its waveform above its spectrogram, in a PNG.
 
 matplotlib is an extra. It is used through its objects (`Figure`, the Agg canvas), so that no global state of it is
 touched, and the same track gives the same bytes: no date and no version is written.

@@ -1,4 +1,4 @@
-"""Looking without building, for programs. In walks a `Project`, out walks a `Plan` or its steps."""
+"""The functions `plan` and `check` of the API, which look and build nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing among the takes of a slot. In walks a slot's name, out walks what is known of its takes; or a pick, built.
+"""Lists, exports and picks the takes of a slot.
 
 A pick stands in the lock entry's brief and nowhere else. It makes the picked take's own key the slot's take key, so
 the build takes it from the store like any other take.

@@ -1,4 +1,4 @@
-"""Measuring what is published. In walks a `Survey`, out walk `SlotReport`s: every check on every file.
+"""Measures every published file again, and reports every check.
 
 A file is held against what it was built from, as the lock file has it; where the manifest asks for something else
 by now, a warning says so.

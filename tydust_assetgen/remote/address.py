@@ -1,4 +1,4 @@
-"""Where a remote is. In walks what a person wrote, out walks an `Address`, or what is wrong with it.
+"""Reads the address of a remote, as a person wrote it.
 
 An address from a manifest never carries a secret, and `shown` never does.
 """

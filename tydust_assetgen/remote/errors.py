@@ -26,6 +26,6 @@ def words_of(error: BaseException) -> str:
         return error.message
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    said = _TELLING.sub("…", next(iter(str(error).splitlines()), ""))[:120]
+    message = _TELLING.sub("…", next(iter(str(error).splitlines()), ""))[:120]
     kind = type(error).__name__
-    return f"{kind}: {said}" if said else kind
+    return f"{kind}: {message}" if message else kind

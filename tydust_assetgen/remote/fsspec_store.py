@@ -1,6 +1,6 @@
-"""Buckets: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage, through fsspec.
+"""A remote in a bucket: S3 and what speaks like it, Google Cloud Storage, or Azure Blob Storage, through fsspec.
 
-In walk names, out walk bytes. Credentials, regions and endpoints are found as each provider's own tools find them.
+Credentials, regions and endpoints are found as each provider's own tools find them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HTTP and HTTPS: GET, HEAD and PUT, as ccache and Bazel speak them. In walk names, out walk bytes.
+"""A remote on an HTTP or HTTPS server: GET, HEAD and PUT, as ccache and Bazel use them.
 
 Redirects are not followed: where they lead, our credentials are not known. Proxies are those of the environment.
 """

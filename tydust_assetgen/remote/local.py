@@ -1,4 +1,4 @@
-"""A folder as a remote: a network drive, or a disk that several projects share. In walk names, out walk bytes."""
+"""A remote in a folder: a network drive, or a disk that several projects share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SFTP, through paramiko. In walk names, out walk bytes.
+"""A remote on a machine with SSH, over SFTP, through paramiko.
 
 Host keys must be known (`~/.ssh/known_hosts`); users, ports, names and keys are those of `~/.ssh/config` and the agent.
 fsspec's own SFTP accepts any host key, so it is not used.

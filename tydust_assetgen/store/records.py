@@ -1,4 +1,4 @@
-"""What stands in the store's records: which content answers to a key, and what is known of it."""
+"""The store's records: which content belongs to a key, and what is known of it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The store: takes, masters and encoded files that were made once and need not be made again.
+"""Keeps takes, masters and encoded files under their keys, so that they need not be made again.
 
-In walks a key, out walks what was made for it, verified against its digest, or `None`. Content lies under its own
+What is read is checked against its digest first. Content lies under its own
 SHA-256 (`objects/`), small records say which content answers to which key (`records/KIND/`). Everything is written
 under a temporary name and renamed, so several processes can use one store. A damaged entry is set aside and counts
 as absent. Records are touched when they are used: `gc` drops what was not used for longest.

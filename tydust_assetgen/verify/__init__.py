@@ -1,7 +1,7 @@
-"""Verifying: `Encoded` bytes walk in, a `Verified` file or the list of what is wrong with it walks out.
+"""Decodes every encoded file again and checks that it is what was asked for, before it is published.
 
-The bytes are decoded again, as a player would, and everything that was asked for is measured on what
-comes out: the container (`container.py`), the signal (`signal.py`) and the music (`music.py`).
+The checks are those of the container (`container`), of the signal (`signal`) and of the music (`music`). For another
+check, write a function there that returns a `Check` (made by `checks.judged`), and raise `VERIFY_VERSION`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from tydust_assetgen import dsp
 from tydust_assetgen.codec import Decoded, decode
 from tydust_assetgen.errors import AssetgenError, CodecError, Problem
 from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Sound, Verified
+from tydust_assetgen.verify.checks import LOSSY, judged
 from tydust_assetgen.verify.container import container_checks
-from tydust_assetgen.verify.judge import LOSSY, judged
 from tydust_assetgen.verify.music import music_checks
 from tydust_assetgen.verify.signal import finite_check, signal_checks
 
@@ -80,7 +80,7 @@ def inspect(data: bytes, output: Output, recipe: Recipe, facts: Facts) -> tuple[
 
 
 def listen(data: bytes, output: Output) -> Sound | None:
-    """What is heard in a file that need not be one that was made here; `None` where it does not decode.
+    """What is measured on a file that need not be one that was made here; `None` where it does not decode.
 
     Raises:
         UnavailableError: the decoder for this codec is not installed here.
@@ -94,8 +94,8 @@ def listen(data: bytes, output: Output) -> Sound | None:
 
 def _sound(decoded: Decoded, checks: tuple[Check, ...]) -> Sound:
     """Loudness and peak are not measured twice."""
-    said = {check.name: check.measured.split()[0] for check in checks if check.name in ("loudness", "true_peak")}
-    return _sound_of(decoded, float(said["loudness"]), float(said["true_peak"]))
+    found = {check.name: check.measured.split()[0] for check in checks if check.name in ("loudness", "true_peak")}
+    return _sound_of(decoded, float(found["loudness"]), float(found["true_peak"]))
 
 
 def _sound_of(decoded: Decoded, lufs: float, true_peak_dbtp: float) -> Sound:

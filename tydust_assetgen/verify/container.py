@@ -5,7 +5,7 @@ from __future__ import annotations
 from tydust_assetgen.audio import LoopPoints
 from tydust_assetgen.codec import Decoded
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
-from tydust_assetgen.verify.judge import PADDED, bar_s, delivered_rate_hz, judged, promised_frames
+from tydust_assetgen.verify.checks import PADDED, bar_s, delivered_rate_hz, judged, promised_frames
 
 DURATION_TOLERANCE_S = 0.5
 LONGEST_BAR_S = 4.0

@@ -14,7 +14,7 @@ from tydust_assetgen.audio import Audio
 from tydust_assetgen.dsp import KeyEstimate, TempoEstimate
 from tydust_assetgen.dsp.key import MARGIN as KEY_MARGIN
 from tydust_assetgen.flow import Check, Facts, Recipe
-from tydust_assetgen.verify.judge import judged
+from tydust_assetgen.verify.checks import judged
 
 EVIDENCE_S = 8.0
 """Shorter sound has a handful of chords and beats: too little to call it wrong."""

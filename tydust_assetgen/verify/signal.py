@@ -9,7 +9,7 @@ from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.codec import Decoded
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
-from tydust_assetgen.verify.judge import LOSSY, PADDED, judged
+from tydust_assetgen.verify.checks import LOSSY, PADDED, judged
 
 LOUDNESS_TOLERANCE_LU = 0.5
 LOSSY_PEAK_DB = 2.0

@@ -1,8 +1,8 @@
-"""The loop in a take whose generator does not know it. Samples and facts walk in, one pass of the loop walks out.
+"""Finds the best loop in a take whose generator does not know where it loops.
 
     sound -> rough loops on a grid -> each to the sample -> each with fitting fades -> the one that is heard least
 
-What is heard is measured as verifying measures it (`measure.seam`): at the wrap, and at both ends of the cross-fade.
+What is heard is measured as verifying measures it (`dsp.seam`): at the wrap, and at both ends of the cross-fade.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tydust_assetgen.dsp.spectra import mono
 from tydust_assetgen.finish.looping.fade import Fade, Samples, Span, fitting, looped
 from tydust_assetgen.finish.looping.refine import refined, unlike_db
 from tydust_assetgen.finish.looping.search import rough_loops
-from tydust_assetgen.finish.looping.wish import SHORTEST, Found, Wish, facts_of, wish, words_for
+from tydust_assetgen.finish.looping.target import SHORTEST, FoundLoop, LoopTarget, facts_of, loop_target, words_for
 from tydust_assetgen.flow import Facts
 
-__all__ = ["Found", "facts_of", "find_loop", "words_for"]
+__all__ = ["FoundLoop", "facts_of", "find_loop", "words_for"]
 
 _FADES_S = (0.08, 0.03, 0.25)
 _LEAST_FADE_S = 0.01
@@ -50,7 +50,7 @@ class _Take(NamedTuple):
 
     audio: Audio
     sound: SoundFrames
-    wanted: Wish
+    wanted: LoopTarget
     small: Audio
     factor: int
 
@@ -59,7 +59,7 @@ class _Take(NamedTuple):
         return self.audio.samples
 
 
-def find_loop(audio: Audio, facts: Facts) -> Found:
+def find_loop(audio: Audio, facts: Facts) -> FoundLoop:
     """The best loop in a take of one frame or more. The same take gives the same loop, to the bit."""
     heard = _sounding(audio.samples, facts.near_frames)
     take = _take(Audio(audio.samples[:, heard.start : heard.end], audio.rate_hz), facts)
@@ -85,7 +85,7 @@ def _take(audio: Audio, facts: Facts) -> _Take:
     least_fade = min(max(round(_LEAST_FADE_S * audio.rate_hz), 1), audio.frames // 10)
     sound = sound_frames(audio)
     small, rate_hz = mono(audio, 22_050)
-    wanted = wish(audio, sound, facts, least_fade)
+    wanted = loop_target(audio, sound, facts, least_fade)
     return _Take(audio, sound, wanted, Audio(small[None], rate_hz), audio.rate_hz // rate_hz)
 
 
@@ -139,9 +139,9 @@ def _used(seam: dsp.Seam) -> float:
     return _TROUBLE_DB * used + (0.0 if seam.ok else _HEARD_DB)
 
 
-def _made(take: _Take, one: _Try) -> tuple[tuple[bool, float], Found]:
+def _made(take: _Take, one: _Try) -> tuple[tuple[bool, float], FoundLoop]:
     """The loop itself, and its rank: what is not heard comes first, then what costs least."""
     loop = looped(take.samples, one.span, one.fade)
     seam = dsp.seam(Audio(loop, take.audio.rate_hz), LoopPoints(0, loop.shape[1]))
     rank = not seam.ok, round(one.cost + max(_used(seam) - one.own, 0.0), 3)
-    return rank, Found(loop, one.span, one.fade, take.wanted, seam)
+    return rank, FoundLoop(loop, one.span, one.fade, take.wanted, seam)

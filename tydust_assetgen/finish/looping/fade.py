@@ -1,4 +1,4 @@
-"""The cross-fade of a loop. Samples, a `Span` and a `Fade` walk in, one pass of the loop walks out.
+"""Cuts a loop out of a take and cross-fades its end into its beginning.
 
 The fade lies where the end leads into the beginning: what came before `start` fades in under the end of the loop, and
 what would follow the end fades out over its beginning. Both gains follow the correlation of the two sides, so that

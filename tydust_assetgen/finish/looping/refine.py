@@ -1,4 +1,4 @@
-"""From the grid to the sample. A `Rough` loop walks in, a `Span` walks out.
+"""Moves the start and the end of a rough loop to the exact samples.
 
 First the length: whole bars or beats where it is close to them, else where the onsets of both sides meet; then the
 waves themselves are laid over each other (normalised cross-correlation) and have the last word where they are alike.
@@ -15,8 +15,8 @@ from scipy.ndimage import uniform_filter1d
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.dsp.beats import STEPS_PER_DB, SoundFrames, sound_frames
 from tydust_assetgen.finish.looping.fade import Samples, Span
-from tydust_assetgen.finish.looping.search import Rough
-from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
+from tydust_assetgen.finish.looping.search import RoughLoop
+from tydust_assetgen.finish.looping.target import LoopTarget, Meter, grid_spare
 
 _ONSETS_S = 1.5
 """Seconds on each side of the cut over which onsets are compared, and waves."""
@@ -34,7 +34,7 @@ _BEFORE_ATTACK_S = 0.008
 _ATTACK_DB = 6.0
 
 
-def refined(samples: Samples, sound: SoundFrames, rate_hz: int, rough: Rough, wanted: Wish) -> Span:
+def refined(samples: Samples, sound: SoundFrames, rate_hz: int, rough: RoughLoop, wanted: LoopTarget) -> Span:
     """The loop to the sample: its length as long as is allowed, its ends inside the take."""
     beats = _on_meter(rough, wanted.meter, rate_hz)
     length = beats or _by_onsets(sound, rate_hz, rough)
@@ -57,7 +57,7 @@ def unlike_db(small: Audio, span: Span) -> float:
     return float(apart * np.sqrt(levels.shape[1]) / STEPS_PER_DB)
 
 
-def _on_meter(rough: Rough, meter: Meter | None, rate_hz: int) -> int:
+def _on_meter(rough: RoughLoop, meter: Meter | None, rate_hz: int) -> int:
     """The whole beats that the length may well be; 0 where it is none."""
     if meter is None:
         return 0
@@ -65,7 +65,7 @@ def _on_meter(rough: Rough, meter: Meter | None, rate_hz: int) -> int:
     return length if abs(length - rough.length) <= rough.doubt + grid_spare(length, rate_hz) else 0
 
 
-def _by_onsets(sound: SoundFrames, rate_hz: int, rough: Rough) -> int:
+def _by_onsets(sound: SoundFrames, rate_hz: int, rough: RoughLoop) -> int:
     """The length at which the levels around the start fit those around the end best, to about 10 ms."""
     hop = rate_hz / sound.per_second
     start, length = round(rough.start / hop), round(rough.length / hop)

@@ -1,8 +1,8 @@
-"""Where a take repeats. `SoundFrames` and a `Wish` walk in, the likeliest loops walk out, the best first.
+"""Looks on a coarse grid for the places at which a take repeats, the best first.
 
 Every start is held against every length, on a grid of some 30 to 130 ms: how far apart, in dB, is what surrounds the
 start from what surrounds the end. What is near counts most, what is seconds away still counts: that is what makes a
-loop go on as the music would. To that are added, as decibels too, the other wishes: the asked length, whole bars, a
+loop go on as the music would. To that are added, as decibels too, what else is wanted: the asked length, whole bars, a
 start on an onset, not in a pause, not late.
 """
 
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tydust_assetgen.dsp.beats import STEPS_PER_DB, SoundFrames
-from tydust_assetgen.finish.looping.wish import Meter, Wish, grid_spare
+from tydust_assetgen.finish.looping.target import LoopTarget, Meter, grid_spare
 
 Costs = NDArray[np.float32]
 
 MOST = 12
-"""So many loops are looked at closely."""
+"""So many loops are examined closely."""
 _SCALES = ((0.25, 0.4), (2.0, 0.4), (8.0, 0.2))
 """Seconds on each side of the cut, and the weight of what lies within."""
 _MOST_CELLS = 1_200
@@ -39,7 +39,7 @@ _QUIET_DB, _QUIET_COSTS = 8.0, 0.3
 _APART_S = 0.15
 
 
-class Rough(NamedTuple):
+class RoughLoop(NamedTuple):
     """A loop on the grid, in frames of the take."""
 
     start: int
@@ -63,7 +63,7 @@ class _Grid(NamedTuple):
         return max(round(seconds * self.rate_hz / self.cell), 1)
 
 
-def rough_loops(sound: SoundFrames, wanted: Wish, take_frames: int, rate_hz: int) -> list[Rough]:
+def rough_loops(sound: SoundFrames, wanted: LoopTarget, take_frames: int, rate_hz: int) -> list[RoughLoop]:
     """At most twelve loops, no two of them the same but for a moment; none where the take is too short to compare."""
     grid = _grid(sound, wanted, rate_hz)
     lengths = _lengths(grid, wanted)
@@ -80,7 +80,7 @@ def rough_loops(sound: SoundFrames, wanted: Wish, take_frames: int, rate_hz: int
     return _best(costs, grid, lengths, take_frames)
 
 
-def _grid(sound: SoundFrames, wanted: Wish, rate_hz: int) -> _Grid:
+def _grid(sound: SoundFrames, wanted: LoopTarget, rate_hz: int) -> _Grid:
     """Cells as long as it takes for lengths and starts to be at most 1,200 each."""
     window = 4 * rate_hz / sound.per_second
     merge = max(int(np.ceil((wanted.longest - wanted.shortest) / window / _MOST_CELLS)), 1)
@@ -93,7 +93,7 @@ def _grid(sound: SoundFrames, wanted: Wish, rate_hz: int) -> _Grid:
     return _Grid(frames, later, np.minimum(onsets / strong, 1), loudness, window * merge, window * 3 / 8, rate_hz)
 
 
-def _lengths(grid: _Grid, wanted: Wish) -> NDArray[np.int64]:
+def _lengths(grid: _Grid, wanted: LoopTarget) -> NDArray[np.int64]:
     """Half cells of every length that is allowed and leaves at least two cells to compare."""
     longest = min(int(2 * wanted.longest / grid.cell), 2 * (len(grid.frames) - 2))
     return np.arange(max(int(np.ceil(2 * wanted.shortest / grid.cell)), 2), longest + 1)
@@ -130,14 +130,14 @@ def _around(apart: NDArray[np.float64], usual: float, grid: _Grid) -> Costs:
     return np.asarray(np.sqrt(squares) / STEPS_PER_DB, dtype=np.float32)
 
 
-def _length_costs(lengths: NDArray[np.float64], wanted: Wish, grid: _Grid) -> Costs:
+def _length_costs(lengths: NDArray[np.float64], wanted: LoopTarget, grid: _Grid) -> Costs:
     meter = wanted.meter
     bar = meter.bar if meter else min(_UNKNOWN_BAR_S * grid.rate_hz, _UNKNOWN_BAR * wanted.near)
     off = np.abs(lengths - wanted.near) / bar
     return np.asarray(np.interp(off, _BARS_OFF, _OFF_COSTS), dtype=np.float32)
 
 
-def _meter_costs(lengths: NDArray[np.float64], wanted: Wish, meter: Meter, grid: _Grid) -> Costs:
+def _meter_costs(lengths: NDArray[np.float64], wanted: LoopTarget, meter: Meter, grid: _Grid) -> Costs:
     """What it costs not to be whole bars, and more not to be whole beats."""
     spare = grid.cell / 4 + grid_spare(wanted.near, grid.rate_hz)
     units = ((meter.beat, _OFF_BEAT_COSTS), (meter.half_bar, _ODD_BEATS_COST), (meter.bar, _OFF_BAR_COSTS))
@@ -163,15 +163,15 @@ def _start_costs(grid: _Grid, meter: Meter | None) -> Costs:
     return np.asarray(quiet + late - pays, dtype=np.float32)
 
 
-def _best(costs: Costs, grid: _Grid, lengths: NDArray[np.int64], take_frames: int) -> list[Rough]:
+def _best(costs: Costs, grid: _Grid, lengths: NDArray[np.int64], take_frames: int) -> list[RoughLoop]:
     """The cheapest, again and again, each time with its neighbours struck out."""
-    found: list[Rough] = []
+    found: list[RoughLoop] = []
     reach = grid.cells(_APART_S)
     while len(found) < MOST and np.isfinite(lowest := costs.min(initial=np.inf)):
         row, start = (int(index) for index in np.unravel_index(int(costs.argmin()), costs.shape))
         frame = round(start * grid.cell + grid.lead) if start else 0
         length = round(float(lengths[row]) * grid.cell / 2)
         if frame + length <= take_frames:
-            found.append(Rough(frame, length, int(np.ceil(grid.cell / 2)), float(lowest)))
+            found.append(RoughLoop(frame, length, int(np.ceil(grid.cell / 2)), float(lowest)))
         costs[max(row - 2 * reach, 0) : row + 2 * reach + 1, max(start - reach, 0) : start + reach + 1] = np.inf
     return found

@@ -1,4 +1,4 @@
-"""The words of a verdict: what was measured and wanted walk in, a `Check` walks out."""
+"""Builds a `Check` from what was measured and what was wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What loop is wanted. A take's sound and facts walk in, a `Wish` walks out: lengths in frames, and the bar."""
+"""Which loop is wanted (`LoopTarget`) and which was found (`FoundLoop`), with lengths in frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORTEST = 0.6
 """Of the length that is asked for; a shorter loop is another piece."""
 _LONGEST = 1.4
 _CLEAR_BEAT = 0.25
-"""A tempo that fits worse than this is a guess (`measure.TempoEstimate.confidence`)."""
+"""A tempo that fits worse than this is a guess (`dsp.TempoEstimate.confidence`)."""
 _LEAST_S = 6.0
 """In less sound than this a tempo is heard by chance."""
 _BEATS_PER_BAR = 4
@@ -48,7 +48,7 @@ class Meter(NamedTuple):
         return self.bar / 2 if self.beats % 2 == 0 else self.bar
 
 
-class Wish(NamedTuple):
+class LoopTarget(NamedTuple):
     """What is wanted, in frames of the take."""
 
     near: int
@@ -58,12 +58,12 @@ class Wish(NamedTuple):
     """Nothing where there is no steady beat."""
 
 
-def wish(audio: Audio, sound: SoundFrames, facts: Facts, least_fade: int) -> Wish:
+def loop_target(audio: Audio, sound: SoundFrames, facts: Facts, least_fade: int) -> LoopTarget:
     """Near the asked length or, where none is asked, near the whole; leaving room for the shortest fade."""
     room = max(audio.frames - least_fade, 1)
     near = min(facts.near_frames or room, room)
     longest = min(round(near * _LONGEST), room)
-    return Wish(near, max(round(near * SHORTEST), 1), longest, _meter(audio, sound, facts))
+    return LoopTarget(near, max(round(near * SHORTEST), 1), longest, _meter(audio, sound, facts))
 
 
 def grid_spare(length: float, rate_hz: int) -> float:
@@ -85,14 +85,14 @@ def _meter(audio: Audio, sound: SoundFrames, facts: Facts) -> Meter | None:
     return Meter(beat * beats * window, beats, phase, 60 * sound.per_second / beat)
 
 
-class Found(NamedTuple):
+class FoundLoop(NamedTuple):
     """A loop and how it came about."""
 
     samples: Samples
     """`[channels, frames]`, from its start to its end, which leads back to the start."""
     span: Span
     fade: Fade
-    wanted: Wish
+    wanted: LoopTarget
     seam: dsp.Seam
 
     def bars(self, rate_hz: int) -> int:
@@ -104,7 +104,7 @@ class Found(NamedTuple):
         return round(frames / meter.bar) if near else 0
 
 
-def words_for(found: Found, rate_hz: int) -> str:
+def words_for(found: FoundLoop, rate_hz: int) -> str:
     """Such as `loop of 58.7 s found at 0.4 s, 22 bars of 90 BPM, cross-fade 0.08 s`."""
     bars = found.bars(rate_hz)
     tempo = f"{bars} bars of {found.wanted.meter.bpm:.3g} BPM" if bars and found.wanted.meter else ""
@@ -113,7 +113,7 @@ def words_for(found: Found, rate_hz: int) -> str:
     return ", ".join(part for part in (where, tempo, fade) if part)
 
 
-def facts_of(found: Found, facts: Facts, rate_hz: int) -> Facts:
+def facts_of(found: FoundLoop, facts: Facts, rate_hz: int) -> Facts:
     """The facts of the loop: its sections, and its bars where the generator knows the tempo.
 
     A tempo that was only measured stays out of the facts: it may be half or twice what was asked, and facts are what
