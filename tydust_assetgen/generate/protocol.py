@@ -111,6 +111,14 @@ class MatchesText(Protocol):
 
 
 @runtime_checkable
+class ReadsData(Protocol):
+    """A generator whose sound also depends on data files of its own."""
+
+    def data_files(self) -> Sequence[str]:
+        """Their paths. When one changes, a build looks at the generator's version again. Cheap: nothing is read."""
+
+
+@runtime_checkable
 class WritesMidi(Protocol):
     """A generator that has a score to show."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tydust_assetgen.errors import UnavailableError
-from tydust_assetgen.generate.protocol import Generator
+from tydust_assetgen.generate.protocol import Generator, ReadsData
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -91,11 +91,12 @@ def generator(name: str) -> Generator:
 
 
 def sources() -> list[str]:
-    """The files that the generators' classes stand in: when one changes, a version may have gone up. Of plug-ins
-    only where this process had to look for one: nobody else depends on them."""
+    """The files that the generators' classes stand in, and their data files: when one changes, a version may have gone
+    up. Of plug-ins only where this process had to look for one: nobody else depends on them."""
     made = [*_built_in().values(), *(_plug_ins().values() if _plug_ins.cache_info().currsize else ())]
     modules = (sys.modules.get(type(one).__module__) for one in made)
-    return [file for module in modules if (file := getattr(module, "__file__", None))]
+    data = (file for one in made if isinstance(one, ReadsData) for file in one.data_files())
+    return [*(file for module in modules if (file := getattr(module, "__file__", None))), *data]
 
 
 class _ParameterTypes(Mapping[str, type[msgspec.Struct]]):

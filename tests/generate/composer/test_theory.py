@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen.generate.composer.harmony import parallels, voice_lead
-from tydust_assetgen.generate.composer.rng import Dice
+from tydust_assetgen.generate.composer.rng import Rng
 from tydust_assetgen.generate.composer.styles import STYLES
 from tydust_assetgen.generate.composer.theory import (
     SCALES,
@@ -163,23 +163,23 @@ def test_pads_move_little_and_hardly_in_parallels(style, mode: str) -> None:
 
 def test_dice_are_splitmix64() -> None:
     """The first numbers of the published generator from state 1234567."""
-    dice = Dice()
-    dice._state = 1234567
+    rng = Rng()
+    rng._state = 1234567
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
-    assert [dice.roll() for _ in published] == [(number >> 11) / 2**53 for number in published]
+    assert [rng.random() for _ in published] == [(number >> 11) / 2**53 for number in published]
 
 
 def test_forks_depend_on_names_alone() -> None:
-    dice = Dice("a", 1)
-    before = dice.fork("b").roll()
-    dice.roll()
-    assert dice.fork("b").roll() == before != dice.fork("c").roll()
+    rng = Rng("a", 1)
+    before = rng.fork("b").random()
+    rng.random()
+    assert rng.fork("b").random() == before != rng.fork("c").random()
 
 
 def test_dice_are_fair() -> None:
-    dice = Dice("fair")
-    rolls = [dice.between(1, 6) for _ in range(6000)]
+    rng = Rng("fair")
+    rolls = [rng.integer(1, 6) for _ in range(6000)]
     assert min(rolls) == 1
     assert max(rolls) == 6
     assert all(850 <= rolls.count(side) <= 1150 for side in range(1, 7))
-    assert sorted(dice.shuffled(range(20))) == list(range(20))
+    assert sorted(rng.shuffled(range(20))) == list(range(20))

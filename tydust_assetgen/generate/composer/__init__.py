@@ -1,11 +1,13 @@
-"""The embedded composer: briefs walk in, takes walk out, with no GPU, no weights and no system package.
+"""The embedded composer, a generator that needs no GPU, no weights and no system package.
 
-`compose` writes a score (music theory, no sound), `synth.render` plays it. Importing this package loads
-neither numpy nor the score writer; `generate` does.
+`compose` writes a score (music theory, no sound), `synth.render` plays it. Styles and instruments are TOML files, see
+`styles` and `synth/patches.py` for how to add one. Importing this package loads neither numpy nor `compose`;
+`Composer.generate` does.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -59,8 +61,17 @@ class Composer:
         """About a twentieth of the duration, and a moment to load."""
         return 0.4 + brief.duration_s / 20.0
 
+    def data_files(self) -> list[str]:
+        """The styles and the instruments, each a TOML file."""
+        return [
+            entry.path
+            for folder in ("styles", "instruments")
+            for entry in sorted(os.scandir(os.path.join(os.path.dirname(__file__), folder)), key=lambda one: one.name)
+            if entry.name.endswith(".toml")
+        ]
+
     def score(self, brief: Brief) -> Score:
-        """The piece on paper, for MIDI and for those who like to read.
+        """The piece as a score, for MIDI and for those who like to read.
 
         Raises:
             GenerationError: the brief can't be composed.

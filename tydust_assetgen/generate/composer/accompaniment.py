@@ -1,24 +1,28 @@
-"""Pads, bass and arpeggios: the lead sheet walks in, notes walk out. All pitches stand in C, see `theory`."""
+"""Writes pads, bass, arpeggios and effects (risers, impacts, sweeps, drones) for a lead sheet.
+
+All pitches are written in C, see `theory`.
+"""
 
 from __future__ import annotations
 
 from tydust_assetgen.generate.composer.design import Design
 from tydust_assetgen.generate.composer.harmony import voice_lead
 from tydust_assetgen.generate.composer.lead_sheet import Bar, scale_at
-from tydust_assetgen.generate.composer.rng import Dice
+from tydust_assetgen.generate.composer.rng import Rng
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
-from tydust_assetgen.generate.composer.styles.style import STEP, Step, steps
+from tydust_assetgen.generate.composer.styles import STEP, Step, steps
 from tydust_assetgen.generate.composer.theory import Chord, ladder, step, triad
 
 PAD_RANGE = (48, 70)
 HIGH_PAD_RANGE = (60, 81)
 BASS_RANGE = (32, 55)
 ARP_RANGE = (60, 95)
+_EFFECT_TONIC = 48
 
 
-def velocity(base: float, dice: Dice, design: Design, spread: float = 10.0) -> int:
+def velocity(base: float, rng: Rng, design: Design, spread: float = 10.0) -> int:
     """A velocity with a human touch, in steps of 8 so that equal notes are rendered once."""
-    human = (dice.roll() - 0.5) * 2 * spread * design.parameters.humanize
+    human = (rng.random() - 0.5) * 2 * spread * design.parameters.humanize
     return max(8, min(120, 8 * round((base + human) / 8)))
 
 
@@ -35,7 +39,7 @@ def high_pads(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
 
 
 def _pads(design: Design, sheet: tuple[Bar, ...], playing: list[Bar], register: tuple[int, int]) -> tuple[Note, ...]:
-    dice = design.dice.fork("pad", register[0])
+    rng = design.rng.fork("pad", register[0])
     spans = [(bar, bar.start + start, length, chord) for bar in sheet for start, length, chord in bar.spans()]
     voicings = voice_lead([chord for *_, chord in spans], *register)
     wanted = {bar.index for bar in playing}
@@ -51,7 +55,7 @@ def _pads(design: Design, sheet: tuple[Bar, ...], playing: list[Bar], register: 
                 index = len(notes)
                 notes.append(
                     Note(
-                        start, length, pitch, velocity(58 + 30 * design.sections[bar.section].energy, dice, design, 0.0)
+                        start, length, pitch, velocity(58 + 30 * design.sections[bar.section].energy, rng, design, 0.0)
                     )
                 )
             now[pitch] = index
@@ -69,18 +73,18 @@ def bass(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
 
 
 def _bass_bar(design: Design, bar: Bar) -> list[Note]:
-    dice = design.dice.fork("bass", bar.index)
+    rng = design.rng.fork("bass", bar.index)
     if bar.closing:
         return [Note(bar.start, bar.ticks, _bass_root(bar.chords[0].bass), 100)]
     choices = design.style.bass[bar.level]
-    pattern = design.dice.fork("bass pattern", bar.level, bar.theme, bar.section).pick(choices)
+    pattern = design.rng.fork("bass pattern", bar.level, bar.theme, bar.section).choice(choices)
     notes = []
     for event in _at_changes(bar, steps(pattern, bar.beats)):
         pitch = _bass_pitch(design, bar, event)
         accent = 12 if event.start % TICKS_PER_BEAT == 0 else 0
         length = max(STEP - 20, event.length - 20)
         notes.append(
-            Note(bar.start + event.start, length, pitch, velocity(78 + accent + 14 * bar.energy, dice, design, 5))
+            Note(bar.start + event.start, length, pitch, velocity(78 + accent + 14 * bar.energy, rng, design, 5))
         )
     return notes
 
@@ -134,7 +138,7 @@ def arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
     for bar in sheet:
         if "arp" in bar.roles:
             busy = bar.busy >= 0.5
-            pattern = design.dice.fork("arp pattern", busy, bar.section, bar.theme).pick(design.style.arps[int(busy)])
+            pattern = design.rng.fork("arp pattern", busy, bar.section, bar.theme).choice(design.style.arps[int(busy)])
             notes += _last_chord(design, bar) if bar.closing else _arp_bar(design, bar, pattern, ARP_RANGE[0])
     return tuple(sorted(notes))
 
@@ -142,18 +146,18 @@ def arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
 def slow_arpeggios(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
     """A second, slower layer below the first, in full bars, and earlier where layers are asked for."""
     from_energy = 0.5 if design.layered else 0.78
-    pattern = design.dice.fork("slow arp").pick(design.style.arps[0])
+    pattern = design.rng.fork("slow arp").choice(design.style.arps[0])
     bars = [bar for bar in sheet if "arp" in bar.roles and bar.energy >= from_energy and not bar.closing]
     return tuple(sorted(note for bar in bars for note in _arp_bar(design, bar, pattern, ARP_RANGE[0] - 8)))
 
 
 def _arp_bar(design: Design, bar: Bar, pattern: str, low: int) -> list[Note]:
-    dice = design.dice.fork("arp", low, bar.index)
+    rng = design.rng.fork("arp", low, bar.index)
     notes = []
     for event in steps(pattern, bar.beats):
         rungs = ladder(_colours(design, bar.chord_at(event.start)), low, 8)
         accent = 14 if event.start % TICKS_PER_BEAT == 0 else 0
-        loud = velocity(56 + accent + 22 * bar.energy, dice, design, 8)
+        loud = velocity(56 + accent + 22 * bar.energy, rng, design, 8)
         notes.append(Note(bar.start + event.start, max(60, event.length - 20), rungs[int(event.letter)], loud))
     return notes
 
@@ -169,3 +173,44 @@ def _last_chord(design: Design, bar: Bar) -> list[Note]:
         Note(bar.start + index * STEP // 2, bar.ticks - index * STEP // 2, pitch, 88 - 4 * index)
         for index, pitch in enumerate(rungs)
     ]
+
+
+def risers(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """The bar before a section that is clearly fuller."""
+    return tuple(
+        Note(bar.start, bar.ticks, _EFFECT_TONIC + 12, 80) for bar, gain in _borders(design, sheet) if gain > 0.2
+    )
+
+
+def impacts(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """The first beat of a section that is clearly fuller."""
+    starts = sorted((bar.index + 1) % len(sheet) for bar, gain in _borders(design, sheet) if gain > 0.2)
+    return tuple(Note(sheet[index].start, sheet[index].ticks, _EFFECT_TONIC - 12, 92) for index in starts)
+
+
+def sweeps(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """The first bar of a section that is clearly calmer."""
+    starts = sorted((bar.index + 1) % len(sheet) for bar, gain in _borders(design, sheet) if gain < -0.2)
+    return tuple(Note(sheet[index].start, sheet[index].ticks, _EFFECT_TONIC + 12, 64) for index in starts)
+
+
+def drones(design: Design, sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """The tonic, two bars at a time, under calm bars of dark styles, and wherever a drone is asked for."""
+    asked = design.patches.get("fx") == "drone"
+    if not asked and design.style.pedal == 0.0:
+        return ()
+    quiet = [
+        bar for bar in sheet if "fx" in bar.roles and bar.energy < (0.6 if asked else 0.45) and bar.in_section % 2 == 0
+    ]
+    return tuple(Note(bar.start, bar.ticks * (1 if bar.closes_section else 2), _EFFECT_TONIC - 12, 64) for bar in quiet)
+
+
+def _borders(design: Design, sheet: tuple[Bar, ...]) -> list[tuple[Bar, float]]:
+    """The last bar of each section and how much fuller the next one is; the loop's end meets its beginning."""
+    found = []
+    for bar in sheet:
+        follower = sheet[(bar.index + 1) % len(sheet)]
+        wraps = bar.index == len(sheet) - 1 and not design.loops
+        if bar.closes_section and not wraps and "fx" in bar.roles and len(design.sections) > 1:
+            found.append((bar, follower.energy - bar.energy))
+    return found

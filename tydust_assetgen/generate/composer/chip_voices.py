@@ -1,4 +1,4 @@
-"""The discipline of an old console: notes walk in, one voice at a time walks out."""
+"""Limits parts to what an old console can play: one note at a time on each channel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tydust_assetgen.generate.composer.design import Design
 from tydust_assetgen.generate.composer.lead_sheet import Bar, scale_at
 from tydust_assetgen.generate.composer.score import Note
-from tydust_assetgen.generate.composer.styles.style import STEP
+from tydust_assetgen.generate.composer.styles import STEP
 from tydust_assetgen.generate.composer.theory import step, triad
 
 _ECHO_TICKS = 3 * STEP

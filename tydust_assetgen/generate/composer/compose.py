@@ -1,6 +1,6 @@
-"""The composer's desk: a `Brief` walks in, a `Score` walks out. Pure: one brief, one score, everywhere.
+"""Writes the score of a brief: the same brief gives the same score, everywhere.
 
-A draft whose key is not clear is thrown away and written again with other dice, a few times; the clearest is kept.
+A draft whose key is not clear is written again with other random numbers, a few times; the clearest is kept.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from textwrap import shorten
 
+from msgspec.structs import replace as replace_fields
+
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.composer import accompaniment, chip_voices, fx
-from tydust_assetgen.generate.composer.counter_melody import counter
+from tydust_assetgen.generate.composer import accompaniment, chip_voices
 from tydust_assetgen.generate.composer.design import Design, design
 from tydust_assetgen.generate.composer.drums import drums
 from tydust_assetgen.generate.composer.key_clarity import CLEAR, margin
 from tydust_assetgen.generate.composer.lead_sheet import Bar, lead_sheet
-from tydust_assetgen.generate.composer.melody import lead
+from tydust_assetgen.generate.composer.melody import counter_melody, lead
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Role, Score
-from tydust_assetgen.generate.composer.styles.style import STEP, Mix
+from tydust_assetgen.generate.composer.styles import STEP, Mix
 
 _DRAFTS = 6
 _TRIM_DB = {"choir_pad": -4.0, "strings": 1.5, "dark_pad": 1.0, "soft_lead": 1.5}
@@ -55,7 +56,7 @@ def _clearest(plan: Design) -> tuple[Part, ...]:
     """The first draft that is clear about its key, else the clearest; then drums and effects to go with it."""
     drafts: list[tuple[float, Design, tuple[Bar, ...], list[Part]]] = []
     for number in range(_DRAFTS):
-        drafted = replace(plan, dice=plan.dice.fork("draft", number))
+        drafted = replace(plan, rng=plan.rng.fork("draft", number))
         sheet = lead_sheet(drafted)
         parts = _pitched(drafted, sheet)
         clear = margin(parts, plan.key.tonic, plan.key.mode, 2.0 * TICKS_PER_BEAT * plan.bpm / 60)
@@ -76,12 +77,12 @@ def _pitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
         ("bass", accompaniment.bass(plan, sheet)),
         ("arp", accompaniment.arpeggios(plan, sheet)),
         ("lead", line),
-        ("counter", counter(plan, sheet, line)),
+        ("counter", counter_melody(plan, sheet, line)),
     ]
     return [
         *(part for role, notes in band for part in _by_patch(plan, sheet, role, notes)),
         *_layers(plan, sheet),
-        _part(plan, "fx", fx.drones(plan, sheet), "drone"),
+        _part(plan, "fx", accompaniment.drones(plan, sheet), "drone"),
     ]
 
 
@@ -91,9 +92,9 @@ def _unpitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
         return [_part(plan, "drums", chip_voices.one_drum(drums(plan, sheet)))]
     return [
         *_by_patch(plan, sheet, "drums", drums(plan, sheet)),
-        _part(plan, "fx", fx.risers(plan, sheet), "riser"),
-        _part(plan, "fx", fx.impacts(plan, sheet), "impact"),
-        _part(plan, "fx", fx.sweeps(plan, sheet), "noise_sweep"),
+        _part(plan, "fx", accompaniment.risers(plan, sheet), "riser"),
+        _part(plan, "fx", accompaniment.impacts(plan, sheet), "impact"),
+        _part(plan, "fx", accompaniment.sweeps(plan, sheet), "noise_sweep"),
     ]
 
 
@@ -112,9 +113,9 @@ def _layers(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     high = "glass_pad" if plan.patches["pad"] != "glass_pad" else "strings"
     other = "fm_arp" if plan.patches["arp"] != "fm_arp" else "pulse_arp"
     return [
-        _part(plan, "pad", accompaniment.high_pads(plan, sheet), high, pad._replace(gain_db=pad.gain_db - 5.0)),
+        _part(plan, "pad", accompaniment.high_pads(plan, sheet), high, replace_fields(pad, gain_db=pad.gain_db - 5.0)),
         _part(plan, "arp", accompaniment.slow_arpeggios(plan, sheet), other,
-              arp._replace(gain_db=arp.gain_db - 3.0, pan=-arp.pan)),
+              replace_fields(arp, gain_db=arp.gain_db - 3.0, pan=-arp.pan)),
     ]  # fmt: skip
 
 

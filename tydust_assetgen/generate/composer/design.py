@@ -1,4 +1,4 @@
-"""The design of a piece: a `Brief` walks in, a `Design` walks out. All that is decided before a note is written:
+"""Decides everything about a piece before its first note is written:
 style, key, tempo, bars, sections with their energy, which roles play where, and on which patches.
 """
 
@@ -12,19 +12,18 @@ import msgspec
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.composer.form import NAMED_ENERGY, Stretch, exact_bars, stretches, whole_bars
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
-from tydust_assetgen.generate.composer.rng import Dice
+from tydust_assetgen.generate.composer.rng import Rng
 from tydust_assetgen.generate.composer.score import Passage, Role
-from tydust_assetgen.generate.composer.styles import STYLES
-from tydust_assetgen.generate.composer.styles.style import Style
+from tydust_assetgen.generate.composer.styles import STYLES, Style
 from tydust_assetgen.generate.composer.theory import Key, parse_key
-from tydust_assetgen.generate.composer.words import Wishes, genre_in, wishes
+from tydust_assetgen.generate.composer.words import TextRequest, genre_in, read_request
 
 ROLES: tuple[Role, ...] = ("pad", "bass", "arp", "lead", "counter", "drums", "fx")
 _SWITCHES: dict[Role, str] = {
     "pad": "pads", "bass": "bass", "arp": "arpeggio", "lead": "lead", "counter": "counter", "drums": "drums",
     "fx": "effects",
 }  # fmt: skip
-# Key and tempo stay out of the dice: another key is the same piece transposed, another tempo the same piece faster.
+# Key and tempo stay out of the seed: another key is the same piece transposed, another tempo the same piece faster.
 _KEY_AND_TEMPO = re.compile(r"\b[A-G][#b♯♭]?[ -](major|minor)\b( key)?|\b[\d.]+\s*bpm\b", re.IGNORECASE)
 _JINGLE_BARS = 8
 _JINGLES = {
@@ -83,7 +82,7 @@ class Design:
     """Whether a second voice sings along."""
     jingle: str
     """`victory`, `defeat` or empty."""
-    dice: Dice
+    rng: Rng
 
 
 def read_parameters(brief: Brief) -> ComposerParameters:
@@ -99,11 +98,11 @@ def design(brief: Brief) -> Design:
     """Decide everything about a piece but its notes."""
     parameters = read_parameters(brief)
     style = STYLES[_genre(brief)]
-    dice = Dice(*_seed_words(brief, style))
-    key = parse_key(brief.key) if brief.key else _choose_key(style, brief, dice)
+    rng = Rng(*_seed_words(brief, style))
+    key = parse_key(brief.key) if brief.key else _choose_key(style, brief, rng)
     bpm = tempo(brief)
     bars = whole_bars(brief.duration_s, bpm, parameters.beats_per_bar)
-    whole = wishes(", ".join((brief.prompt, *brief.instruments, *brief.moods)))
+    whole = read_request(", ".join((brief.prompt, *brief.instruments, *brief.moods)))
     return Design(
         style=style,
         key=key,
@@ -111,14 +110,14 @@ def design(brief: Brief) -> Design:
         beats_per_bar=parameters.beats_per_bar,
         bars=bars,
         sections=_sections(brief, bars, style, parameters, whole),
-        patches=_patches(style, whole, dice),
+        patches=_patches(style, whole, rng),
         parameters=parameters,
         loops=brief.loop,
         sparse_drums=whole.sparse_drums,
         layered=whole.layered,
         thirds=whole.thirds,
         jingle=_jingle(brief, bars),
-        dice=dice,
+        rng=rng,
     )
 
 
@@ -127,7 +126,7 @@ def tempo(brief: Brief) -> float:
     if brief.bpm:
         return brief.bpm
     style = STYLES[_genre(brief)]
-    return _choose_bpm(style, brief, read_parameters(brief), Dice(*_seed_words(brief, style)))
+    return _choose_bpm(style, brief, read_parameters(brief), Rng(*_seed_words(brief, style)))
 
 
 def _genre(brief: Brief) -> str:
@@ -142,21 +141,21 @@ def _seed_words(brief: Brief, style: Style) -> tuple[object, ...]:
     return (brief.seed, style.name, prompt, *brief.instruments, *brief.moods, *sections)
 
 
-def _choose_key(style: Style, brief: Brief, dice: Dice) -> Key:
+def _choose_key(style: Style, brief: Brief, rng: Rng) -> Key:
     text = " ".join((brief.prompt, *brief.moods)).lower()
     mode = style.mode
     if re.search(r"\b(sad|game over|defeat|death|lost|dark|tense|mournful|tragic)\b", text):
         mode = "minor"
     elif re.search(r"\b(happy|joyful|victory|triumphant|playful|cheerful|uplifting)\b", text):
         mode = "major"
-    return Key(dice.fork("key").pick(style.tonics), mode)
+    return Key(rng.fork("key").choice(style.tonics), mode)
 
 
-def _choose_bpm(style: Style, brief: Brief, parameters: ComposerParameters, dice: Dice) -> float:
+def _choose_bpm(style: Style, brief: Brief, parameters: ComposerParameters, rng: Rng) -> float:
     """A tempo of the style, near what the mood wants, such that the duration is nearly whole phrases."""
     low, high = style.bpm
-    mood = wishes(", ".join((brief.prompt, *brief.moods))).energy
-    wanted = low + (high - low) * max(0.0, min(1.0, 0.4 + mood + 0.3 * dice.fork("tempo").roll()))
+    mood = read_request(", ".join((brief.prompt, *brief.moods))).energy
+    wanted = low + (high - low) * max(0.0, min(1.0, 0.4 + mood + 0.3 * rng.fork("tempo").random()))
 
     def off(bpm: int) -> tuple[float, int]:
         bars = exact_bars(brief.duration_s, bpm, parameters.beats_per_bar)
@@ -175,14 +174,16 @@ def _jingle(brief: Brief, bars: int) -> str:
 
 
 def _sections(
-    brief: Brief, bars: int, style: Style, parameters: ComposerParameters, whole: Wishes
+    brief: Brief, bars: int, style: Style, parameters: ComposerParameters, whole: TextRequest
 ) -> tuple[SectionDesign, ...]:
     parts = stretches(brief.sections, bars, brief.loop)
     return tuple(_section(part, style, parameters, whole, bool(brief.sections)) for part in parts)
 
 
-def _section(part: Stretch, style: Style, parameters: ComposerParameters, whole: Wishes, asked: bool) -> SectionDesign:
-    local = wishes(part.prompt)
+def _section(
+    part: Stretch, style: Style, parameters: ComposerParameters, whole: TextRequest, asked: bool
+) -> SectionDesign:
+    local = read_request(part.prompt)
     energy = _energy(part, style, parameters, whole.energy * (0.3 if asked else 0.6), local.energy)
     colour = 0.5 * (style.brightness + energy) + 0.6 * whole.brightness + local.brightness + parameters.brightness
     ramp = local.ramp or (0.2 if part.name in ("build", "opening", "intro") else 0.0)
@@ -198,13 +199,13 @@ def _energy(part: Stretch, style: Style, parameters: ComposerParameters, general
     return _clamp(by_name + style.energy + general + 0.6 * local + parameters.energy, 0.15, 1.0)
 
 
-def _allowed(style: Style, parameters: ComposerParameters, whole: Wishes, local: Wishes) -> frozenset[Role]:
+def _allowed(style: Style, parameters: ComposerParameters, whole: TextRequest, local: TextRequest) -> frozenset[Role]:
     banned = {role for role in whole.banned | local.banned | local.silent if role not in local.roles}
     able = (role for role in ROLES if getattr(parameters, _SWITCHES[role]) and style.thresholds[role] < 2)
     return frozenset(able) - banned
 
 
-def _roles(style: Style, whole: Wishes, local: Wishes, energy: float) -> frozenset[Role]:
+def _roles(style: Style, whole: TextRequest, local: TextRequest, energy: float) -> frozenset[Role]:
     """Who plays: those the section names, and those whose threshold the energy passes; pads always."""
 
     def wanted(role: Role) -> float:
@@ -216,12 +217,12 @@ def _roles(style: Style, whole: Wishes, local: Wishes, energy: float) -> frozens
     return frozenset(role for role in ROLES if role in {"pad", *local.roles} or energy >= wanted(role))
 
 
-def _patches(style: Style, whole: Wishes, dice: Dice) -> dict[Role, str]:
+def _patches(style: Style, whole: TextRequest, rng: Rng) -> dict[Role, str]:
     """The patch of each role: what the text asks for, else mostly the style's first."""
     chosen: dict[Role, str] = {}
     for role, usual in style.patches.items():
-        fork = dice.fork("patch", role)
-        own = usual[0] if fork.chance(0.6) else fork.pick(usual)
+        fork = rng.fork("patch", role)
+        own = usual[0] if fork.chance(0.6) else fork.choice(usual)
         chosen[role] = whole.patches.get(role, own) if style.name != "chiptune" else own
     return chosen
 

@@ -1,4 +1,4 @@
-"""Drums: the lead sheet walks in, General MIDI percussion walks out.
+"""Writes the drums for a lead sheet, as General MIDI percussion.
 
 A groove stays for a section; every fourth bar varies it, a section ends with a fill and begins with a crash.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from tydust_assetgen.generate.composer.accompaniment import velocity
 from tydust_assetgen.generate.composer.design import Design
 from tydust_assetgen.generate.composer.lead_sheet import Bar
-from tydust_assetgen.generate.composer.rng import Dice
+from tydust_assetgen.generate.composer.rng import Rng
 from tydust_assetgen.generate.composer.score import Note
-from tydust_assetgen.generate.composer.styles.style import DRUM_KEYS, STEP, Groove, fit, steps
+from tydust_assetgen.generate.composer.styles import DRUM_KEYS, STEP, Groove, fit, steps
 
 _LOUDNESS = {"X": 112.0, "x": 88.0, "o": 50.0}
 _QUIETER = {"hat": -18.0, "shaker": -20.0, "open_hat": -14.0, "ride": -14.0, "tambourine": -16.0, "rim": -14.0}
@@ -35,21 +35,21 @@ def _one_hit_a_key(notes: set[Note]) -> tuple[Note, ...]:
 
 
 def _bar(design: Design, sheet: tuple[Bar, ...], bar: Bar) -> list[Note]:
-    dice = design.dice.fork("drums", bar.index)
+    rng = design.rng.fork("drums", bar.index)
     if bar.closing:
         return [Note(bar.start, STEP, DRUM_KEYS["kick"], 112), Note(bar.start, STEP, DRUM_KEYS["crash"], 96)]
     groove = _groove(design, bar)
-    notes = [note for name, pattern in groove.items() for note in _line(design, bar, name, pattern, dice)]
+    notes = [note for name, pattern in groove.items() for note in _line(design, bar, name, pattern, rng)]
     notes += _crash(design, sheet, bar)
-    return notes + _ghosts(design, bar, dice)
+    return notes + _ghosts(design, bar, rng)
 
 
 def _groove(design: Design, bar: Bar) -> Groove:
     level = max(0, bar.level - 1) if design.sparse_drums else bar.level
     choices = design.style.drums[level]
-    groove = design.dice.fork("groove", level, bar.section).pick(choices)
+    groove = design.rng.fork("groove", level, bar.section).choice(choices)
     if bar.closes_section and bar.section_bars >= 4 and bar.level and design.parameters.fills:
-        return _with_fill(groove, design.dice.fork("fill", bar.section).pick(design.style.fills))
+        return _with_fill(groove, design.rng.fork("fill", bar.section).choice(design.style.fills))
     if bar.closes_phrase and level and "hat" in groove:
         return {**groove, "open_hat": "..............x."}
     return groove
@@ -68,11 +68,11 @@ def _over(below: str, above: str, begin: int) -> str:
     return below[:begin] + above[begin:]
 
 
-def _line(design: Design, bar: Bar, name: str, pattern: str, dice: Dice) -> list[Note]:
+def _line(design: Design, bar: Bar, name: str, pattern: str, rng: Rng) -> list[Note]:
     return [
         Note(
             bar.start + event.start, STEP, DRUM_KEYS[name],
-            velocity(_LOUDNESS[event.letter] + _QUIETER.get(name, 0.0) + 12 * (bar.energy - 0.5), dice, design, 8),
+            velocity(_LOUDNESS[event.letter] + _QUIETER.get(name, 0.0) + 12 * (bar.energy - 0.5), rng, design, 8),
         )
         for event in steps(pattern, bar.beats)
     ]  # fmt: skip
@@ -86,9 +86,9 @@ def _crash(design: Design, sheet: tuple[Bar, ...], bar: Bar) -> list[Note]:
     return [Note(bar.start, 2 * STEP, DRUM_KEYS["crash"], 92)]
 
 
-def _ghosts(design: Design, bar: Bar, dice: Dice) -> list[Note]:
+def _ghosts(design: Design, bar: Bar, rng: Rng) -> list[Note]:
     """Soft snares on weak sixteenths, in full bars."""
     share = 0.10 * (design.parameters.density * 2) * (bar.energy >= 0.6) * (not design.sparse_drums)
     places = [index for index in range(len(fit("." * 16, bar.beats))) if index % 4 in (1, 3) and index > 2]
     snare = DRUM_KEYS["snare"]
-    return [Note(bar.start + index * STEP, STEP, snare, 36) for index in places if dice.chance(share)]
+    return [Note(bar.start + index * STEP, STEP, snare, 36) for index in places if rng.chance(share)]

@@ -1,4 +1,4 @@
-"""The form of a piece: seconds and sections walk in, whole bars walk out."""
+"""Turns seconds and sections into whole bars, and gives pieces without sections a form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Harmony: a `Design` walks in, the chords of every bar walk out.
+"""Chooses the chords of every bar, and how pads play them.
 
 A piece has three progressions of four bars: one for calm sections and theme A, one for theme B, one for tense
 sections. Sections end on a half cadence that leads into the next; a loop's last bar leads into its first, and
@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 
 from tydust_assetgen.generate.composer.design import Design, SectionDesign
 from tydust_assetgen.generate.composer.form import phrases
-from tydust_assetgen.generate.composer.styles.style import Colour
+from tydust_assetgen.generate.composer.styles import Colour
 from tydust_assetgen.generate.composer.theory import Chord, parse_numeral, parse_progression
 
 # Jingles of one to eight bars. They fall to flat sixth and seventh and rise home, or walk down to the dominant.
@@ -83,7 +83,7 @@ def _aside(section: SectionDesign) -> int:
 
 
 def _phrase(design: Design, colour: Colour, length: int, turn: int) -> Bars:
-    choices = design.dice.fork("progression", colour).shuffled(design.style.progressions[design.key.mode][colour])
+    choices = design.rng.fork("progression", colour).shuffled(design.style.progressions[design.key.mode][colour])
     progression = parse_progression(choices[turn % len(choices)], design.key.mode)
     if length <= 4:
         return [*progression[: length - 1], progression[-1] if length > 1 else progression[0]]
@@ -93,7 +93,7 @@ def _phrase(design: Design, colour: Colour, length: int, turn: int) -> Bars:
 def _with_cadence(design: Design, bars: Bars, turnaround: bool) -> Bars:
     """The last two bars lead on; a single bar stays as it is unless the loop needs its turn."""
     cadence = parse_progression(
-        design.dice.fork("cadence", len(bars)).pick(design.style.cadences[design.key.mode]), design.key.mode
+        design.rng.fork("cadence", len(bars)).choice(design.style.cadences[design.key.mode]), design.key.mode
     )
     if len(bars) >= 3:
         return [*bars[:-2], *cadence]

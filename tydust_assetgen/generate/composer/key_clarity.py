@@ -1,4 +1,4 @@
-"""How clearly a piece says what key it is in: parts walk in, a margin walks out.
+"""Measures on the score how clearly a piece is in its key.
 
 The composer listens to its own score before anyone measures the sound. Every note counts with its length and
 loudness, and with its overtones: the fifth harmonic of a tonic is its major third, which can turn a minor key into a

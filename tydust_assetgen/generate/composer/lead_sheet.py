@@ -1,6 +1,6 @@
-"""The lead sheet: a `Design` walks in, one `Bar` after another walks out, with its chords, theme and energy.
+"""Writes the lead sheet: every bar of a piece with its chords, theme and energy.
 
-It is what a band reads: every player looks at a bar and knows what to play, alone.
+It is what a band reads: every player can look at a bar and know what to play, without the others.
 """
 
 from __future__ import annotations

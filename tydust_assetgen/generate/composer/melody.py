@@ -1,12 +1,16 @@
-"""The lead: the lead sheet walks in, a melody walks out.
+"""Writes the lead melody and the counter-melody.
 
 Motifs say when notes begin and how they should move; the chords say where a note may rest. Both are weighed in
 one search over each phrase (Viterbi): the cheapest line follows the contour, carries chord tones on strong beats, moves
 mostly by step, and ends a question on an open tone, an answer on the root. The highest note comes once.
+
+The counter-melody has half notes below the lead, on chord tones that the lead leaves free, as near as can be, and moves
+against the lead where both move (contrary motion, the first rule of every book on counterpoint).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -16,7 +20,7 @@ from tydust_assetgen.generate.composer.design import Design
 from tydust_assetgen.generate.composer.lead_sheet import Bar, scale_at
 from tydust_assetgen.generate.composer.motif import Motif, material, motif
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note
-from tydust_assetgen.generate.composer.styles.style import Step, steps
+from tydust_assetgen.generate.composer.styles import Step, steps
 from tydust_assetgen.generate.composer.theory import SCALES, triad
 
 LEAD_RANGE = (64, 86)
@@ -187,10 +191,10 @@ def _turned_back(moments: tuple[Moment, ...], line: list[int]) -> tuple[int, ...
 
 def _sung(design: Design, bar: Bar, event: Step, strong: bool, pitch: int) -> Note:
     start = bar.start + event.start
-    dice = design.dice.fork("lead", start)
+    rng = design.rng.fork("lead", start)
     accent = 8 if strong else 0
     length = max(60, event.length - 24)
-    return Note(start, length, pitch, velocity(74 + accent + 20 * bar.energy, dice, design))
+    return Note(start, length, pitch, velocity(74 + accent + 20 * bar.energy, rng, design))
 
 
 def _one_climax(notes: list[Note], sheet: tuple[Bar, ...]) -> list[Note]:
@@ -210,3 +214,42 @@ def _lowered(note: Note, sheet: tuple[Bar, ...]) -> Note:
     pcs = bar.chord_at(note.start - bar.start).pcs
     pitch = max(pitch for pitch in range(note.pitch - 12, note.pitch) if pitch % 12 in pcs)
     return note._replace(pitch=pitch)
+
+
+COUNTER_RANGE = (55, 70)
+_COUNTER_START = 62
+
+
+def counter_melody(design: Design, sheet: tuple[Bar, ...], melody: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The line, in the bars where it plays."""
+    notes: list[Note] = []
+    starts = [note.start for note in melody]
+    for bar in sheet:
+        if "counter" in bar.roles:
+            for start, length in _counter_spans(bar):
+                before = notes[-1].pitch if notes else _COUNTER_START
+                now = melody[max(0, bisect_right(starts, start) - 1)].pitch if melody else 0
+                last = melody[max(0, bisect_right(starts, start - length) - 1)].pitch if melody else 0
+                pitch = _counter_tone(triad(bar.chord_at(start - bar.start), design.key.mode), before, now, now - last)
+                rng = design.rng.fork("counter", start)
+                notes.append(Note(start, length - 24, pitch, velocity(64 + 14 * bar.energy, rng, design)))
+    return tuple(notes)
+
+
+def _counter_spans(bar: Bar) -> list[tuple[int, int]]:
+    half = 2 * TICKS_PER_BEAT
+    if bar.closing:
+        return [(bar.start, bar.ticks)]
+    return [(bar.start, half), (bar.start + half, bar.ticks - half)]
+
+
+def _counter_tone(pcs: tuple[int, ...], before: int, melody: int, moved: int) -> int:
+    """The cheapest chord tone: near, not standing still, not the melody's own, against its motion."""
+
+    def cost(pitch: int) -> tuple[float, int]:
+        step = pitch - before
+        same_way = 2.0 if step * moved > 0 else 0.0
+        return abs(step) + 1.5 * (step == 0) + 4.0 * (pitch % 12 == melody % 12) + same_way, pitch
+
+    low, high = COUNTER_RANGE
+    return min((pitch for pitch in range(low, high + 1) if pitch % 12 in pcs), key=cost)

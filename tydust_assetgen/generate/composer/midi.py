@@ -1,4 +1,4 @@
-"""MIDI: a `Score` walks in, the bytes of a Standard MIDI File (type 1) walk out, for a musician to carry on with.
+"""Writes a score as a Standard MIDI File (type 1), for a musician to carry on with.
 
 Track 0 holds tempo, metre, key and a marker for each section, with `loopStart` and `loopEnd` where the piece
 loops (the markers that game engines and players know). Every part is a track; drums are on channel 10.

@@ -1,4 +1,4 @@
-"""Motifs: a theme's name walks in, its rhythm and contour walk out, and how it is developed when it returns.
+"""Invents the motif of each theme, its rhythm and contour, and develops it when the theme returns.
 
 A motif is two bars long. A phrase states it, states it again elsewhere, and comes to rest; each return of the theme
 changes one thing: inverted answer, higher sequence, ornament (Schoenberg: Fundamentals of Musical Composition,
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from tydust_assetgen.generate.composer.design import Design
 from tydust_assetgen.generate.composer.lead_sheet import Bar
-from tydust_assetgen.generate.composer.rng import Dice
-from tydust_assetgen.generate.composer.styles.style import steps
+from tydust_assetgen.generate.composer.rng import Rng
+from tydust_assetgen.generate.composer.styles import steps
 
 Contour = tuple[int, ...]
 
@@ -40,35 +40,35 @@ _JINGLES: dict[str, tuple[tuple[str, str], tuple[Contour, Contour]]] = {
 
 
 def motif(design: Design, theme: str) -> Motif:
-    """The motif of a theme: a fanfare, a fall, or the best of two dozen throws.
+    """The motif of a theme: a fanfare, a fall, or the best of two dozen drafts.
 
     Themes differ in rhythm as long as there are rhythms.
     """
     if design.jingle:
         rhythms, contours = _JINGLES[design.jingle]
         return Motif(rhythms, contours, "x---x---x-------", (0, 0, 1 if design.jingle == "victory" else -2), 0)
-    return _thrown(design, theme)
+    return _invented(design, theme)
 
 
-def _thrown(design: Design, theme: str) -> Motif:
-    dice = design.dice.fork("motif", theme)
-    rhythms = design.dice.fork("motif rhythms").shuffled(design.style.rhythms)
+def _invented(design: Design, theme: str) -> Motif:
+    rng = design.rng.fork("motif", theme)
+    rhythms = design.rng.fork("motif rhythms").shuffled(design.style.rhythms)
     pair = rhythms[(ord(theme) - ord("A")) % len(rhythms)]
     counts = [len(steps(rhythm, design.beats_per_bar)) for rhythm in pair]
-    throws = [(_contour(dice, counts[0]), _contour(dice, counts[1])) for _ in range(24)]
-    contours = max(throws, key=_quality)
-    return Motif(pair, contours, dice.pick(_CADENCES), dice.pick(_SEQUENCES), 2 * (theme == "B") - (theme == "C"))
+    drafts = [(_contour(rng, counts[0]), _contour(rng, counts[1])) for _ in range(24)]
+    contours = max(drafts, key=_quality)
+    return Motif(pair, contours, rng.choice(_CADENCES), rng.choice(_SEQUENCES), 2 * (theme == "B") - (theme == "C"))
 
 
-def _contour(dice: Dice, count: int) -> Contour:
+def _contour(rng: Rng, count: int) -> Contour:
     """Mostly steps, now and then a note said twice, at most one leap, which is turned back."""
-    direction = 1 if dice.chance(0.6) else -1
-    leap_at = dice.between(1, count - 1) if count > 2 and dice.chance(0.75) else -1
+    direction = 1 if rng.chance(0.6) else -1
+    leap_at = rng.integer(1, count - 1) if count > 2 and rng.chance(0.75) else -1
     contour = [0]
     for index in range(1, count):
-        size = dice.between(2, 4) if index == leap_at else 0 if dice.chance(0.12) else 1
+        size = rng.integer(2, 4) if index == leap_at else 0 if rng.chance(0.12) else 1
         contour.append(contour[-1] + direction * size)
-        if index == leap_at or dice.chance(0.3):
+        if index == leap_at or rng.chance(0.3):
             direction = -direction
     return tuple(contour)
 

@@ -1,4 +1,4 @@
-"""The score: what `compose` writes and `render` plays. Music on paper, with no sound in it yet."""
+"""The score, which `compose` writes and `synth.render` plays: notes, with no sound yet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Part:
 
     role: Role
     patch: str
-    """Name of a patch, see `synth/patches.py`."""
+    """Name of a patch, a file in `instruments/`."""
     notes: tuple[Note, ...]
     gain_db: float = 0.0
     pan: float = 0.0

@@ -1,4 +1,4 @@
-"""Keys, scales and chords: names and roman numerals walk in, pitch classes walk out.
+"""Keys, scales and chords: reads their names and roman numerals as pitch classes.
 
 The whole piece is composed with its tonic on C (pitch class 0, middle C = 60) and moved to its key at the very
 end, so that another key is the same music transposed. Chord symbols follow common practice: case is the third,

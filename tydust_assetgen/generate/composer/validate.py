@@ -1,4 +1,4 @@
-"""What the composer can't do: a `Brief` walks in, problems in words for a person walk out."""
+"""Finds what the composer can't do of a brief, in words for a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text asks for: prompts, instruments and moods walk in, `Wishes` walk out.
+"""Reads what a text (prompt, instruments, moods) asks for.
 
 A text is read clause by clause, so that an adjective colours the instrument beside it: in "warm analog synth
 bass, lush pads" the bass is warm and the pads are lush.
@@ -112,7 +112,7 @@ _GENRES: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Wishes:
+class TextRequest:
     """What a text asks for. Empty fields ask for nothing."""
 
     roles: frozenset[Role] = frozenset()
@@ -134,7 +134,7 @@ class Wishes:
     """Whether the roles that are named play alone."""
 
 
-def wishes(text: str) -> Wishes:
+def read_request(text: str) -> TextRequest:
     """Read a text. Energy and brightness lie within -0.4 to 0.4."""
     roles: set[Role] = set()
     banned: set[Role] = set()
@@ -144,7 +144,7 @@ def wishes(text: str) -> Wishes:
         named = [role for role, pattern in _ROLE_PATTERNS if pattern.search(clause)]
         (banned if _NOT.search(clause) else silent if _SILENT.search(clause) else roles).update(named)
         patches = {**_patches_of(clause, named), **patches}
-    return Wishes(
+    return TextRequest(
         frozenset(roles - banned), frozenset(banned - roles), frozenset(silent - roles), patches,
         _sum(_ENERGY_PATTERNS, text), _sum(_BRIGHT_PATTERNS, text), _ramp(text), bool(_TENSE.search(text)),
         bool(_SPARSE_DRUMS.search(text)), bool(_LAYERS.search(text)), bool(_THIRDS.search(text)),

@@ -11,8 +11,7 @@ from scipy import fft
 from tests.generate.composer.synth.spectra import centroid_hz, loudness_lufs
 from tydust_assetgen.generate.composer.synth import subtractive
 from tydust_assetgen.generate.composer.synth.note_cache import SoundKey, note, rendered
-from tydust_assetgen.generate.composer.synth.patch_types import Chip, Effect, Fm, Kit, Subtractive
-from tydust_assetgen.generate.composer.synth.patches import PATCHES
+from tydust_assetgen.generate.composer.synth.patches import PATCHES, Chip, Effect, Fm, Kit, Subtractive
 from tydust_assetgen.generate.composer.synth.signal import Adsr, hertz, seconds
 
 TONAL = [

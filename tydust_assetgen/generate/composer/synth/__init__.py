@@ -1,4 +1,4 @@
-"""The synthesizer: a score walks in, sound walks out. numpy and scipy, nothing else.
+"""The synthesizer, which plays a score with numpy and scipy alone.
 
     score -> timeline (events in frames) -> sounds (each unique note once) -> mix (stretches on a line or a circle)
           -> bus -> Rendering

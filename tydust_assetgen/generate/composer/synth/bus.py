@@ -1,7 +1,7 @@
-"""The bus: what happens to the whole mix. Bends the peaks a little, distorts on demand, keeps under full scale.
+"""Treats the whole mix: takes rumble away, saturates and distorts, and keeps it under full scale.
 
-In walks the mix, out walks the piece. Nothing here remembers, so the seam of a loop stays what it was; the filters of
-the oversampled drive look around the corner: over the end of a loop they see its beginning.
+Nothing here has a memory, so the seam of a loop stays as it was. The filters of the oversampled drive wrap around: over
+the end of a loop they see its beginning.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
+from tydust_assetgen.generate.composer.styles import Effects
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames, single
-from tydust_assetgen.generate.composer.synth.styles import Style
 
 CEILING = 0.89
-"""-1 dBFS; the finishing room sets the loudness."""
+"""-1 dBFS; finishing sets the loudness."""
 _STRETCH = 1 << 15
 _MARGIN = 1_024
 _LIGHT = 0.2
@@ -26,13 +26,13 @@ _AROUND = 22_528
 _TAPS = 12
 
 
-def finished(total: Floats, drive: float, style: Style, loops: bool) -> Floats:
+def finished(total: Floats, drive: float, settings: Effects, loops: bool) -> Floats:
     """The piece under its ceiling. Changes `total`, which nobody else has."""
     _without_rumble(total, loops)
     if drive > 0.0:
         _drive(total, drive, loops)
-    _brighten(total, style.air, loops)
-    _saturate(total, style.saturation)
+    _brighten(total, settings.air, loops)
+    _saturate(total, settings.saturation)
     peak = _peak(total)
     if peak > CEILING:
         total *= np.float32(CEILING / peak)
@@ -109,11 +109,11 @@ def _saturate(total: Floats, amount: float) -> None:
     """
     if amount <= 0.0:
         return
-    bend = np.float32(0.15 * amount)
-    crest = np.float32(1.0 / np.sqrt(3.0 * float(bend)))
+    cubic = np.float32(0.15 * amount)
+    crest = np.float32(1.0 / np.sqrt(3.0 * float(cubic)))
     for first in range(0, total.shape[1], _STRETCH):
         part = np.clip(total[:, first : first + _STRETCH], -crest, crest)
-        total[:, first : first + _STRETCH] = part - bend * part * part * part
+        total[:, first : first + _STRETCH] = part - cubic * part * part * part
 
 
 def _drive(total: Floats, drive: float, loops: bool) -> None:
@@ -131,21 +131,21 @@ def _drive(total: Floats, drive: float, loops: bool) -> None:
     for first in range(0, count, _STRETCH):
         end = min(first + _STRETCH, count)
         part = np.concatenate([before, total[:, first : end + _MARGIN], start], axis=1)
-        bent = _bent(part, gain, drive >= _LIGHT)[:, before.shape[1] :]
+        clipped = _soft_clipped(part, gain, drive >= _LIGHT)[:, before.shape[1] :]
         before = total[:, max(0, end - _MARGIN) : end].copy()
-        total[:, first:end] = bent[:, : end - first] * level
+        total[:, first:end] = clipped[:, : end - first] * level
 
 
-def _bent(part: Floats, gain: np.float32, doubled: bool) -> Floats:
+def _soft_clipped(part: Floats, gain: np.float32, doubled: bool) -> Floats:
     part = part * gain
     if not doubled:
         return np.tanh(part, out=part)
     between = _half_way(part)
     np.tanh(between, out=between)
-    bent = _half_way(between, before=True)
-    bent += np.tanh(part, out=part)
-    bent *= np.float32(0.5)
-    return bent
+    clipped = _half_way(between, before=True)
+    clipped += np.tanh(part, out=part)
+    clipped *= np.float32(0.5)
+    return clipped
 
 
 @lru_cache(maxsize=1)

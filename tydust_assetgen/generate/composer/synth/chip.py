@@ -1,6 +1,6 @@
 """The 8-bit chip: pulse, stepped triangle and shift-register noise, after the 2A03 of the NES.
 
-In walk a channel, a pitch and a length; out walks float32 `[1, frames]`. The waves are the chip's own, band-limited
+Sound is float32 `[1, frames]`. The waves are the chip's own, band-limited
 to the rate we deliver (the chip itself runs at 1.79 MHz). Sources: nesdev wiki, "APU Pulse", "APU Triangle", "APU
 Noise", "APU Envelope".
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, steady
-from tydust_assetgen.generate.composer.synth.patch_types import Chip
+from tydust_assetgen.generate.composer.synth.patches import Chip
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Adsr,

@@ -1,4 +1,4 @@
-"""The drum machines. In walk a kit, a General MIDI key, a brightness and a variant; out walks float32 `[2, frames]`.
+"""The drum machines: plays a General MIDI key of a kit as float32 `[2, frames]`.
 
 Kick: a sine that falls in pitch, with a click. Snare: two membrane modes, noise and, for the eighties, a gated
 reverb. Hats and cymbals: six squares that agree on nothing (as in the TR-808) through a high-pass, with noise. Metal
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tydust_assetgen.generate.composer.synth.oscillator import BLOCK, Tone, steady
-from tydust_assetgen.generate.composer.synth.patch_types import Kick, Kit
+from tydust_assetgen.generate.composer.synth.patches import Kick, Kit
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,

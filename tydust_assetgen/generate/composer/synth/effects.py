@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from tydust_assetgen.generate.composer.synth.patch_types import Kit
+from tydust_assetgen.generate.composer.synth.patches import Kit
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,

@@ -1,10 +1,10 @@
-"""Plays one note of an FM patch. In walk the patch, a pitch and a length; out walks float32 `[2, frames]`."""
+"""Plays one note of an FM patch."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tydust_assetgen.generate.composer.synth.patch_types import Fm, Operator
+from tydust_assetgen.generate.composer.synth.patches import Fm, Operator
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Floats,

@@ -1,8 +1,8 @@
-"""The mix: parts, effects and the bus, stretch by stretch, onto a line or a circle.
+"""Mixes parts and effects stretch by stretch, onto a line or, for a loop, onto a circle.
 
-In walks a `Score`, out walk the samples. Everything up to the bus is linear, so it may be added up in any place: on a
+Everything up to the bus is linear, so it may be added up in any place: on a
 loop, what rings past the end is added at the start, and the result is what one would hear when the loop has played
-for ever. Only then comes the bus, which bends (drive, a gentle saturation) without memory, so that it can't break
+for ever. Only then comes the bus, which distorts (drive, a gentle saturation) without memory, so that it can't break
 the seam.
 """
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tydust_assetgen.generate.composer.score import Score
+from tydust_assetgen.generate.composer.styles import STYLES, Effects
 from tydust_assetgen.generate.composer.synth import effects
 from tydust_assetgen.generate.composer.synth.bus import finished
 from tydust_assetgen.generate.composer.synth.effects import Ducking
 from tydust_assetgen.generate.composer.synth.note_cache import SoundKey, Sounds
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, frames
-from tydust_assetgen.generate.composer.synth.styles import Style, style_of
 from tydust_assetgen.generate.composer.synth.timeline import (
     Clock,
     Track,
@@ -36,11 +36,11 @@ _STRETCH = 3 << 15
 
 
 @dataclass(frozen=True)
-class Desk:
+class MixSetup:
     """Everything that stays the same while a score is mixed."""
 
     score: Score
-    style: Style
+    settings: Effects
     clock: Clock
     tracks: list[Track]
     ducking: Ducking
@@ -53,38 +53,39 @@ class Desk:
 
 def mixed(score: Score, sounds: Sounds, progress: Callable[[float], None]) -> Floats:
     """The whole piece, `[2, loop_frames]` on a loop, else with its tail."""
-    desk = _desk(score)
-    total = np.zeros((2, desk.clock.loop_frames + (0 if score.loops else _tail(desk))), np.float32)
+    setup = _setup(score)
+    total = np.zeros((2, setup.clock.loop_frames + (0 if score.loops else _tail(setup))), np.float32)
     end = total.shape[1]
-    for first in range(0, end, desk.block):
-        stop = min(first + desk.block, end)
-        to_room = np.concatenate(list(_stretches(total, desk, sounds, first, stop)))
+    for first in range(0, end, setup.block):
+        stop = min(first + setup.block, end)
+        to_room = np.concatenate(list(_stretches(total, setup, sounds, first, stop)))
         if np.any(to_room):
-            add(total, desk.room(to_room * np.float32(desk.style.room)), first, score.loops)
+            add(total, setup.room(to_room * np.float32(setup.settings.room)), first, score.loops)
         progress(0.95 * stop / end)
-    return finished(total, score.drive, desk.style, score.loops)
+    return finished(total, score.drive, setup.settings, score.loops)
 
 
-def _stretches(total: Floats, desk: Desk, sounds: Sounds, first: int, stop: int) -> Iterator[Floats]:
+def _stretches(total: Floats, setup: MixSetup, sounds: Sounds, first: int, stop: int) -> Iterator[Floats]:
     """Mixes from `first` to `stop` in small stretches; sounds that no later one wants are forgotten."""
     for low in range(first, stop, _STRETCH):
         high = min(low + _STRETCH, stop)
-        yield _add_stretch(total, desk, sounds, low, high)
-        sounds.forget(key for key, until in desk.wanted.items() if low < until <= high)
+        yield _add_stretch(total, setup, sounds, low, high)
+        sounds.forget(key for key, until in setup.wanted.items() if low < until <= high)
 
 
-def _desk(score: Score) -> Desk:
-    style, clock = style_of(score.style), Clock.of(score)
+def _setup(score: Score) -> MixSetup:
+    clock = Clock.of(score)
+    settings = STYLES[score.style].effects if score.style in STYLES else Effects()
     answer = effects.room(score.reverb_size)
     # Four parts of sound to one of tail is where the transforms cost least; memory sets the upper end.
     block = max(frames(3.0), min(frames(12.0), 3 * answer.shape[1]))
     parts = tracks(score, clock)
-    return Desk(
+    return MixSetup(
         score,
-        style,
+        settings,
         clock,
         parts,
-        Ducking.of(parts, clock, style.duck),
+        Ducking.of(parts, clock, settings.duck),
         effects.delay_taps(score.delay_beats * 60.0 / score.bpm),
         block,
         effects.Convolver(answer, block),
@@ -92,51 +93,51 @@ def _desk(score: Score) -> Desk:
     )
 
 
-def _tail(desk: Desk) -> int:
+def _tail(setup: MixSetup) -> int:
     """Frames after the last bar until all has decayed: notes, then repeats and room, at most 12 s."""
-    over = max((end_of(track) for track in desk.tracks), default=0) - desk.clock.loop_frames
-    repeats = desk.taps[-1].offset if any(t.part.delay for t in desk.tracks) else 0
-    return int(min(max(over, 0) + max(repeats, desk.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
+    over = max((end_of(track) for track in setup.tracks), default=0) - setup.clock.loop_frames
+    repeats = setup.taps[-1].offset if any(t.part.delay for t in setup.tracks) else 0
+    return int(min(max(over, 0) + max(repeats, setup.room.tail) + frames(0.1), frames(LONGEST_TAIL_S)))
 
 
 _LEAD = max(effects.WARM_UP, effects.CHORUS_HISTORY)
 """Frames that are mixed before each stretch: the chorus looks back, and the delay's filters warm up."""
 
 
-def _add_stretch(total: Floats, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats:
+def _add_stretch(total: Floats, setup: MixSetup, sounds: Sounds, first: int, end: int) -> Floats:
     """Mixes one stretch and adds it and its repeats to the whole. Returns what it sends to the room, mono."""
     dry, sent = np.zeros((2, end - first), np.float32), np.zeros((3, end - first + _LEAD), np.float32)
     to_chorus, to_room, to_delay = sent
-    for track in desk.tracks:
-        sound = _strip(track, desk, sounds, first - _LEAD, end)
+    for track in setup.tracks:
+        sound = _strip(track, setup, sounds, first - _LEAD, end)
         if sound is None:
             continue
-        depth, middle = track.patch.chorus * desk.style.chorus, (sound[0] + sound[1]) * np.float32(0.5)
+        depth, middle = track.patch.chorus * setup.settings.chorus, (sound[0] + sound[1]) * np.float32(0.5)
         dry += sound[:, _LEAD:] * np.float32(1.0 - effects.CHORUS_DRY * depth) if depth else sound[:, _LEAD:]
         for share, bus in ((depth, to_chorus), (track.part.reverb, to_room), (track.part.delay, to_delay)):
             if share:
                 bus += middle * np.float32(share)
     if np.any(to_chorus):
-        dry += _chorused(to_chorus, desk, first)
-    add(total, dry, first, desk.clock.loops)
+        dry += _chorused(to_chorus, setup, first)
+    add(total, dry, first, setup.clock.loops)
     if np.any(to_delay):
-        _add_repeats(total, desk, to_delay[_LEAD - effects.WARM_UP :], first)
+        _add_repeats(total, setup, to_delay[_LEAD - effects.WARM_UP :], first)
     return to_room[_LEAD:]
 
 
-def _strip(track: Track, desk: Desk, sounds: Sounds, first: int, end: int) -> Floats | None:
+def _strip(track: Track, setup: MixSetup, sounds: Sounds, first: int, end: int) -> Floats | None:
     """One part's sound under the kick; none where the part is silent."""
-    if not is_heard(track, desk.clock, first, end):
+    if not is_heard(track, setup.clock, first, end):
         return None
-    sound = stretch(track, desk.clock, sounds, first, end)
-    if track.patch.ducks and desk.ducking.depth:
-        sound *= desk.ducking.gain(first, end, track.patch.ducks)
+    sound = stretch(track, setup.clock, sounds, first, end)
+    if track.patch.ducks and setup.ducking.depth:
+        sound *= setup.ducking.gain(first, end, track.patch.ducks)
     return sound
 
 
-def _chorused(sent: Floats, desk: Desk, first: int) -> Floats:
+def _chorused(sent: Floats, setup: MixSetup, first: int) -> Floats:
     """What the chorus adds. All parts share one: it is linear, so each part's depth is how much it sends."""
-    wet = effects.chorus(sent[_LEAD - effects.CHORUS_HISTORY :], first, _chorus_hz(desk.clock))
+    wet = effects.chorus(sent[_LEAD - effects.CHORUS_HISTORY :], first, _chorus_hz(setup.clock))
     wet *= np.float32(effects.CHORUS_WET)
     return wet
 
@@ -149,13 +150,13 @@ def _chorus_hz(clock: Clock) -> float:
     return max(1, round(0.6 * length_s)) / length_s
 
 
-def _add_repeats(total: Floats, desk: Desk, sent: Floats, first: int) -> None:
+def _add_repeats(total: Floats, setup: MixSetup, sent: Floats, first: int) -> None:
     dark = effects.darkened(sent, 1_400.0)
     edge = effects.darkened(sent, 6_500.0) - dark
-    for tap in desk.taps:
+    for tap in setup.taps:
         repeat = edge * np.float32(tap.bright)
         repeat += dark * np.float32(tap.bright + tap.dark)
-        add(total[tap.side : tap.side + 1], repeat[None, :], first + tap.offset, desk.clock.loops)
+        add(total[tap.side : tap.side + 1], repeat[None, :], first + tap.offset, setup.clock.loops)
 
 
 def add(total: Floats, sound: Floats, start: int, circle: bool) -> None:

@@ -1,6 +1,6 @@
 """The note cache: each unique sound is rendered once and used wherever the score has it.
 
-In walks a `SoundKey`, out walks its sound, float32 `[1 or 2, frames]`. What a sound is depends on its key alone, never
+A sound is float32 `[1 or 2, frames]`. What a sound is depends on its key alone, never
 on what was rendered before it, so forgetting one (to save memory) changes nothing but the time.
 
 A note of a synthesizer is a sound (oscillators and filter) times the shape of its amplifier. Notes of one pitch and
@@ -17,8 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tydust_assetgen.generate.composer.synth import chip, drums, fm, subtractive, sweeps
-from tydust_assetgen.generate.composer.synth.patch_types import Chip, Effect, Fm, Kit, Patch, Subtractive
-from tydust_assetgen.generate.composer.synth.patches import PATCHES
+from tydust_assetgen.generate.composer.synth.patches import PATCHES, Chip, Effect, Fm, Kit, Patch, Subtractive
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Adsr,

@@ -5,7 +5,7 @@ cycle, made by an inverse Fourier transform of (wave x filter response), *is* th
 alias and no warping. A moving filter is a walk over a bank of such tables, one for each twelfth of an octave of
 cutoff: every block of 64 frames fades from the table of its first cutoff to the table of its last.
 
-In walk a wave, a filter setting, a frequency and the cutoff at each block's edge; out walks float32 sound.
+Frequencies and cutoffs are given for each block's edge; sound is float32.
 """
 
 from __future__ import annotations

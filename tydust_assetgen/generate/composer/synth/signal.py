@@ -1,16 +1,16 @@
 """What every sound is made with: array types, the rate, seeded noise, envelopes.
 
-In walk times and names, out walk float32 arrays. Nothing here knows what an instrument is.
+Sound is float32. Nothing here knows what an instrument is.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
@@ -53,8 +53,7 @@ def randomness(*name: object) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
-@dataclass(frozen=True)
-class Adsr:
+class Adsr(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Attack, decay, sustain, release. The decay is exponential and has lost 95 % of its way after `decay_s`."""
 
     attack_s: float = 0.003

@@ -1,7 +1,7 @@
 """The sound of a subtractive patch before its amplifier: unison oscillators, moving low-pass, overdrive.
 
-In walk the patch, a pitch, a length and how far the filter is opened; out walks float32 `[1 or 2, frames]`. The
-filter's envelope does not hear the key's release (the amplifier closes anyway), so one sound serves notes of any
+Sound is float32 `[1 or 2, frames]`. The
+filter's envelope does not follow the release of the key (the amplifier closes anyway), so one sound serves notes of any
 length.
 """
 
@@ -26,7 +26,7 @@ from tydust_assetgen.generate.composer.synth.oscillator import (
     phase_of,
     read,
 )
-from tydust_assetgen.generate.composer.synth.patch_types import Filter, Oscillator, Subtractive
+from tydust_assetgen.generate.composer.synth.patches import Filter, Oscillator, Subtractive
 from tydust_assetgen.generate.composer.synth.signal import (
     SAMPLE_RATE_HZ,
     Doubles,

@@ -1,6 +1,6 @@
 """Long gestures: the riser before a new section, the impact on its first beat, the sweep of noise, the drone.
 
-In walk a kind and how long it is held; out walks float32 `[2, frames]`.
+Sound is float32 `[2, frames]`.
 """
 
 from __future__ import annotations

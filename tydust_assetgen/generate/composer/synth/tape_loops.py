@@ -5,7 +5,7 @@ a whole number of cycles, it repeats to the frame; playing it is copying. As in 
 Fourier transform of (wave x filter response), here at the very rate of the sound: no alias, no images, nothing between
 the entries. A moving filter fades from tape to tape, block by block.
 
-In walk a tone, its frequencies and the walk of the filter; out walks float32 sound.
+Sound is float32.
 """
 
 from __future__ import annotations

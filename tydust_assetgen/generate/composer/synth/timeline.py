@@ -1,6 +1,6 @@
 """When what sounds: a score's notes as events in frames, and the stretch of a part's sound between two frames.
 
-In walks a `Score`, out walk `Track`s, one for each part; `stretch` mixes any span of one. On a loop time is a circle: a
+There is a `Track` for each part; `stretch` mixes any span of one. On a loop time is a circle: a
 span may lie before the start or over the end, and a note that rings past the end is heard at the start.
 """
 
@@ -23,8 +23,15 @@ from tydust_assetgen.generate.composer.synth.note_cache import (
     longest_frames,
     shape,
 )
-from tydust_assetgen.generate.composer.synth.patch_types import Chip, Effect, Kit, Patch, Subtractive, loudness_gain
-from tydust_assetgen.generate.composer.synth.patches import PATCHES
+from tydust_assetgen.generate.composer.synth.patches import (
+    PATCHES,
+    Chip,
+    Effect,
+    Kit,
+    Patch,
+    Subtractive,
+    loudness_gain,
+)
 from tydust_assetgen.generate.composer.synth.signal import SAMPLE_RATE_HZ, Floats, decibels, frames
 
 _CLOSED = (42, 44)
