@@ -1,7 +1,7 @@
 """The genres that the composer knows, each a TOML file beside this one.
 
-To add a style, copy a file, change it, and add the words that ask for it to `words._GENRES`. Raise the composer's
-version when a style that exists changes, as its tracks then sound different.
+To add a style, copy a file and change it; where prompts that name no genre should choose it, add their words to
+`words._GENRES`. When a style that exists changes, raise `Composer.version`: its tracks then sound different.
 
 Patterns are strings of sixteenths, one bar of 4/4 (16) or two (32); `fit` cuts them for 3/4.
 - drums: `X` accent, `x` normal, `o` ghost, `.` nothing
