@@ -16,8 +16,8 @@ from conftest import Game
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tydust_assetgen.exports import codegen
 from tydust_assetgen.exports.catalog import tracks_of
+from tydust_assetgen.exports.codegen import code
 from tydust_assetgen.exports.names import names_of, pascal, upper
 from tydust_assetgen.flow import Facts, Output, SectionTime, Sound
 from tydust_assetgen.manifest.settings import CODE
@@ -252,7 +252,7 @@ def _text(game: Game, language: str, slots: tuple[str, ...]) -> bytes:
         entries.append(
             msgspec.structs.replace(entry, slot=slot, outputs=(msgspec.structs.replace(own, output=output),))
         )
-    return codegen(language, "music", tracks_of(entries, lambda *_: True))
+    return code(language, "music", tracks_of(entries, lambda *_: True))
 
 
 STRICT = ("-Wall", "-Wextra", "-Werror")
