@@ -13,7 +13,7 @@ from conftest import HEAD, Game
 from tests.operations.test_adopt import own_music
 from tydust_assetgen import events
 from tydust_assetgen.building import journal
-from tydust_assetgen.cli.fast_path import glance
+from tydust_assetgen.cli.fast_path import try_fast_path
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.operations.adopt import adopt
 from tydust_assetgen.planning.survey import survey
@@ -37,7 +37,7 @@ def test_another_asset_tree_is_filled(game: Game) -> None:
     before = game.digests()
     text = (game.root / "assets.toml").read_text()
     (game.root / "assets.toml").write_text(text.replace('name = "Test"', 'name = "Test"\nassets = "sounds"'))
-    assert glance(["-C", str(game.root), "build"]) is None
+    assert try_fast_path(["-C", str(game.root), "build"]) is None
     assert game.counts() == {"restored": 1}
     assert (game.root / "sounds/a.ogg").exists()
     assert game.digests() == before
@@ -57,7 +57,7 @@ def test_a_lock_file_that_could_not_be_written_is_written_next_time(
         patch.setattr(journal, "write_atomic", full)
         with pytest.raises(AssetgenError, match=r"can't write `assets\.lock`"):
             game.build()
-    assert glance(["-C", str(game.root), "build"]) is None
+    assert try_fast_path(["-C", str(game.root), "build"]) is None
     assert game.counts() == {"fresh": 1}
     assert game.locked() == game.digests()
 
@@ -156,16 +156,16 @@ def test_a_path_that_moves_to_another_slot_is_ours(game: Game) -> None:
 def test_another_toolchain_is_no_glance(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
     game.slots(ONE)
     game.build()
-    assert glance(["-C", str(game.root), "-q", "build"]) == 0
+    assert try_fast_path(["-C", str(game.root), "-q", "build"]) == 0
     monkeypatch.setattr(sys, "path", [*sys.path, "/another/venv/site-packages"])
-    assert glance(["-C", str(game.root), "-q", "build"]) is None
+    assert try_fast_path(["-C", str(game.root), "-q", "build"]) is None
 
 
 @pytest.mark.parametrize("words", [["build", "-C"], ["--json", "build"], ["build", "a.ogg"], [], ["-q"]])
 def test_a_glance_answers_only_what_it_understands(game: Game, words: list[str]) -> None:
     game.slots(ONE)
     game.build()
-    assert glance(["-C", str(game.root), *words]) is None
+    assert try_fast_path(["-C", str(game.root), *words]) is None
 
 
 def test_inodes_may_use_all_their_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

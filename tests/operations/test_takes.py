@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen import events
-from tydust_assetgen.cli.fast_path import glance
+from tydust_assetgen.cli.fast_path import try_fast_path
 from tydust_assetgen.codec import decode
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.flow import Brief
@@ -99,7 +99,7 @@ def test_four_takes_are_made_and_the_best_is_published(game: Game, tmp_path: Pat
     (tmp_path / "alone").mkdir()
     assert game.digests()[SLOT] == alone(game, best, tmp_path / "alone")
     assert built(game) == (FRESH, 0)
-    assert glance(["-C", str(game.root), "-q", "build"]) == 0
+    assert try_fast_path(["-C", str(game.root), "-q", "build"]) == 0
 
 
 def test_each_edit_performs_only_what_is_missing(game: Game) -> None:
@@ -277,7 +277,7 @@ def test_a_pick_is_published_without_performing_and_kept(game: Game, tmp_path: P
     (tmp_path / "alone").mkdir()
     assert game.digests()[SLOT] == alone(game, number, tmp_path / "alone") != best[SLOT]
     assert (known(game).published, known(game).takes[number - 1].picked) == (number, True)
-    assert glance(["-C", str(game.root), "-q", "build"]) == 0
+    assert try_fast_path(["-C", str(game.root), "-q", "build"]) == 0
     assert built(game) == (FRESH, 0)
     assert pick(game, number) == 0
     assert [type(event).__name__ for event in game.told] == ["Planned", "Summary"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tydust_assetgen.building.preflight import cautions
 from tydust_assetgen.cli.integrate import depfile_of
-from tydust_assetgen.cli.json_types import PlanPaper, step_paper
+from tydust_assetgen.cli.json_types import PlanResult, step_result
+from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import clock, console, count_of, nothing_to_do, reporter
-from tydust_assetgen.cli.query import print_json, project_of, verbosity_of
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.planning.estimate import Rates
 from tydust_assetgen.planning.survey import Survey, survey
@@ -46,20 +46,20 @@ def build(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
-    """The same survey and plan as the build's, told instead of done."""
+    """Print what a build would do, from the same survey and plan as the build's."""
     seen = survey(project, slots=arguments.slots, force=arguments.force, thorough=arguments.prune, along=True)
     estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or cores())
     if arguments.json:
-        paper = PlanPaper(
+        result = PlanResult(
             fresh=seen.plan.fresh,
-            steps=tuple(step_paper(step) for step in seen.plan.steps if step.action != "fresh"),
+            steps=tuple(step_result(step) for step in seen.plan.steps if step.action != "fresh"),
             orphans=seen.plan.orphans,
             estimate_s=estimate_s,
             cautions=tuple(cautions(seen)),
         )
-        print_json(paper)
+        print_json(result)
         return 0
-    _say_steps(seen, arguments)
+    _print_steps(seen, arguments)
     out = console(arguments.color, stderr=False)
     if seen.plan.work:
         out.print(
@@ -74,7 +74,7 @@ def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
     return 0
 
 
-def _say_steps(seen: Survey, arguments: argparse.Namespace) -> None:
+def _print_steps(seen: Survey, arguments: argparse.Namespace) -> None:
     out = console(arguments.color, stderr=False)
     for step in seen.plan.steps:
         if step.action == "fresh":
@@ -143,7 +143,7 @@ def midi(arguments: argparse.Namespace) -> int:
     if not isinstance(made_by, WritesMidi):
         hint = '`generator = "composer"` writes one'
         raise UnavailableError(f"the generator `{made_by.name}` writes no score", slot=arguments.slot, hint=hint)
-    path = _beside(arguments, ".mid")
+    path = _output_path(arguments, ".mid")
     _write(path, made_by.midi(published(step.recipe.brief, step.published)))
     sys.stderr.write(f"wrote {path}\n")
     return 0
@@ -163,14 +163,15 @@ def plot(arguments: argparse.Namespace) -> int:
         hint = f"`assetgen build {arguments.slot}` makes it"
         raise AssetgenError(f"`{output.path}` can't be read: {error.strerror}", hint=hint) from error
     decoded = decode(data, output.codec)
-    path = _beside(arguments, ".png")
+    path = _output_path(arguments, ".png")
     facts = step.entry.facts if step.entry else Facts()
     draw(decoded.audio, facts, decoded.loop, step.recipe.title, path)
     sys.stderr.write(f"wrote {path}\n")
     return 0
 
 
-def _beside(arguments: argparse.Namespace, suffix: str) -> Path:
+def _output_path(arguments: argparse.Namespace, suffix: str) -> Path:
+    """What `--output` names, else a file in this folder with the slot's name."""
     return Path(arguments.output or Path(arguments.slot).with_suffix(suffix).name)
 
 

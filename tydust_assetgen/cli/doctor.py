@@ -1,4 +1,4 @@
-"""What is installed here and what is missing, in tables of words for `assetgen doctor`."""
+"""What is installed here and what is missing, for `assetgen doctor`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OWN: dict[str, tuple[str, ...]] = {
 
 
 def examine() -> dict[str, dict[str, str]]:
-    """Versions, encoders and generators, each with `ok` or the reason why it does not work and what mends it. What is
+    """Versions, encoders and generators, each with `ok` or the reason why it does not work, with a remedy. What is
     said to be here was imported, in a child process."""
     from tydust_assetgen.generate.musicgen.hub import doctor as musicgen
 

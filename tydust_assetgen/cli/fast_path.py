@@ -1,7 +1,7 @@
-"""The glance before anything is loaded: is nothing to do? In walks a command line, out walks an exit code or `None`.
+"""Answers `build` and `check` when nothing is to do, before the rest of the program is loaded.
 
-Only `build` and `check` without slots come through here. It holds the manifest's digest and the stats of all
-files against the state of the last build; whenever anything differs, the whole program is loaded and looks properly.
+Only `build` and `check` without slots come through here. The manifest's digest and the stats of all files are compared
+with the state of the last build; whenever anything differs, the whole program is loaded and examines everything.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 from tydust_assetgen.project.state import digest_of_manifest, read_state
 
 
-def glance(arguments: list[str]) -> int | None:
-    """0 when every slot is fresh, as the last build left it; `None` when that takes a closer look."""
+def try_fast_path(arguments: list[str]) -> int | None:
+    """0 when every slot is fresh, as the last build left it; `None` when the whole program has to look."""
     folder, command, json, quiet = "", "", False, False
     words = iter(arguments)
     for word in words:
@@ -32,7 +32,7 @@ def glance(arguments: list[str]) -> int | None:
     slots = _fresh_slots(folder or os.curdir) if command else None
     if slots is None:
         return None
-    _say(command, slots, json, quiet)
+    _print_summary(command, slots, json, quiet)
     return 0
 
 
@@ -51,7 +51,7 @@ def _fresh_slots(folder: str) -> int | None:
     return state.slot_count if same else None
 
 
-def _say(command: str, slots: int, json: bool, quiet: bool) -> None:
+def _print_summary(command: str, slots: int, json: bool, quiet: bool) -> None:
     noun = "slot" if slots == 1 else "slots"
     if json and command == "build":
         counts = '"generated":0,"finished":0,"encoded":0,"restored":0'

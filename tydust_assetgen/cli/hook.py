@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from tydust_assetgen.git_hook.install import Outcome
     from tydust_assetgen.git_hook.verdict import Verdict
 
-_MOST = 50
+_MOST_SHOWN = 50
 """Refusals that are shown: more than that, nobody reads."""
 
 
-def glance(words: list[str]) -> int | None:
-    """`check --staged` and nothing else, as git asks it: without the words of all commands, which take time to load.
+def try_fast_path(words: list[str]) -> int | None:
+    """Answer `check --staged`, as git asks it, without loading the whole command line, which takes time.
 
-    Returns `None` when that takes a closer look, or something is wrong.
+    Returns:
+        The exit code; `None` where the whole command has to look, or something is wrong.
     """
     if words != ["check", "--staged"]:
         return None
@@ -31,7 +32,7 @@ def glance(words: list[str]) -> int | None:
     except AssetgenError:
         return None
     if found is not None and found.refusals:
-        _say(found)
+        _print_refusals(found)
         return 1
     return 0
 
@@ -44,25 +45,25 @@ def staged(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found)
     elif found is not None and found.refusals:
-        _say(found)
+        _print_refusals(found)
     elif arguments.verbose and found is not None:
         sys.stderr.write(f"all that is staged is right: {found.right} slots\n")
     return 1 if found is not None and found.refusals else 0
 
 
 def _print_json(found: Verdict | None) -> None:
-    from tydust_assetgen.cli.query import print_json
+    from tydust_assetgen.cli.output import print_json
     from tydust_assetgen.git_hook.verdict import Verdict
 
     print_json(found or Verdict())
 
 
-def _say(found: Verdict) -> None:
-    for refusal in found.refusals[:_MOST]:
+def _print_refusals(found: Verdict) -> None:
+    for refusal in found.refusals[:_MOST_SHOWN]:
         slot = f"{refusal.slot}: " if refusal.slot else ""
         sys.stderr.write(f"refused: {slot}{refusal.reason}\n")
         sys.stderr.write(f"  hint: `{' && '.join(refusal.mend)}`\n")
-    more = len(found.refusals) - _MOST
+    more = len(found.refusals) - _MOST_SHOWN
     if more > 0:
         sys.stderr.write(f"refused: {more} more; `assetgen check --staged --json` lists them all\n")
     sys.stderr.write(_count(found) + "\n")
@@ -82,19 +83,19 @@ def install(arguments: argparse.Namespace) -> int:
     """`assetgen hook install`."""
     from tydust_assetgen.git_hook.install import install as put
 
-    return _told(put(arguments.folder), arguments)
+    return _print_outcome(put(arguments.folder), arguments)
 
 
 def uninstall(arguments: argparse.Namespace) -> int:
     """`assetgen hook uninstall`."""
     from tydust_assetgen.git_hook.install import uninstall as take_away
 
-    return _told(take_away(arguments.folder), arguments)
+    return _print_outcome(take_away(arguments.folder), arguments)
 
 
-def _told(outcome: Outcome, arguments: argparse.Namespace) -> int:
+def _print_outcome(outcome: Outcome, arguments: argparse.Namespace) -> int:
     if arguments.json:
-        from tydust_assetgen.cli.query import print_json
+        from tydust_assetgen.cli.output import print_json
 
         print_json({"hook": str(outcome.hook), "done": outcome.done.name.lower()})
     elif not arguments.quiet:

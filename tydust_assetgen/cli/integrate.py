@@ -1,6 +1,6 @@
 """Commands for what is around a game's music: its build tool and its engine.
 
-In walk arguments, out walk lists of files, a depfile, and where the integrations lie.
+They list files, write a depfile, and tell where the integrations are.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tydust_assetgen.cli.json_types import ListPaper, SlotFiles
-from tydust_assetgen.cli.query import print_json, project_of
+from tydust_assetgen.cli.json_types import ListResult, SlotFiles
+from tydust_assetgen.cli.output import print_json, project_of
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.exports.depfile import CMAKE_DIR, depfile
 from tydust_assetgen.generate.registry import parameter_types
@@ -27,13 +27,13 @@ def list_files(arguments: argparse.Namespace) -> int:
     manifest = read_manifest(project.manifest, parameter_types())
     outputs = _outputs(manifest, arguments.slots)
     if arguments.json:
-        paper = ListPaper(
+        result = ListResult(
             manifest=str(manifest.path),
             tree=str(manifest.assets),
             needs=tuple(map(str, manifest.files)),
             slots=tuple(SlotFiles(slot=slot, paths=tuple(paths)) for slot, paths in outputs.items()),
         )
-        print_json(paper)
+        print_json(result)
         return 0
     for paths in outputs.values():
         for path in paths:
@@ -64,7 +64,7 @@ def unity_script(arguments: argparse.Namespace) -> int:
 
 
 def depfile_of(arguments: argparse.Namespace, project: Project) -> Callable[[], None]:
-    """Makes the text of the depfile now, so that what can't be said is said before the work; gives what writes it."""
+    """Makes the text of the depfile now, so that its errors come before the work; returns what writes it."""
     if not arguments.depfile:
         return lambda: None
     manifest = read_manifest(project.manifest, parameter_types())

@@ -1,5 +1,7 @@
-"""What commands print with `--json`. Papers only: each is one JSON object; keys may be added to them, none changes or
-goes. `assetgen schema results` prints their schema."""
+"""What commands print with `--json`: each result is one JSON object.
+
+Keys may be added, but none changes its meaning or goes. `assetgen schema results` prints the schema.
+"""
 
 from __future__ import annotations
 
@@ -16,45 +18,45 @@ from tydust_assetgen.planning.plan import Action, Orphan, Step
 from tydust_assetgen.planning.reasons import Reason
 
 
-class OutputPaper(msgspec.Struct, frozen=True, kw_only=True):
+class OutputResult(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a slot, and what is to be done with it."""
 
     path: str
     action: Literal["fresh", "relock", "restore", "make", "blocked"]
 
 
-class StepPaper(msgspec.Struct, frozen=True, kw_only=True):
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """One slot: what it needs, and why."""
 
     slot: str
     action: Action
     reasons: tuple[Reason, ...]
-    outputs: tuple[OutputPaper, ...]
+    outputs: tuple[OutputResult, ...]
     picked: int
     """The take that is pinned; 0 for the best."""
     takes: tuple[int, ...]
     """The numbers of the takes that must be generated."""
 
 
-class StatusPaper(msgspec.Struct, frozen=True, kw_only=True):
+class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     """`assetgen status`: every slot, and the files that nobody asks for any more."""
 
-    slots: tuple[StepPaper, ...]
+    slots: tuple[StepResult, ...]
     orphans: tuple[Orphan, ...]
 
 
-class PlanPaper(msgspec.Struct, frozen=True, kw_only=True):
+class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
     """`assetgen build --dry-run`: what a build would do."""
 
     fresh: int
-    steps: tuple[StepPaper, ...]
+    steps: tuple[StepResult, ...]
     """Of the slots that are not fresh."""
     orphans: tuple[Orphan, ...]
     estimate_s: float
     cautions: tuple[str, ...]
 
 
-class BesidePaper(msgspec.Struct, frozen=True, kw_only=True):
+class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     """A file beside the music that is not as it should be, such as the catalogue."""
 
     path: str
@@ -63,12 +65,12 @@ class BesidePaper(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
 
 
-class CheckPaper(msgspec.Struct, frozen=True, kw_only=True):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """`assetgen check`: what is not fresh."""
 
     fresh: int
-    stale: tuple[StepPaper, ...]
-    beside: tuple[BesidePaper, ...]
+    stale: tuple[StepResult, ...]
+    beside: tuple[ExportResult, ...]
 
 
 class SlotFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +80,7 @@ class SlotFiles(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...]
 
 
-class ListPaper(msgspec.Struct, frozen=True, kw_only=True):
+class ListResult(msgspec.Struct, frozen=True, kw_only=True):
     """`assetgen list`: what build tools want to know. Paths are absolute, but for those of the slots."""
 
     manifest: str
@@ -88,13 +90,13 @@ class ListPaper(msgspec.Struct, frozen=True, kw_only=True):
     slots: tuple[SlotFiles, ...]
 
 
-def step_paper(step: Step) -> StepPaper:
+def step_result(step: Step) -> StepResult:
     """What a program wants to know of a step."""
-    return StepPaper(
+    return StepResult(
         slot=step.slot,
         action=step.action,
         reasons=step.reasons,
-        outputs=tuple(OutputPaper(path=one.output.path, action=one.action) for one in step.outputs),
+        outputs=tuple(OutputResult(path=one.output.path, action=one.action) for one in step.outputs),
         picked=step.recipe.brief.pick,
         takes=step.perform,
     )
@@ -103,14 +105,14 @@ def step_paper(step: Step) -> StepPaper:
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-class VerifyPaper(msgspec.Struct, frozen=True, kw_only=True):
+class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     """`assetgen verify`: every check on every published file."""
 
     ok: bool
     slots: tuple[SlotReport, ...]
 
 
-class PushPaper(msgspec.Struct, frozen=True, kw_only=True):
+class PushResult(msgspec.Struct, frozen=True, kw_only=True):
     """`assetgen cache push`: how many records went, were there before, and could not be sent."""
 
     sent: int
@@ -119,14 +121,14 @@ class PushPaper(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RESULTS: dict[str, type[msgspec.Struct]] = {
-    "check": CheckPaper,
+    "check": CheckResult,
     "check --staged": Verdict,
-    "build --dry-run": PlanPaper,
-    "status": StatusPaper,
-    "list": ListPaper,
-    "verify": VerifyPaper,
+    "build --dry-run": PlanResult,
+    "status": StatusResult,
+    "list": ListResult,
+    "verify": VerifyResult,
     "cache status": Overview,
-    "cache push": PushPaper,
+    "cache push": PushResult,
 }
 """Commands, and what each prints with `--json`."""
 
@@ -141,7 +143,7 @@ def event_schema() -> dict[str, Any]:
 def result_schema() -> dict[str, Any]:
     """What the other commands print with `--json`; under `$defs`, by command and by name."""
     made = _schema("assetgen result", "What a command of assetgen prints with `--json`.", RESULTS.values())
-    by_command = {command: {"$ref": f"#/$defs/{paper.__name__}"} for command, paper in RESULTS.items()}
+    by_command = {command: {"$ref": f"#/$defs/{result.__name__}"} for command, result in RESULTS.items()}
     return {**made, "$defs": {**made["$defs"], **by_command}}
 
 

@@ -1,4 +1,4 @@
-"""`assetgen models`: which models there are, what is here, how one comes here. Words walk in, tables walk out."""
+"""The commands `models` and `models pull`: which models there are, which are here, and how to get one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tydust_assetgen.cli.output import print_json
 from tydust_assetgen.cli.progress import console
-from tydust_assetgen.cli.query import print_json
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.generate.musicgen.hub.doctor import size_of
 from tydust_assetgen.generate.musicgen.hub.download import Tell
@@ -20,20 +20,20 @@ from tydust_assetgen.generate.musicgen.spec.models import KNOWN, LICENCE, Source
 
 def listing(arguments: argparse.Namespace) -> int:
     """The known models, those in the hub cache, and the folders that were named."""
-    papers = [_paper(source) for source in _sources(arguments)]
+    rows = [_row_of(source) for source in _sources(arguments)]
     if arguments.json:
-        print_json({"models": papers})
+        print_json({"models": rows})
         return 0
     out = console(arguments.color, stderr=False)
-    width = max((len(paper["name"]) for paper in papers), default=0)
-    for paper in papers:
-        size = f"{paper['size'] / 1e9:.1f} GB" if paper["here"] else "not here"
-        what = f"{paper['family']}, {'stereo' if paper['channels'] == 2 else 'mono'}" if paper["family"] else ""
-        line = f"{paper['name']:<{width}}  {what:<15} {size:<9} {paper['revision'][:12]:<13} {paper['licence']}"
-        out.print(line.rstrip(), style=None if paper["here"] else "dim", markup=False)
-        if paper["problem"]:
-            out.print(f"  {paper['problem']}", style="yellow", markup=False)
-    if not any(paper["here"] for paper in papers) and not arguments.quiet:
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        size = f"{row['size'] / 1e9:.1f} GB" if row["here"] else "not here"
+        what = f"{row['family']}, {'stereo' if row['channels'] == 2 else 'mono'}" if row["family"] else ""
+        line = f"{row['name']:<{width}}  {what:<15} {size:<9} {row['revision'][:12]:<13} {row['licence']}"
+        out.print(line.rstrip(), style=None if row["here"] else "dim", markup=False)
+        if row["problem"]:
+            out.print(f"  {row['problem']}", style="yellow", markup=False)
+    if not any(row["here"] for row in rows) and not arguments.quiet:
         console(arguments.color).print("  hint: `assetgen models pull medium` fetches one", style="dim", markup=False)
     return 0
 
@@ -52,9 +52,9 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
     return known + others + folders
 
 
-def _paper(source: Source) -> dict[str, Any]:
+def _row_of(source: Source) -> dict[str, Any]:
     """What a program wants to know of a model."""
-    paper: dict[str, Any] = {
+    row: dict[str, Any] = {
         "name": source.name,
         "repository": source.repository,
         "here": source.folder is not None,
@@ -68,13 +68,13 @@ def _paper(source: Source) -> dict[str, Any]:
         "problem": "",
     }
     if source.folder is None:
-        return paper | ({} if source.repository else {"problem": "there are no MusicGen weights in it"})
+        return row | ({} if source.repository else {"problem": "there are no MusicGen weights in it"})
     with contextlib.suppress(AssetgenError):
-        paper["problem"] = checkpoint.refusal(source.folder)
-        if not paper["problem"]:
+        row["problem"] = checkpoint.refusal(source.folder)
+        if not row["problem"]:
             traits = checkpoint.traits(source.folder)
-            paper |= {"family": traits.family, "channels": traits.channels, "parameters": traits.parameters}
-    return paper
+            row |= {"family": traits.family, "channels": traits.channels, "parameters": traits.parameters}
+    return row
 
 
 def pull(arguments: argparse.Namespace) -> int:
@@ -84,7 +84,7 @@ def pull(arguments: argparse.Namespace) -> int:
     with _bars(arguments) as tell:
         pulled = fetch(arguments.name, arguments.revision, tell)
     if arguments.json:
-        print_json({"pulled": [_pulled_paper(one) for one in pulled]})
+        print_json({"pulled": [_pulled_row(one) for one in pulled]})
         return 0
     out = console(arguments.color, stderr=False)
     for one in pulled:
@@ -95,7 +95,7 @@ def pull(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pulled_paper(one: Pulled) -> dict[str, Any]:
+def _pulled_row(one: Pulled) -> dict[str, Any]:
     return {"repository": one.repository, "revision": one.revision, "folder": str(one.folder), "size": one.size}
 
 

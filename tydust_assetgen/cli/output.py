@@ -1,19 +1,41 @@
-"""Tables and bars for a person. In walk reports, out walk lines."""
+"""What several commands share: JSON on stdout, progress bars, tables of checks, and the options that all have."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tydust_assetgen.building.messages import InspectedFile
+import msgspec
+
 from tydust_assetgen.cli.progress import Color, console
-from tydust_assetgen.operations.verify import SlotReport
+from tydust_assetgen.project.project import Project
 
 if TYPE_CHECKING:
+    import argparse
+
     from rich.console import Console
 
+    from tydust_assetgen.building.messages import InspectedFile
+    from tydust_assetgen.operations.verify import SlotReport
+
 _MARKS = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
+
+
+def project_of(arguments: argparse.Namespace) -> Project:
+    """The project that `-C` and `--manifest` name."""
+    return Project.at(arguments.folder, arguments.manifest)
+
+
+def verbosity_of(arguments: argparse.Namespace) -> int:
+    """0 with `--quiet`, 2 with `--verbose`, else 1."""
+    return 0 if arguments.quiet else 2 if arguments.verbose else 1
+
+
+def print_json(result: Any) -> None:
+    """Print one JSON object, indented, on stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The words of the command line. In walks nothing, out walks an argparse parser whose commands know what to run."""
+"""The command line: every command with its options, and the function that runs it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="assetgen",
         description="A game's music, built like code: from assets.toml to finished, verified, looping tracks.",
-        epilog="Exit codes: 0 all is well; 1 something you can mend; 2 wrong usage or manifest; 3 our own bug.",
+        epilog="Exit codes: 0 all is well; 1 something you can correct; 2 wrong usage or manifest; 3 our own bug.",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"assetgen {VERSION}")

@@ -1,5 +1,7 @@
-"""What a person or a program sees of a build. In walk events, out walk lines: live bars on a terminal, plain lines
-elsewhere, one JSON object a line with `--json`. Progress and messages go to stderr, data to stdout."""
+"""Shows the events of a build: live bars on a terminal, plain lines elsewhere, one JSON object a line with `--json`.
+
+Progress and messages go to stderr, data to stdout.
+"""
 
 from __future__ import annotations
 

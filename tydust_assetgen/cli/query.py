@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from tydust_assetgen.cli.json_types import BesidePaper, CheckPaper, StatusPaper, step_paper
+from tydust_assetgen.cli.json_types import CheckResult, ExportResult, StatusResult, step_result
+from tydust_assetgen.cli.output import print_json, project_of
 from tydust_assetgen.cli.progress import console
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning.plan import Step
 from tydust_assetgen.planning.survey import Survey, choose, survey
-from tydust_assetgen.project.project import Project
 
 _WORDS = {
     "fresh": ("fresh", "green"),
@@ -27,22 +27,10 @@ _WORDS = {
 }
 
 
-def project_of(arguments: argparse.Namespace) -> Project:
-    return Project.at(arguments.folder, arguments.manifest)
-
-
-def verbosity_of(arguments: argparse.Namespace) -> int:
-    return 0 if arguments.quiet else 2 if arguments.verbose else 1
-
-
-def print_json(paper: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(paper), indent=2).decode() + "\n")
-
-
 def status(arguments: argparse.Namespace) -> int:
     seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
     if arguments.json:
-        print_json(StatusPaper(slots=tuple(map(step_paper, seen.plan.steps)), orphans=seen.plan.orphans))
+        print_json(StatusResult(slots=tuple(map(step_result, seen.plan.steps)), orphans=seen.plan.orphans))
         return 0
     out = console(arguments.color, stderr=False)
     _warn_of_lock(seen, arguments)
@@ -72,46 +60,46 @@ def check(arguments: argparse.Namespace) -> int:
         return staged(arguments)
     seen = survey(project_of(arguments), slots=arguments.slots)
     stale = [step for step in seen.plan.steps if step.action != "fresh"]
-    beside = _beside(seen, arguments)
+    exports = _exports_not_fresh(seen, arguments)
     if arguments.json:
-        print_json(CheckPaper(fresh=seen.plan.fresh, stale=tuple(map(step_paper, stale)), beside=beside))
-        return 1 if stale or beside else 0
+        print_json(CheckResult(fresh=seen.plan.fresh, stale=tuple(map(step_result, stale)), beside=exports))
+        return 1 if stale or exports else 0
     for problem in seen.lock.problems:
         sys.stderr.write(f"warning: {problem}\n")
     for step in stale:
         for reason in step.reasons:
             sys.stderr.write(f"not fresh: {step.slot}: {reason}\n")
     if stale:
-        mend = "assetgen adopt SLOT" if all(step.action == "blocked" for step in stale) else "assetgen build"
+        command = "assetgen adopt SLOT" if all(step.action == "blocked" for step in stale) else "assetgen build"
         sys.stderr.write(
-            f"  hint: `{mend}` mends it; {len(stale)} of {len(stale) + seen.plan.fresh} slots are not fresh\n"
+            f"  hint: `{command}` puts it right; {len(stale)} of {len(stale) + seen.plan.fresh} slots are not fresh\n"
         )
         return 1
-    for found in beside:
+    for found in exports:
         sys.stderr.write(f"not fresh: {found.reason}\n  hint: {found.hint}\n")
-    if beside:
+    if exports:
         return 1
     if not arguments.quiet:
         sys.stderr.write(f"all is fresh: {seen.plan.fresh} slots\n")
     return 0
 
 
-def _beside(seen: Survey, arguments: argparse.Namespace) -> tuple[BesidePaper, ...]:
+def _exports_not_fresh(seen: Survey, arguments: argparse.Namespace) -> tuple[ExportResult, ...]:
     """Files beside the music that are not as they should be, such as the catalogue."""
     if arguments.slots or not any(seen.manifest.exports):
         return ()
     from tydust_assetgen.exports.files import judge_on_disk
 
     found = [one for one in judge_on_disk(seen.manifest, seen.lock.entry) if one.status != "fresh"]
-    return tuple(BesidePaper(path=one.path, status=one.status, reason=one.reason, hint=one.hint) for one in found)
+    return tuple(ExportResult(path=one.path, status=one.status, reason=one.reason, hint=one.hint) for one in found)
 
 
 def explain(arguments: argparse.Namespace) -> int:
     seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
     (step,) = seen.plan.steps
     if arguments.json:
-        paper = msgspec.structs.asdict(step_paper(step))
-        print_json({**paper, "recipe": step.recipe, "keys": step.keys, "locked": step.entry})
+        result = msgspec.structs.asdict(step_result(step))
+        print_json({**result, "recipe": step.recipe, "keys": step.keys, "locked": step.entry})
         return 0
     out = console(arguments.color, stderr=False)
     word, style = _WORDS[step.action]
@@ -164,8 +152,8 @@ def _recipe_lines(step: Step) -> list[tuple[str, str]]:
 def _parameters_line(brief: Brief) -> str:
     """The generator's own parameters that are not its defaults."""
     usual: dict[str, Any] = msgspec.to_builtins(generator(brief.generator).parameters())
-    said = {name: value for name, value in brief.parameters.items() if value != usual.get(name)}
-    return ", ".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in said.items())
+    chosen = {name: value for name, value in brief.parameters.items() if value != usual.get(name)}
+    return ", ".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in chosen.items())
 
 
 def _built_with(step: Step) -> str:
@@ -198,9 +186,9 @@ def verify(arguments: argparse.Namespace) -> int:
         reports = inspect(seen, jobs=arguments.jobs, on_report=lambda _: advance())
     ok = all(report.ok for report in reports)
     if arguments.json:
-        from tydust_assetgen.cli.json_types import VerifyPaper
+        from tydust_assetgen.cli.json_types import VerifyResult
 
-        print_json(VerifyPaper(ok=ok, slots=tuple(reports)))
+        print_json(VerifyResult(ok=ok, slots=tuple(reports)))
     else:
         out = console(arguments.color, stderr=False)
         print_reports(reports, out, verbose=arguments.verbose, quiet=arguments.quiet)

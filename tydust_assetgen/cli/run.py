@@ -27,7 +27,7 @@ def run(words: list[str]) -> int:
     except SystemExit as stop:  # argparse has said what is wrong, or shown its help
         return int(stop.code or 0)
     except AssetgenError as error:
-        return _say_error(error)
+        return _print_error(error)
     except BrokenPipeError:
         _silence_stdout()
         return 1
@@ -35,9 +35,9 @@ def run(words: list[str]) -> int:
         raise
     except OSError as error:
         what = f"{error.strerror or error}" + (f": `{error.filename}`" if error.filename else "")
-        return _say_error(AssetgenError(what, hint="is the disk full, or a folder read-only or gone?"))
+        return _print_error(AssetgenError(what, hint="is the disk full, or a folder read-only or gone?"))
     except Exception:  # noqa: BLE001  the last net: a traceback never reaches a user
-        return _say_bug(traceback.format_exc())
+        return _print_bug(traceback.format_exc())
     return code
 
 
@@ -46,13 +46,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _say_error(error: AssetgenError) -> int:
+def _print_error(error: AssetgenError) -> int:
     for problem in error.problems:
         sys.stderr.write(f"error: {problem}\n")
     return error.exit_code
 
 
-def _say_bug(trace: str) -> int:
+def _print_bug(trace: str) -> int:
     log = _keep(trace, Path(".assetgen/logs")) or _keep(trace, Path(tempfile.gettempdir())) or Path("nowhere")
     sys.stderr.write(f"error: this is our own bug, not yours; its traceback is in `{log}`\n")
     sys.stderr.write(f"  hint: please report it with that file: {trace.strip().splitlines()[-1]}\n")

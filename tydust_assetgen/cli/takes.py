@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import console, reporter
-from tydust_assetgen.cli.query import print_json, project_of, verbosity_of
 
 if TYPE_CHECKING:
     from rich.table import Table

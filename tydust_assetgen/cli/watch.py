@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tydust_assetgen import events
+from tydust_assetgen.cli.output import project_of, verbosity_of
 from tydust_assetgen.cli.progress import Color, JsonReporter, LineReporter, clock, count_of, reporter
-from tydust_assetgen.cli.query import project_of, verbosity_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -21,7 +21,7 @@ _STYLES = {"working": "yellow", "failed": "red", "stopped": "dim", "blocked": "m
 _WORDS = {"blocked": "by hand", "absent": "not here", "made": "new", "restored": "new"}
 _BAR_CELLS = 20
 _OFTEN_S = 0.1
-"""The picture is drawn at most so often, and never when nothing happens."""
+"""The table of slots is drawn at most so often, and never when nothing happens."""
 
 
 def watch(arguments: argparse.Namespace) -> int:
@@ -106,7 +106,7 @@ class Board(LineReporter):
             case events.Planned() if event.work:
                 self._headline = f"{count_of(event.work, 'slot')} to make"
             case events.Broken():
-                self._headline, self._broken = "broken: the last good plan holds; mend it, and it goes on", True
+                self._headline, self._broken = "broken: the last good plan holds; correct it, and it goes on", True
             case events.Idle():
                 self._headline = self._headline if self._broken else "watching; Ctrl-C ends it"
                 self.slots = dict(event.slots)

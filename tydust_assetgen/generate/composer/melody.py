@@ -177,16 +177,16 @@ def _move(semitones: int, degrees: int, wanted: int) -> float:
 
 def _turned_back(moments: tuple[Moment, ...], line: list[int]) -> tuple[int, ...]:
     """After a leap of a fifth or more a weak note steps back into the gap."""
-    mended = list(line)
-    for index in range(2, len(mended)):
-        leap = mended[index - 1] - mended[index - 2]
-        onward = (mended[index] - mended[index - 1]) * leap >= 0
+    turned = list(line)
+    for index in range(2, len(turned)):
+        leap = turned[index - 1] - turned[index - 2]
+        onward = (turned[index] - turned[index - 1]) * leap >= 0
         if abs(leap) > 6 and onward and not moments[index].beat and not moments[index].rests:
             side = range(1, 3) if leap < 0 else range(-1, -3, -1)
-            mended[index] = next(
-                mended[index - 1] + s for s in side if (mended[index - 1] + s) % 12 in moments[index].scale
+            turned[index] = next(
+                turned[index - 1] + s for s in side if (turned[index - 1] + s) % 12 in moments[index].scale
             )
-    return tuple(mended)
+    return tuple(turned)
 
 
 def _sung(design: Design, bar: Bar, event: Step, strong: bool, pitch: int) -> Note:
