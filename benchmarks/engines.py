@@ -126,14 +126,14 @@ def transformers(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
             clock()
             return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
 
-    heard = torch.randn(asked.batch, 64, shape["dim"], device=asked.device, dtype=model.dtype)
+    conditional = torch.randn(asked.batch, 64, shape["dim"], device=asked.device, dtype=model.dtype)
     start = torch.full((asked.batch * shape["codebooks"], 1), 2048, device=asked.device)
     special = dict.fromkeys(("pad_token_id", "bos_token_id", "decoder_start_token_id"), 2048)
     model.generation_config.update(**special)
     with torch.inference_mode():
         model.generate(
             start,
-            encoder_hidden_states=torch.cat([heard, torch.zeros_like(heard)]),
+            encoder_hidden_states=torch.cat([conditional, torch.zeros_like(conditional)]),
             encoder_attention_mask=torch.ones(2 * asked.batch, 64, device=asked.device),
             guidance_scale=GUIDANCE,
             do_sample=True,
@@ -148,67 +148,69 @@ def transformers(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def assetgen(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """One band of equal tracks with other seeds."""
-    from tydust_assetgen.generate.musicgen.decoder import network_of
-    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
-    from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import keeps
+    """One batch of equal tracks with other seeds."""
+    from tydust_assetgen.generate.musicgen.decoder import build_transformer
+    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import BatchScheduler
+    from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import multiplies_fp16
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-    from tydust_assetgen.generate.musicgen.decoder.requests import conditions_of
+    from tydust_assetgen.generate.musicgen.decoder.requests import encode_conditions
 
     musicgen = loaded(folder, asked.device, asked.precision, as_stored=True).musicgen
     stored_bytes = musicgen.lm.linears[0].weight.element_size()
-    network, reason = network_of(musicgen.lm, asked.precision)
+    network, reason = build_transformer(musicgen.lm, asked.precision)
     if network is None:
         sys.exit(f"this decoder does not play here: {reason}")
     with musicgen.autocast:
-        heard = conditions_of(musicgen.lm, attributes(musicgen, 1))
-    most = min(asked.batch, network.most_rows)
+        conditional = encode_conditions(musicgen.lm, attributes(musicgen, 1))
+    most = min(asked.batch, network.max_rows)
     clock = Clock(asked.device)
-    tracks = [_Track(network, heard, asked.steps, seed, clock) for seed in range(asked.batch)]
-    list(Band(Engine(network, rows=most, frames=asked.steps)).play(tracks))
+    tracks = [_Track(network, conditional, asked.steps, seed, clock) for seed in range(asked.batch)]
+    list(BatchScheduler(Engine(network, rows=most, frames=asked.steps)).run(tracks))
     rounds = -(-asked.batch // most)
     short = min(asked.steps, 200)
-    tokens = {str(seed): digest(_alone(network, heard, short, seed)) for seed in {0, asked.batch - 1}}
+    tokens = {str(seed): digest(_alone(network, conditional, short, seed)) for seed in {0, asked.batch - 1}}
     if asked.steps == short:
         tokens = {seed: digest(tracks[int(seed)].codes) for seed in tokens}  # as they were drawn together
-    weight_bytes = min(stored_bytes, BYTES[asked.precision]) if keeps() else BYTES[asked.precision]
+    weight_bytes = min(stored_bytes, BYTES[asked.precision]) if multiplies_fp16() else BYTES[asked.precision]
     steps_per_s = clock.steps_per_s() / rounds
     return {"steps_per_s": steps_per_s, "tokens": tokens, "at_once": most, "weight_bytes": weight_bytes}
 
 
-def _alone(network: Any, heard: tuple[Any, Any], steps: int, seed: int) -> Any:
-    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
+def _alone(network: Any, conditional: tuple[Any, Any], steps: int, seed: int) -> Any:
+    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import BatchScheduler
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
 
-    track = _Track(network, heard, steps, seed, lambda *_: None)
-    list(Band(Engine(network, rows=1, frames=steps)).play([track]))
+    track = _Track(network, conditional, steps, seed, lambda *_: None)
+    list(BatchScheduler(Engine(network, rows=1, frames=steps)).run([track]))
     return track.codes
 
 
 class _Track:
-    """One window. Satisfies `decoder.track.Track`; the first of all tells the clock."""
+    """One window. Satisfies `decoder.requests.Track`; the first of all tells the clock."""
 
-    def __init__(self, network: Any, heard: tuple[Any, Any], steps: int, seed: int, clock: Callable[..., None]) -> None:
+    def __init__(
+        self, network: Any, conditional: tuple[Any, Any], steps: int, seed: int, clock: Callable[..., None]
+    ) -> None:
         import torch
 
-        from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, Stretch
+        from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, WindowRequest
 
         nothing = torch.zeros((network.shape.codebooks, 0), dtype=torch.long, device=network.device)
-        self._left: list[Any] = [Stretch(nothing, steps, *heard)]
+        self._left: list[Any] = [WindowRequest(nothing, steps, *conditional)]
         self.sampling = Sampling(TEMPERATURE, TOP_K, 0.0, GUIDANCE)
-        self.dice = torch.Generator(network.device).manual_seed(seed)
+        self.rng = torch.Generator(network.device).manual_seed(seed)
         self._clock = clock if seed == 0 else None
         self.codes: Any = None
 
-    def begin(self) -> Any:
+    def next_window(self) -> Any:
         return self._left.pop() if self._left else None
 
-    def end(self, codes: Any) -> None:
+    def finish_window(self, codes: Any) -> None:
         self.codes = codes
 
-    def tell(self, made: int, steps: int) -> None:
+    def report(self, done: int, steps: int) -> None:
         if self._clock is not None:
-            self._clock(made, steps)
+            self._clock(done, steps)
 
 
 ENGINES = {"audiocraft": audiocraft, "transformers": transformers, "assetgen": assetgen}

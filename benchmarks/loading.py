@@ -132,7 +132,7 @@ def _watch(spans: Spans) -> None:
     spans.watch(load, "_empty", "hollow transformer")
     spans.watch(load, "_take_over", "weights")
     spans.watch(load, "_codec", "codec")
-    spans.watch(decoder, "network_of", "decoder")
+    spans.watch(decoder, "build_transformer", "decoder")
     spans.watch(track, "conditions_of", "reading the words")
     spans.watch(Engine, "__init__", "decoder")
     spans.watch(Engine, "begin", "first column")
@@ -231,7 +231,7 @@ def _project(root: Path, folder: Path, device: str) -> None:
 
 def _round(way: str, folder: Path, project: Path, device: str) -> dict[str, Any]:
     os.environ.update(HF_HOME=str(folder / "hf"), TORCH_HOME=str(folder / "torch_home"), HF_HUB_OFFLINE="1")
-    planned = command_s([sys.executable, "-m", "tydust_assetgen", "build", "--dry-run"], project)
+    plan_track = command_s([sys.executable, "-m", "tydust_assetgen", "build", "--dry-run"], project)
     threads = {} if way == "audiocraft" else dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     words = [sys.executable, __file__, "--child", way, str(folder), device, str(time.monotonic())]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **threads}, check=False)
@@ -239,7 +239,7 @@ def _round(way: str, folder: Path, project: Path, device: str) -> dict[str, Any]
         sys.exit(done.stderr[-2000:])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if way == "assetgen":
-        found["parts"] = {PLAN: planned, **found["parts"]}
+        found["parts"] = {PLAN: plan_track, **found["parts"]}
     return found
 
 

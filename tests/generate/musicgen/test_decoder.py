@@ -18,14 +18,14 @@ import torch
 
 from tests.generate.musicgen import caches
 from tests.generate.musicgen.checkpoints import SHAPES, Kind, make
-from tydust_assetgen.generate.musicgen.decoder import network_of
-from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
-from tydust_assetgen.generate.musicgen.decoder.batch_state import aligned, delayed
+from tydust_assetgen.generate.musicgen.decoder import build_transformer
+from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import BatchScheduler
+from tydust_assetgen.generate.musicgen.decoder.batch_state import apply_delays, remove_delays
 from tydust_assetgen.generate.musicgen.decoder.config import shape_of, unsupported
 from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import cpu_vendor
-from tydust_assetgen.generate.musicgen.decoder.cpu.transformer import Network
+from tydust_assetgen.generate.musicgen.decoder.cpu.transformer import CpuTransformer
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, Stretch, conditions_of
+from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, WindowRequest, encode_conditions
 from tydust_assetgen.generate.musicgen.runtime.load import load
 from tydust_assetgen.generate.musicgen.spec.models import find
 
@@ -38,7 +38,7 @@ KINDS: tuple[Kind, ...] = ("t5", "stereo", "melody")
 
 @dataclass
 class Asked:
-    """One track of one window, and what came of it. Satisfies `band.Track`."""
+    """One track of one window, and what came of it. Satisfies `decoder.requests.Track`."""
 
     words: str
     new: int
@@ -49,23 +49,23 @@ class Asked:
 
     def prepare(self, musicgen: Any) -> Asked:
         shape = (musicgen.lm.n_q, self.known)
-        dice = torch.Generator().manual_seed(self.seed)
-        self.prompt = torch.randint(0, musicgen.lm.card, shape, generator=dice)
-        self.musicgen, self.left, self.dice = musicgen, True, torch.Generator().manual_seed(self.seed)
+        rng = torch.Generator().manual_seed(self.seed)
+        self.prompt = torch.randint(0, musicgen.lm.card, shape, generator=rng)
+        self.musicgen, self.left, self.rng = musicgen, True, torch.Generator().manual_seed(self.seed)
         return self
 
-    def begin(self) -> Stretch | None:
+    def next_window(self) -> WindowRequest | None:
         if not self.left:
             return None
         self.left = False
-        heard, unheard = conditions_of(self.musicgen.lm, attributes(self.musicgen, self.words))
-        return Stretch(self.prompt, self.known + self.new, heard, unheard)
+        conditional, unconditional = encode_conditions(self.musicgen.lm, attributes(self.musicgen, self.words))
+        return WindowRequest(self.prompt, self.known + self.new, conditional, unconditional)
 
-    def end(self, codes: torch.Tensor) -> None:
+    def finish_window(self, codes: torch.Tensor) -> None:
         self.codes = codes
 
-    def tell(self, made: int, steps: int) -> None:
-        assert 1 <= made <= steps
+    def report(self, done: int, steps: int) -> None:
+        assert 1 <= done <= steps
 
     def by_audiocraft(self) -> torch.Tensor:
         """What audiocraft alone plays with that seed."""
@@ -94,16 +94,16 @@ def audiocrafts(folder: Path) -> Any:
 
 
 @cache
-def network(folder: Path) -> Network:
+def network(folder: Path) -> CpuTransformer:
     lm = audiocrafts(folder).lm
-    return Network(lm, shape_of(lm))
+    return CpuTransformer(lm, shape_of(lm))
 
 
 @cache
-def kept(folder: Path) -> Network:
+def kept(folder: Path) -> CpuTransformer:
     """As a build plays: with weights as they are stored, in 16 bits."""
-    plays, _ = network_of(as_stored(folder).lm, "fp32")
-    assert isinstance(plays, Network)
+    plays, _ = build_transformer(as_stored(folder).lm, "fp32")
+    assert isinstance(plays, CpuTransformer)
     return plays
 
 
@@ -112,11 +112,11 @@ def as_stored(folder: Path) -> Any:
 
 
 @cache
-def rounded(folder: Path) -> Network:
+def rounded(folder: Path) -> CpuTransformer:
     pytest.importorskip("numba")
     lm = load(find(str(folder), "", folder), device="cpu", precision="auto").musicgen.lm
-    plays, _ = network_of(lm, "int8")
-    assert isinstance(plays, Network)
+    plays, _ = build_transformer(lm, "int8")
+    assert isinstance(plays, CpuTransformer)
     return plays
 
 
@@ -124,11 +124,11 @@ NETWORKS = pytest.mark.parametrize("made", [network, kept])
 
 
 def played(
-    folder: Path, asked: Sequence[Asked], *, rows: int = 1, made: Callable[[Path], Network] = network
+    folder: Path, asked: Sequence[Asked], *, rows: int = 1, made: Callable[[Path], CpuTransformer] = network
 ) -> list[Asked]:
     ready = [each.prepare(audiocrafts(folder)) for each in asked]
     frames = max(each.known + each.new for each in asked)
-    ended = list(Band(Engine(made(folder), rows=rows, frames=frames)).play(ready))
+    ended = list(BatchScheduler(Engine(made(folder), rows=rows, frames=frames)).run(ready))
     assert sorted(map(id, ended)) == sorted(map(id, ready))
     return ready
 
@@ -171,10 +171,10 @@ def wide(kind: Kind) -> Path:
 @settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(asked=tracks, rows=st.integers(1, 4))
 def test_every_row_has_the_tokens_of_audiocraft_alone(
-    made: Callable[[Path], Network], kind: Kind, asked: list[Asked], rows: int
+    made: Callable[[Path], CpuTransformer], kind: Kind, asked: list[Asked], rows: int
 ) -> None:
     folder = wide(kind)
-    for each in played(folder, asked, rows=min(rows, made(folder).most_rows), made=made):
+    for each in played(folder, asked, rows=min(rows, made(folder).max_rows), made=made):
         assert each.codes is not None
         assert torch.equal(each.codes, each.by_audiocraft())
 
@@ -184,7 +184,7 @@ def test_every_row_has_the_tokens_of_audiocraft_alone(
 @pytest.mark.parametrize("known", [0, 1, 40])
 @NETWORKS
 def test_logits_have_the_bits_of_audiocrafts_own(
-    made: Callable[[Path], Network], kind: Kind, known: int, monkeypatch: pytest.MonkeyPatch
+    made: Callable[[Path], CpuTransformer], kind: Kind, known: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tokens that are drawn from almost equal logits are the same for a while, and then they are not."""
     if made is kept and "avx512" not in torch.backends.cpu.get_cpu_capability().lower():
@@ -193,9 +193,9 @@ def test_logits_have_the_bits_of_audiocrafts_own(
     plays, lm = made(folder), audiocrafts(folder).lm
     ours: list[torch.Tensor] = []
     theirs: list[torch.Tensor] = []
-    begin, step = plays.begin, plays.step
-    monkeypatch.setattr(plays, "begin", lambda *given: ours.append(begin(*given).clone()) or ours[-1])
-    monkeypatch.setattr(plays, "step", lambda *given: ours.append(step(*given)[:, 0].clone()) or ours[-1][:, None])
+    prefill, decode = plays.prefill, plays.decode
+    monkeypatch.setattr(plays, "prefill", lambda *given: ours.append(prefill(*given).clone()) or ours[-1])
+    monkeypatch.setattr(plays, "decode", lambda *given: ours.append(decode(*given)[:, 0].clone()) or ours[-1][:, None])
     asked = Asked("boss battle, heavy drums and brass, 140 bpm", 12, 5, known)
     played(folder, [asked], made=made)
     hook = lm.register_forward_hook(lambda *given: theirs.append(given[-1][:, :, -1].clone()))
@@ -208,7 +208,7 @@ def test_logits_have_the_bits_of_audiocrafts_own(
 def test_a_row_does_not_hear_its_neighbours() -> None:
     def tokens(*asked: Asked, rows: int) -> torch.Tensor:
         found = next(
-            each for each in played(wide("t5"), asked, rows=min(rows, network(wide("t5")).most_rows)) if each.seed == 5
+            each for each in played(wide("t5"), asked, rows=min(rows, network(wide("t5")).max_rows)) if each.seed == 5
         )
         assert found.codes is not None
         return found.codes
@@ -247,9 +247,9 @@ def test_tokens_that_differ_are_told_apart(tiny_t5: Checkpoint) -> None:
 )
 def test_a_sequence_has_every_code_once(length: int, known: int, delays: tuple[int, ...]) -> None:
     prompt = torch.arange(len(delays) * min(known, length)).view(len(delays), -1)
-    sequence = delayed(prompt, length, delays, special=9999)
+    sequence = apply_delays(prompt, length, delays, special=9999)
     assert sequence.shape == (len(delays), length + max(delays) + 1)
-    codes = aligned(sequence, length, delays)
+    codes = remove_delays(sequence, length, delays)
     assert torch.equal(codes[:, : prompt.shape[1]], prompt)
     assert (codes[:, prompt.shape[1] :] == -1).all()
     assert int((sequence != 9999).sum()) == len(delays) * length
@@ -270,16 +270,18 @@ def test_other_models_are_left_to_audiocraft(tiny_t5: Checkpoint, change: Any, w
     assert unsupported(lm) == ""
     change(lm)
     assert words in unsupported(lm)
-    assert network_of(lm, "fp32") == (None, unsupported(lm))
+    assert build_transformer(lm, "fp32") == (None, unsupported(lm))
 
 
 @pytest.mark.parametrize("made", [network, rounded])
-def test_nothing_is_read_before_it_is_written(made: Callable[[Path], Network], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_before_it_is_written(
+    made: Callable[[Path], CpuTransformer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory of rows holds what happened to lie there: here, what is no number."""
     plays = made(wide("t5"))
 
     def tokens() -> list[torch.Tensor | None]:
-        plays.clear()
+        plays.free()
         asked = [Asked("calm", 12), Asked("boss battle, heavy drums", 30, seed=2, known=7), Asked("x", 5, seed=3)]
         return [each.codes for each in played(wide("t5"), asked, rows=2, made=made)]
 
@@ -292,7 +294,7 @@ def test_windows_of_many_lengths_have_the_tokens_of_audiocraft_alone() -> None:
     folder = wide("t5")
     words = ("calm", "boss battle, heavy drums", "menu", "x", "void")
     asked = [Asked(text, 40 + 25 * number, seed=number, known=7 * number) for number, text in enumerate(words)]
-    for each in played(folder, asked, rows=min(4, network(folder).most_rows)):
+    for each in played(folder, asked, rows=min(4, network(folder).max_rows)):
         assert each.codes is not None
         assert torch.equal(each.codes, each.by_audiocraft())
 
@@ -302,34 +304,34 @@ def test_windows_of_many_lengths_have_the_tokens_of_audiocraft_alone() -> None:
 @settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(known=st.lists(st.integers(1, 60), min_size=2, max_size=6), seed=st.integers(0, 2**32 - 1))
 def test_a_rows_logits_have_the_same_bits_in_any_company(
-    made: Callable[[Path], Network], kind: Kind, known: list[int], seed: int
+    made: Callable[[Path], CpuTransformer], kind: Kind, known: list[int], seed: int
 ) -> None:
     plays = made(wide(kind))
     before = [0 if plays.shape.cross else 3 + row for row in range(len(known))]
-    known = known[: plays.most_rows]
-    dice = torch.Generator().manual_seed(seed)
+    known = known[: plays.max_rows]
+    rng = torch.Generator().manual_seed(seed)
     card, books, dim = plays.shape.card, plays.shape.codebooks, plays.shape.dim
-    codes = [torch.randint(0, card, (books, count + 1), generator=dice) for count in known]
-    heard = [torch.randn((3 + row, dim), generator=dice) for row in range(len(known))]
+    codes = [torch.randint(0, card, (books, count + 1), generator=rng) for count in known]
+    conditional = [torch.randn((3 + row, dim), generator=rng) for row in range(len(known))]
     plays.reserve(len(known), 80)
 
     def begin(row: int, track: int) -> None:
-        plays.begin(row, codes[track][:, :-1], heard[track], torch.zeros_like(heard[track]))
+        plays.prefill(row, codes[track][:, :-1], conditional[track], torch.zeros_like(conditional[track]))
 
     with torch.inference_mode():
         for row in range(len(known)):
             begin(row, row)
         at = [ahead + count for ahead, count in zip(before, known, strict=False)]
-        together = plays.step(torch.stack([each[:, -1] for each in codes]), torch.tensor(at), 80).clone()
+        together = plays.decode(torch.stack([each[:, -1] for each in codes]), torch.tensor(at), 80).clone()
         for track, place in enumerate(at):
             begin(0, track)
-            alone = plays.step(codes[track][None, :, -1], torch.tensor([place]), 80)
+            alone = plays.decode(codes[track][None, :, -1], torch.tensor([place]), 80)
             assert torch.equal(alone[:, 0], together[:, track])
 
 
 def test_in_another_precision_the_models_own_weights_are_given_up(tiny_t5: Checkpoint) -> None:
     lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", precision="auto").musicgen.lm
-    plays, reason = network_of(lm, "int8")
+    plays, reason = build_transformer(lm, "int8")
     assert plays is not None
     assert not reason
     assert all(weight.is_meta for weight in lm.transformer.parameters())
@@ -340,8 +342,8 @@ def test_in_fp32_stored_weights_are_shared(tiny_t5: Checkpoint) -> None:
     lm = as_stored(tiny_t5.folder).lm
     weight = lm.transformer.layers[0].linear1.weight
     assert weight.dtype == torch.float16
-    plays, _ = network_of(lm, "fp32")
-    assert isinstance(plays, Network)
+    plays, _ = build_transformer(lm, "fp32")
+    assert isinstance(plays, CpuTransformer)
     x = torch.randn((2, plays.shape.dim), generator=torch.Generator().manual_seed(1))
     before = plays._layers[0].up(x)
     with torch.no_grad():
@@ -357,16 +359,16 @@ def test_rounded_weights_play_nearly_the_same(tiny_t5: Checkpoint, precision: An
     """Logits after the same columns; tokens soon part ways."""
     exact = network(tiny_t5.folder)
     lm = load(find(str(tiny_t5.folder), "", tiny_t5.folder), device="cpu", precision="auto").musicgen.lm
-    rounded, _ = network_of(lm, precision)
+    rounded, _ = build_transformer(lm, precision)
     assert rounded is not None
-    dice = torch.Generator().manual_seed(0)
-    codes = torch.randint(0, exact.shape.card, (exact.shape.codebooks, 30), generator=dice)
-    heard = torch.randn((9, exact.shape.dim), generator=dice)
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.randint(0, exact.shape.card, (exact.shape.codebooks, 30), generator=rng)
+    conditional = torch.randn((9, exact.shape.dim), generator=rng)
     found = []
     for plays in (exact, rounded):
         plays.reserve(1, 64)
         with torch.inference_mode():
-            plays.begin(0, codes[:, :-1], heard, torch.zeros_like(heard))
-            found.append(plays.step(codes[None, :, -1], torch.tensor([29]), 64).clone())
+            plays.prefill(0, codes[:, :-1], conditional, torch.zeros_like(conditional))
+            found.append(plays.decode(codes[None, :, -1], torch.tensor([29]), 64).clone())
     off = float((found[1] - found[0]).std() / found[0].std())
     assert 1e-6 < off < 0.03

@@ -15,7 +15,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tydust_assetgen.generate.musicgen.runtime import encodec as encodec_module
-from tydust_assetgen.generate.musicgen.runtime.encodec import decoded
+from tydust_assetgen.generate.musicgen.runtime.encodec import decode
 
 BINS, FRAME_RATE, HOP = 64, 50, 640
 LONG = 31 * FRAME_RATE
@@ -91,19 +91,19 @@ def difference(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("frames", [1, 7, 30 * FRAME_RATE])
 def test_up_to_a_window_it_is_audiocrafts_own_decode_to_the_bit(frames: int) -> None:
-    assert torch.equal(decoded(encodec(), codes(frames)), whole(encodec(), codes(frames)))
-    assert torch.equal(decoded(stereo(), codes(frames, 8)), whole(stereo(), codes(frames, 8)))
+    assert torch.equal(decode(encodec(), codes(frames)), whole(encodec(), codes(frames)))
+    assert torch.equal(decode(stereo(), codes(frames, 8)), whole(stereo(), codes(frames, 8)))
 
 
 @pytest.mark.parametrize("chunk_frames", [13, 97, 250, LONG + 5])
 def test_in_chunks_of_any_length_it_is_the_same_sound(chunk_frames: int) -> None:
-    found = decoded(encodec(), codes(LONG), chunk_frames)
+    found = decode(encodec(), codes(LONG), chunk_frames)
     assert difference(found, whole(encodec(), codes(LONG))) < 1e-5
 
 
 def test_a_chunk_may_be_a_single_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encodec_module, "WHOLE_S", 1.0)
-    found = decoded(encodec(), codes(2 * FRAME_RATE), 1)
+    found = decode(encodec(), codes(2 * FRAME_RATE), 1)
     assert difference(found, whole(encodec(), codes(2 * FRAME_RATE))) < 1e-5
 
 
@@ -123,14 +123,14 @@ DECODERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", DECODERS)
 def test_every_decoder_that_audiocraft_builds(kind: str) -> None:
     model = encodec(**DECODERS[kind])
-    assert difference(decoded(model, codes(LONG), 40), whole(model, codes(LONG))) < 1e-5
+    assert difference(decode(model, codes(LONG), 40), whole(model, codes(LONG))) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["no memory", "three residual layers", "wide kernels", "causal"])
 def test_the_context_is_as_long_as_what_is_seen_and_no_longer(kind: str) -> None:
     """Change one frame: samples change that far away, and no farther."""
     _, tail = encodec_module._parts(encodec(**DECODERS[kind]))
-    before, after = encodec_module._context(tail)
+    before, after = encodec_module._frames_of_context(tail)
     frames = torch.randn(1, tail_channels(tail), 41, generator=torch.Generator().manual_seed(1))
     changed = frames.clone()
     changed[..., 20] += 10
@@ -151,14 +151,14 @@ def tail_channels(tail: Any) -> int:
 
 def test_stereo_is_two_tracks() -> None:
     model, tokens = stereo(), codes(LONG, 8)
-    assert difference(decoded(model, tokens, 97), whole(model, tokens)) < 1e-5
+    assert difference(decode(model, tokens, 97), whole(model, tokens)) < 1e-5
 
 
 @pytest.mark.parametrize("options", [{"norm": "time_group_norm"}, {"renormalize": True}], ids=str)
 def test_what_looks_farther_is_decoded_whole(options: dict[str, Any]) -> None:
     """A norm over time hears everything; renormalised sound is scaled afterwards."""
     model = encodec(**options)
-    assert torch.equal(decoded(model, codes(LONG), 40), whole(model, codes(LONG)))
+    assert torch.equal(decode(model, codes(LONG), 40), whole(model, codes(LONG)))
 
 
 def test_a_layer_of_another_kind_is_decoded_whole() -> None:
@@ -167,7 +167,7 @@ def test_a_layer_of_another_kind_is_decoded_whole() -> None:
             return x.flip(-1)
 
     model = sound_model_with(Reversed())
-    assert torch.equal(decoded(model, codes(LONG), 40), whole(model, codes(LONG)))
+    assert torch.equal(decode(model, codes(LONG), 40), whole(model, codes(LONG)))
 
 
 def sound_model_with(layer: Any) -> Any:
@@ -183,18 +183,18 @@ def test_codes_of_two_steps_a_frame_are_decoded_whole_and_right() -> None:
     from audiocraft.models.encodec import InterleaveStereoCompressionModel
 
     model, tokens = InterleaveStereoCompressionModel(encodec(), per_timestep=True).eval(), codes(2 * LONG)
-    assert difference(decoded(model, tokens, 97), whole(model, tokens)) < 1e-5
+    assert difference(decode(model, tokens, 97), whole(model, tokens)) < 1e-5
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_progress_rises_to_the_end(channels: int) -> None:
     heard: list[float] = []
-    decoded(stereo() if channels == 2 else encodec(), codes(LONG, 4 * channels), 100, heard.append)
+    decode(stereo() if channels == 2 else encodec(), codes(LONG, 4 * channels), 100, heard.append)
     assert heard == sorted(heard)
     assert len(heard) > 15
     assert heard[-1] == 1.0
 
 
 def test_no_gradients_are_kept() -> None:
-    assert not decoded(encodec(), codes(LONG)).requires_grad
-    assert not decoded(encodec(), codes(5)).requires_grad
+    assert not decode(encodec(), codes(LONG)).requires_grad
+    assert not decode(encodec(), codes(5)).requires_grad

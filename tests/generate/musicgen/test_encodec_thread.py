@@ -12,7 +12,7 @@ pytest.importorskip("audiocraft")
 
 import torch
 
-from tydust_assetgen.generate.musicgen.runtime.encodec import Sounder
+from tydust_assetgen.generate.musicgen.runtime.encodec import AudioDecoder
 from tydust_assetgen.generate.musicgen.runtime.load import load
 from tydust_assetgen.generate.musicgen.spec.models import find
 
@@ -35,8 +35,10 @@ def pieces(count: int) -> list[torch.Tensor]:
 def test_beside_the_playing_the_sounds_are_the_same(codec: object) -> None:
     asked = pieces(4)
     told: list[tuple[int, float]] = []
-    here = dict(Sounder(codec, beside=False).sounds(iter(enumerate(asked)), lambda *_: None))
-    beside = dict(Sounder(codec, beside=True).sounds(iter(enumerate(asked)), lambda *each: told.append(each)))
+    here = dict(AudioDecoder(codec, in_thread=False).decode_all(iter(enumerate(asked)), lambda *_: None))
+    beside = dict(
+        AudioDecoder(codec, in_thread=True).decode_all(iter(enumerate(asked)), lambda *each: told.append(each))
+    )
     assert here.keys() == beside.keys() == {0, 1, 2, 3}
     assert all(torch.equal(here[index], beside[index]) for index in here)
     assert {index for index, share in told if share == 1.0} == {0, 1, 2, 3}
@@ -58,7 +60,7 @@ def test_playing_goes_on_while_a_sound_is_made(codec: object) -> None:
         threads.add(threading.current_thread().name)
         assert index or played.wait(20)
 
-    sounds = list(Sounder(codec, beside=True).sounds(playing(), tell))
+    sounds = list(AudioDecoder(codec, in_thread=True).decode_all(playing(), tell))
     assert [index for index, _ in sounds] == [0, 1]
     assert all(name.startswith("codec") for name in threads)
 
@@ -66,4 +68,4 @@ def test_playing_goes_on_while_a_sound_is_made(codec: object) -> None:
 def test_an_error_of_the_codec_reaches_whoever_waits(codec: object) -> None:
     wrong = torch.zeros((1, 3, 10), dtype=torch.long) - 7
     with pytest.raises((RuntimeError, IndexError)):
-        list(Sounder(codec, beside=True).sounds(iter([(0, wrong)]), lambda *_: None))
+        list(AudioDecoder(codec, in_thread=True).decode_all(iter([(0, wrong)]), lambda *_: None))

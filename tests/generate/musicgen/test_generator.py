@@ -16,8 +16,8 @@ from tests.generate.musicgen.briefs import EMPTY, RATE_HZ, brief_for, perform
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.flow import Brief, Finish, Recipe, Section, SectionTime, Take
 from tydust_assetgen.generate.musicgen import MusicGen
-from tydust_assetgen.generate.musicgen.spec.estimates import read
-from tydust_assetgen.generate.musicgen.spec.windows import Clock, laid_out, margin_s
+from tydust_assetgen.generate.musicgen.spec.estimates import parameters_of
+from tydust_assetgen.generate.musicgen.spec.windows import Clock, margin_s, plan_windows
 from tydust_assetgen.project.keys import Versions, keys_of
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def test_a_loop_gets_a_margin_to_find_its_end_in() -> None:
     assert margin_s(60.0, bar_s=2.667) == pytest.approx(5.333, abs=1e-3)
     assert margin_s(8.0, bar_s=2.667) == 2.0
     brief = brief_for("medium", 60.0, loop=True, bpm=90.0)
-    assert laid_out(brief, read(brief), Clock()).seconds == pytest.approx(60 + 16 / 3)
+    assert plan_windows(brief, parameters_of(brief), Clock()).seconds == pytest.approx(60 + 16 / 3)
 
 
 @pytest.mark.parametrize("duration_s", [0.5, 1.2345, 5.00001])
@@ -244,8 +244,8 @@ def test_a_cpu_plays_other_music_in_another_precision_and_the_same_again(tiny_t5
 
 def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -> None:
     """Told by the codes: a codec with random weights makes almost the same sound of all of them."""
-    from tydust_assetgen.generate.musicgen.runtime.generate import planned
-    from tydust_assetgen.generate.musicgen.runtime.sampling_loop import play
+    from tydust_assetgen.generate.musicgen.runtime.generate import plan_track
+    from tydust_assetgen.generate.musicgen.runtime.sampling_loop import generate_codes
 
     perform(MADE_BY, brief_for(tiny_t5.folder, 0.5))
     model = _model(MADE_BY)
@@ -253,9 +253,9 @@ def test_a_sections_words_change_nothing_before_it_begins(tiny_t5: Checkpoint) -
     def codes(second: str) -> Any:
         sections = (SECTIONS[0], Section("main", 3.0, second))
         brief = brief_for(tiny_t5.folder, 5.0, sections=sections, parameters={"per_section": True})
-        piece = planned(brief, read(brief), EMPTY, model.musicgen).piece
+        piece = plan_track(brief, parameters_of(brief), EMPTY, model.musicgen).request
         assert [(window.start, window.new) for window in piece.windows] == [(0, 100), (100, 125), (225, 25)]
-        ((_, made),) = play(model, [piece], lambda *_: None)
+        ((_, made),) = generate_codes(model, [piece], lambda *_: None)
         return made.numpy()
 
     calm, loud = codes("calm bells"), codes("distorted guitars")
@@ -329,9 +329,9 @@ def test_memory_of_rows_is_given_back_when_all_have_ended_or_are_stopped(tiny_t5
 
 
 def _model(made_by: MusicGen) -> Any:
-    assert made_by._held is not None
-    assert made_by._held._held is not None
-    return made_by._held._held[1]
+    assert made_by._models is not None
+    assert made_by._models._loaded is not None
+    return made_by._models._loaded[1]
 
 
 # What is missing

@@ -17,12 +17,12 @@ pytest.importorskip("audiocraft")
 import torch  # after it is known to be here
 
 from tests.generate.musicgen.test_decoder import Asked, attributes
-from tydust_assetgen.generate.musicgen.decoder import network_of
-from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
-from tydust_assetgen.generate.musicgen.decoder.batch_state import delayed
-from tydust_assetgen.generate.musicgen.decoder.cuda.self_test import BOUNDS, _off
+from tydust_assetgen.generate.musicgen.decoder import build_transformer
+from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import BatchScheduler
+from tydust_assetgen.generate.musicgen.decoder.batch_state import apply_delays
+from tydust_assetgen.generate.musicgen.decoder.cuda.self_test import BOUNDS, _logit_error
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, Stretch, conditions_of
+from tydust_assetgen.generate.musicgen.decoder.requests import Sampling, WindowRequest, encode_conditions
 from tydust_assetgen.generate.musicgen.runtime.load import load
 from tydust_assetgen.generate.musicgen.spec.models import find
 
@@ -61,7 +61,7 @@ class Plays:
     @classmethod
     def of(cls, folder: Path, precision: Any) -> Plays:
         loaded = load(find(str(folder), "", folder), device=DEVICE, precision=precision).musicgen
-        network, reason = network_of(loaded.lm, precision)
+        network, reason = build_transformer(loaded.lm, precision)
         assert not reason
         return cls(loaded, network)
 
@@ -71,7 +71,7 @@ class Plays:
     def play(self, *asked: Asked, rows: int = 16, engine: Engine | None = None) -> list[torch.Tensor]:
         """Codes, in the order of what was asked for."""
         ready = [each.prepare(self.musicgen) for each in asked]
-        list(Band(engine or self.engine(*asked, rows=rows)).play(ready))
+        list(BatchScheduler(engine or self.engine(*asked, rows=rows)).run(ready))
         return [each.codes for each in ready if each.codes is not None]
 
 
@@ -83,17 +83,17 @@ class OnCard(Asked):
 
     def prepare(self, musicgen: Any) -> OnCard:
         super().prepare(musicgen)
-        self.prompt, self.dice = self.prompt.to(DEVICE), torch.Generator(DEVICE).manual_seed(self.seed)
+        self.prompt, self.rng = self.prompt.to(DEVICE), torch.Generator(DEVICE).manual_seed(self.seed)
         with musicgen.autocast, torch.inference_mode():
-            self.lead = conditions_of(musicgen.lm, attributes(musicgen, self.words))
+            self.lead = encode_conditions(musicgen.lm, attributes(musicgen, self.words))
         return self
 
-    def begin(self) -> Stretch | None:
+    def next_window(self) -> WindowRequest | None:
         if not self.left:
             return None
         self.left = False
         assert self.lead is not None
-        return Stretch(self.prompt, self.known + self.new, *self.lead)
+        return WindowRequest(self.prompt, self.known + self.new, *self.lead)
 
     def margin(self, theirs: torch.Tensor) -> float:
         """By how little two tokens differed where two plays of a track part first, as a share of the larger."""
@@ -103,15 +103,15 @@ class OnCard(Asked):
         column = int((ours != other).any(0).nonzero()[0])
         book = int((ours[:, column] != other[:, column]).nonzero()[0])
         with torch.inference_mode():
-            heard, unheard = self._logits(ours[:, :column])
-        guided = unheard + (heard - unheard) * self.sampling.cfg_coef
+            conditional, unconditional = self._logits(ours[:, :column])
+        guided = unconditional + (conditional - unconditional) * self.sampling.cfg_coef
         scores = guided[book].softmax(-1) if self.sampling.temperature <= 0 else self._scores(guided, column)[book]
         assert scores.shape == (lm.card,)
         one, two = scores[ours[book, column]], scores[other[book, column]]
         return float((one - two).abs() / torch.maximum(one, two))
 
     def _sequence(self, codes: torch.Tensor) -> torch.Tensor:
-        return delayed(codes, codes.shape[1], self.musicgen.lm.pattern_provider.delays, self.musicgen.lm.card)
+        return apply_delays(codes, codes.shape[1], self.musicgen.lm.pattern_provider.delays, self.musicgen.lm.card)
 
     def _logits(self, columns: torch.Tensor) -> torch.Tensor:
         """By audiocraft, of the column that follows these."""
@@ -126,10 +126,10 @@ class OnCard(Asked):
 
     def _scores(self, guided: torch.Tensor, column: int) -> torch.Tensor:
         """Shares over the noise that this column was drawn with."""
-        dice = torch.Generator(DEVICE).manual_seed(self.seed)
+        rng = torch.Generator(DEVICE).manual_seed(self.seed)
         noise = torch.ones_like(guided)
         for _ in range(column - self.known):  # the first column that is drawn is `known` + 1
-            noise.exponential_(1, generator=dice)
+            noise.exponential_(1, generator=rng)
         return (guided / self.sampling.temperature).softmax(-1) / noise
 
 
@@ -157,14 +157,14 @@ def test_in_full_precision_tokens_are_audiocrafts(kind: str, request: pytest.Fix
 def test_in_half_precision_logits_are_off_by_rounding_alone(tiny_t5: Checkpoint, precision: str) -> None:
     plays = Plays.of(tiny_t5.folder, precision)
     with torch.inference_mode():
-        assert _off(plays.network, plays.musicgen.lm) < BOUNDS[plays.network.dtype] / 5
+        assert _logit_error(plays.network, plays.musicgen.lm) < BOUNDS[plays.network.dtype] / 5
 
 
 @pytest.mark.slow
 def test_so_they_are_at_true_size(medium: Path) -> None:
     plays = Plays.of(medium, "fp16")
     with torch.inference_mode():
-        assert _off(plays.network, plays.musicgen.lm) < BOUNDS[torch.float16]
+        assert _logit_error(plays.network, plays.musicgen.lm) < BOUNDS[torch.float16]
 
 
 def alone_and_among(plays: Plays, count: int) -> None:
@@ -203,10 +203,10 @@ def test_replayed_steps_are_those_that_were_recorded(tiny_t5: Checkpoint, precis
     assert len({bucket.rows for bucket, _ in replaying._graphs._graphs}) > 1
 
 
-def test_kernels_that_come_early_change_nothing(tiny_t5: Checkpoint) -> None:
+def test_kernels_that_start_early_change_nothing(tiny_t5: Checkpoint) -> None:
     plays = Plays.of(tiny_t5.folder, "fp16")
     if not plays.network.early:
-        pytest.skip("kernels come early on Hopper and later")
+        pytest.skip("kernels start early on Hopper and later")
     tracks = [OnCard("calm", 100, seed=n, known=9 * n) for n in range(6)]
     early = plays.play(*tracks)
     plays.network.early = False
@@ -219,15 +219,15 @@ def test_memory_that_is_taken_anew_is_recorded_anew(tiny_t5: Checkpoint) -> None
     undisturbed = plays.play(track, rows=2)[0]
 
     class Growing(OnCard):
-        def tell(self, made: int, steps: int) -> None:
-            if made == 20:
+        def report(self, done: int, steps: int) -> None:
+            if done == 20:
                 plays.network.reserve(plays.network.rows + 1, 1024)
 
     engine = plays.engine(track, rows=2)
     grown = plays.play(Growing("calm", 60, seed=8), engine=engine)[0]
     assert torch.equal(grown, undisturbed)
     assert engine._graphs is not None
-    assert engine._graphs._taken == plays.network.taken
+    assert engine._graphs._allocations == plays.network.allocations
 
 
 def test_sixteen_tracks_play_together(tiny_t5: Checkpoint) -> None:
@@ -236,7 +236,7 @@ def test_sixteen_tracks_play_together(tiny_t5: Checkpoint) -> None:
     codes = plays.play(*tracks, rows=16)
     assert {each.shape for each in codes} == {(4, 150)}
     assert all(((each >= 0) & (each < plays.network.shape.card)).all() for each in codes)
-    assert len({each.cpu().numpy().tobytes() for each in codes}) == 16, "each has dice of its own"
+    assert len({each.cpu().numpy().tobytes() for each in codes}) == 16, "each has random numbers of its own"
 
 
 @pytest.mark.slow

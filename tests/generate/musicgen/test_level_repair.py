@@ -16,7 +16,7 @@ from tydust_assetgen.dsp import short_term_lufs
 from tydust_assetgen.dsp.resample import resample
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.composer import Composer
-from tydust_assetgen.generate.musicgen.post.level_repair import Samples, audit, evened
+from tydust_assetgen.generate.musicgen.post.level_repair import Samples, audit_joins, repair_levels
 from tydust_assetgen.generate.protocol import Shelf
 
 RATE_HZ = 32_000
@@ -77,7 +77,7 @@ def step_left_db(after: Samples, before: Samples, at_s: float, window_s: float =
 @pytest.mark.parametrize("shift_s", [0.0, 2.6, 7.1, 11.9])
 def test_music_that_is_right_is_not_touched(genre: str, shift_s: float) -> None:
     music = composed(genre)
-    samples, notes = evened(music, RATE_HZ, [at - shift_s for at in JOINS_S])
+    samples, notes = repair_levels(music, RATE_HZ, [at - shift_s for at in JOINS_S])
     assert samples is music
     assert notes == ()
 
@@ -85,7 +85,7 @@ def test_music_that_is_right_is_not_touched(genre: str, shift_s: float) -> None:
 @pytest.mark.parametrize("by_db", [-7.0, -4.0, 3.0, 6.0])
 @pytest.mark.parametrize("at_s", JOINS_S)
 def test_a_step_at_a_join_is_taken_back(at_s: float, by_db: float) -> None:
-    samples, notes = evened(stepped(steady(), at_s, by_db), RATE_HZ, JOINS_S)
+    samples, notes = repair_levels(stepped(steady(), at_s, by_db), RATE_HZ, JOINS_S)
     assert abs(step_left_db(samples, steady(), at_s)) < 1
     levels = short_term_lufs(Audio(samples, RATE_HZ))
     assert abs(levels[round((at_s + 0.2) * 10)] - levels[round((at_s - 3.2) * 10)]) < 1
@@ -97,14 +97,14 @@ def test_a_step_at_a_join_is_taken_back(at_s: float, by_db: float) -> None:
 @pytest.mark.parametrize("genre", ["chiptune", "industrial"])
 def test_a_step_in_real_music_is_taken_back(genre: str) -> None:
     music = composed(genre)
-    samples, notes = evened(stepped(music, 48.0, 6.0), RATE_HZ, JOINS_S)
+    samples, notes = repair_levels(stepped(music, 48.0, 6.0), RATE_HZ, JOINS_S)
     assert abs(step_left_db(samples, music, 48.0)) < 1
     assert any("the join at 48.0 s" in note for note in notes)
 
 
 def test_the_same_step_where_there_is_no_join_is_music() -> None:
     music = stepped(steady(), 39.0, 6.0)
-    samples, notes = evened(music, RATE_HZ, (30.0, 50.0))
+    samples, notes = repair_levels(music, RATE_HZ, (30.0, 50.0))
     assert samples is music
     assert notes == ()
 
@@ -113,7 +113,7 @@ def test_a_break_at_a_join_is_music() -> None:
     """Quiet for two seconds, and then as before: no gain for the rest of the track comes of that."""
     t = times_s(steady())
     music = louder(steady(), np.where((t >= 30) & (t < 32), -12.0, 0.0))
-    samples, _ = evened(music, RATE_HZ, JOINS_S)
+    samples, _ = repair_levels(music, RATE_HZ, JOINS_S)
     assert abs(gain_db(samples, music, 40, 66)) < 0.5
 
 
@@ -121,14 +121,14 @@ def test_a_break_at_a_join_is_music() -> None:
 def test_what_comes_slowly_is_taken_back_slowly(ramp_s: float, most_db: float) -> None:
     """No dip before the join, and no bump behind it: 6 dB at once against 6 dB in 4 s would be 4 dB off."""
     share = np.clip((times_s(steady()) - 48.0) / ramp_s + 0.5, 0, 1)
-    samples, _ = evened(louder(steady(), 6 * share), RATE_HZ, JOINS_S)
+    samples, _ = repair_levels(louder(steady(), 6 * share), RATE_HZ, JOINS_S)
     course = [gain_db(samples, steady(), at, at + 0.5) for at in np.arange(44, 52, 0.5)]
     assert np.ptp(course) < most_db
 
 
 def test_steps_at_several_joins_add_up_and_are_all_named() -> None:
     music = stepped(stepped(steady(), 30.0, 4.0), 48.0, 3.0)
-    samples, notes = evened(music, RATE_HZ, JOINS_S)
+    samples, notes = repair_levels(music, RATE_HZ, JOINS_S)
     assert abs(step_left_db(samples, steady(), 30.0)) < 1
     assert abs(step_left_db(samples, steady(), 48.0)) < 1
     assert notes[0].endswith("at the joins at 30.0 s and 48.0 s")
@@ -136,7 +136,7 @@ def test_steps_at_several_joins_add_up_and_are_all_named() -> None:
 
 @pytest.mark.parametrize("by_db", [-12.0, -6.0, 5.0, 12.0])
 def test_drift_is_taken_back(by_db: float) -> None:
-    samples, notes = evened(drifting(steady(), by_db), RATE_HZ, JOINS_S)
+    samples, notes = repair_levels(drifting(steady(), by_db), RATE_HZ, JOINS_S)
     begin, end = (gain_db(samples, steady(), at, at + 10) for at in (0, 56))
     assert abs(end - begin) < 1
     assert notes[0].startswith(f"the level {'rose' if by_db > 0 else 'fell'} by ")
@@ -145,7 +145,7 @@ def test_drift_is_taken_back(by_db: float) -> None:
 @pytest.mark.parametrize("genre", ["chiptune", "industrial", "synthwave"])
 def test_drift_in_real_music_is_taken_back_for_the_most_part(genre: str) -> None:
     music = composed(genre)
-    samples, _ = evened(drifting(music, 8.0), RATE_HZ, JOINS_S)
+    samples, _ = repair_levels(drifting(music, 8.0), RATE_HZ, JOINS_S)
     begin, end = (gain_db(samples, music, at, at + 10) for at in (0, 56))
     assert abs(end - begin) < 3
 
@@ -155,7 +155,7 @@ def test_a_saw_of_falling_windows_becomes_level() -> None:
     t = times_s(steady())
     since = t - np.select([t >= 48, t >= 30], [48.0, 30.0], 0.0)
     music = louder(steady(), -6.0 * since / 18)
-    samples, _ = evened(music, RATE_HZ, JOINS_S)
+    samples, _ = repair_levels(music, RATE_HZ, JOINS_S)
     begins = [gain_db(samples, steady(), at, at + 3) for at in (31, 49, 62)]
     assert np.ptp(begins) < 2.5
 
@@ -163,14 +163,14 @@ def test_a_saw_of_falling_windows_becomes_level() -> None:
 def test_sections_keep_their_contrast() -> None:
     """The second section is asked to be 8 dB louder, and is."""
     music = stepped(steady(), 30.0, 8.0)
-    samples, notes = evened(music, RATE_HZ, (30.0, 48.0), (0.0, 30.0))
+    samples, notes = repair_levels(music, RATE_HZ, (30.0, 48.0), (0.0, 30.0))
     assert samples is music
     assert notes == ()
 
 
 def test_a_step_inside_a_section_is_evened_and_the_sections_keep_their_levels() -> None:
     music = stepped(stepped(steady(), 30.0, 8.0), 48.0, 4.0)
-    samples, _ = evened(music, RATE_HZ, (30.0, 48.0), (0.0, 30.0))
+    samples, _ = repair_levels(music, RATE_HZ, (30.0, 48.0), (0.0, 30.0))
     assert abs(step_left_db(samples, steady(), 48.0)) < 1
     assert gain_db(samples, music, 5, 25) == pytest.approx(0, abs=0.1)
     contrast = gain_db(samples, steady(), 34, 66) - gain_db(samples, steady(), 0, 26)
@@ -182,7 +182,7 @@ def test_the_gain_is_smooth_and_never_large() -> None:
     t = times_s(steady())
     fault = -14.0 * t / t[-1] + 5.0 * (t >= 30)
     music = louder(steady(), fault)
-    samples, _ = evened(music, RATE_HZ, JOINS_S)
+    samples, _ = repair_levels(music, RATE_HZ, JOINS_S)
     there = np.abs(music[0]) > 1e-3
     gain = 20 * np.log10(np.abs(samples[0, there]) / np.abs(music[0, there]))
     assert np.abs(gain).max() <= 9.01
@@ -196,19 +196,19 @@ def test_a_change_of_sound_is_reported_and_not_touched() -> None:
     equaliser = np.select([hz < 200, hz > 4000], [7.0, 1 / 7], 1.0)
     other = np.fft.irfft(np.fft.rfft(steady()[0]) * equaliser, steady().shape[1])
     music = np.where(times_s(steady()) < 48, steady()[0], other)[None].astype(np.float32)
-    samples, notes = evened(music, RATE_HZ, JOINS_S)
+    samples, notes = repair_levels(music, RATE_HZ, JOINS_S)
     assert samples is music
     assert notes == ("the sound changes at the join at 48.0 s",)
 
 
 def test_too_large_a_step_is_left_alone_and_reported() -> None:
     music = stepped(steady(), 48.0, -14.0)
-    _, notes = evened(music, RATE_HZ, JOINS_S)
+    _, notes = repair_levels(music, RATE_HZ, JOINS_S)
     assert any(note.startswith("the level falls by 14.") and note.endswith("left alone") for note in notes)
 
 
 def test_the_audit_tells_a_join_from_the_rest() -> None:
-    report = audit(stepped(steady(), 48.0, 5.0), RATE_HZ, JOINS_S)
+    report = audit_joins(stepped(steady(), 48.0, 5.0), RATE_HZ, JOINS_S)
     first, second = report.joins
     assert not first.jumps
     assert second.jumps
@@ -220,13 +220,13 @@ def test_the_audit_tells_a_join_from_the_rest() -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 1.0, 5.0])
 def test_short_sounds_and_silence_walk_through(seconds: float) -> None:
     for samples in (steady()[:, : round(seconds * RATE_HZ)], np.zeros((2, round(seconds * RATE_HZ)), np.float32)):
-        assert evened(samples, RATE_HZ, (seconds / 2,))[0] is samples
-    assert evened(steady(), RATE_HZ, ())[0] is steady()
+        assert repair_levels(samples, RATE_HZ, (seconds / 2,))[0] is samples
+    assert repair_levels(steady(), RATE_HZ, ())[0] is steady()
 
 
 def test_silence_of_full_length_walks_through() -> None:
     silence = np.zeros((2, 66 * RATE_HZ), np.float32)
-    assert evened(silence, RATE_HZ, JOINS_S) == (silence, ())
+    assert repair_levels(silence, RATE_HZ, JOINS_S) == (silence, ())
 
 
 @example([2.0], [0.001953125, 0.00390625], 0.0, 3.0)  # stretches shorter than the grid of gains
@@ -244,7 +244,7 @@ def test_whatever_walks_in_no_gain_is_large_and_nothing_is_lost(
     slow = steady(60)[:, ::4]
     at = np.arange(slow.shape[1]) / slow.shape[1]
     music = louder(slow, drift_db * at + step_db * (at > (joins_s or [30.0])[0] / 60))
-    samples, notes = evened(music, RATE_HZ // 4, joins_s, sections_s)
+    samples, notes = repair_levels(music, RATE_HZ // 4, joins_s, sections_s)
     there = np.abs(music) > 1e-4
     gain = 20 * np.log10(np.abs(samples[there]) / np.abs(music[there]))
     assert samples.dtype == np.float32
@@ -254,7 +254,7 @@ def test_whatever_walks_in_no_gain_is_large_and_nothing_is_lost(
 
 def test_both_channels_get_the_same_gain() -> None:
     music = np.concatenate([steady(), 0.5 * steady()[:, ::-1]])
-    samples, notes = evened(stepped(music, 30.0, 6.0), RATE_HZ, JOINS_S)
+    samples, notes = repair_levels(stepped(music, 30.0, 6.0), RATE_HZ, JOINS_S)
     assert notes
     left, right = (gain_db(samples[[channel]], music[[channel]], 10, 20) for channel in (0, 1))
     assert left == pytest.approx(right, abs=0.01)

@@ -28,7 +28,7 @@ import torch
 from tydust_assetgen.generate.musicgen.runtime import load as load_module
 from tydust_assetgen.generate.musicgen.runtime.demucs import separator
 from tydust_assetgen.generate.musicgen.runtime.load import Model, libraries, load
-from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
+from tydust_assetgen.generate.musicgen.runtime.memory import ModelCache
 from tydust_assetgen.generate.musicgen.runtime.skip_init import hollow, undrawn
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def test_what_only_our_decoder_could_round_is_not_played_otherwise(tmp_path: Pat
     package = torch.load(tmp_path / WEIGHTS[0], weights_only=True)
     package["xp.cfg"] = package["xp.cfg"].replace("flatten_first: 0", "flatten_first: 2")
     torch.save(package, tmp_path / WEIGHTS[0])
-    odd, keeper = find(str(tmp_path), "", tmp_path), Keeper()
+    odd, keeper = find(str(tmp_path), "", tmp_path), ModelCache()
     assert keeper.model(odd, device="cpu", precision="fp32").network is None
     with pytest.raises(UnavailableError) as raised:
         keeper.model(odd, device="cpu", precision="int8")

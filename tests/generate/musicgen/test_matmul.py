@@ -17,16 +17,16 @@ torch = pytest.importorskip("torch")
 
 from tydust_assetgen.generate.musicgen.decoder.config import Shape  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.cpu import matmul  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.linear import CpuPrecision  # noqa: E402
 from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import (  # noqa: E402
-    Precision,
     cpu_vendor,
-    linear_of,
-    packs,
-    rows_alike,
+    is_packed_on,
+    make_linear,
+    max_reproducible_tracks,
 )
 
 Tensor = Any
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PRECISIONS: tuple[CpuPrecision, ...] = get_args(CpuPrecision)
 MAKERS = ("GenuineIntel", "AuthenticAMD")
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 130), st.integers(2, 20))
 
@@ -69,7 +69,7 @@ def test_fp32_rounds_nothing(vendor: str, sizes: tuple[int, int, int], seed: int
     count, depth, lines = sizes
     weight, x = noise(count, depth, seed=seed), noise(lines, depth, seed=seed + 1)
     product, terms = truth(x, weight)
-    assert ((linear_of(weight, "fp32", vendor=vendor)(x) - product).abs() <= summing(depth) * terms).all()
+    assert ((make_linear(weight, "fp32", vendor=vendor)(x) - product).abs() <= summing(depth) * terms).all()
 
 
 @pytest.mark.parametrize("vendor", MAKERS)
@@ -78,7 +78,7 @@ def test_fp32_rounds_nothing(vendor: str, sizes: tuple[int, int, int], seed: int
 def test_bf16_rounds_weights_lines_and_what_comes_out(vendor: str, sizes: tuple[int, int, int], seed: int) -> None:
     count, depth, lines = sizes
     weight, x = noise(count, depth, seed=seed), noise(lines, depth, seed=seed + 1)
-    made = linear_of(weight, "bf16", vendor=vendor)(x)
+    made = make_linear(weight, "bf16", vendor=vendor)(x)
     unit = 2.0**-8
     product, terms = truth(x, weight)
     assert ((made - product).abs() <= ((1 + unit) ** 3 - 1 + summing(depth)) * terms).all()
@@ -87,19 +87,19 @@ def test_bf16_rounds_weights_lines_and_what_comes_out(vendor: str, sizes: tuple[
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_silence_stays_silent_and_what_is_no_number_is_not_hidden(precision: Precision) -> None:
-    linear, x = linear_of(noise(8, 16), precision), noise(3, 16)
+def test_silence_stays_silent_and_what_is_no_number_is_not_hidden(precision: CpuPrecision) -> None:
+    linear, x = make_linear(noise(8, 16), precision), noise(3, 16)
     x[0], x[1, 5] = 0.0, float("nan")
     made = linear(x)
     assert (made[0] == 0).all()
     assert made[1].isnan().all()
     assert made[2].isfinite().all()
-    assert (linear_of(torch.zeros(8, 16), precision)(noise(2, 16)) == 0).all()
+    assert (make_linear(torch.zeros(8, 16), precision)(noise(2, 16)) == 0).all()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_lines_may_stand_in_any_arrangement(precision: Precision) -> None:
-    linear, x = linear_of(noise(6, 10), precision), noise(4, 3, 2, 10)
+def test_lines_may_stand_in_any_arrangement(precision: CpuPrecision) -> None:
+    linear, x = make_linear(noise(6, 10), precision), noise(4, 3, 2, 10)
     assert linear(x).shape == (4, 3, 2, 6)
     assert torch.equal(linear(x).view(24, 6), linear(x.view(24, 10)))
     turned = x.transpose(0, 2)
@@ -107,9 +107,9 @@ def test_lines_may_stand_in_any_arrangement(precision: Precision) -> None:
 
 
 @pytest.mark.parametrize(("precision", "vendor"), [("bf16", ""), ("int8", ""), ("fp32", "AuthenticAMD")])
-def test_what_is_packed_needs_the_original_no_more(precision: Precision, vendor: str) -> None:
+def test_what_is_packed_needs_the_original_no_more(precision: CpuPrecision, vendor: str) -> None:
     weight, x = noise(32, 48), noise(4, 48)
-    linear = linear_of(weight, precision, vendor=vendor)
+    linear = make_linear(weight, precision, vendor=vendor)
     before = linear(x)
     weight.zero_()
     assert torch.equal(linear(x), before)
@@ -120,13 +120,13 @@ def test_what_is_packed_needs_the_original_no_more(precision: Precision, vendor:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("dim", [32, 64, 1024])
-def test_as_many_tracks_as_are_promised_are_alike(precision: Precision, dim: int) -> None:
+def test_as_many_tracks_as_are_promised_are_alike(precision: CpuPrecision, dim: int) -> None:
     """To the last bit, with other weights and lines than those that the promise was tried with."""
     sizes = shape(dim, card=320 if dim < 1024 else 2048)
-    rows = rows_alike(precision, sizes)
+    rows = max_reproducible_tracks(precision, sizes)
     assert 1 <= rows <= 8
     for count, depth in ((3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (4 * sizes.card, dim)):
-        linear, x = linear_of(noise(count, depth, seed=5), precision), noise(2 * rows, depth, seed=6)
+        linear, x = make_linear(noise(count, depth, seed=5), precision), noise(2 * rows, depth, seed=6)
         alone = torch.cat([linear(pair) for pair in x.split(2)])
         for played in range(1, rows + 1):
             assert torch.equal(linear(x[: 2 * played]), alone[: 2 * played])
@@ -136,13 +136,13 @@ def test_as_many_tracks_as_are_promised_are_alike(precision: Precision, dim: int
 
 
 @pytest.mark.parametrize(("precision", "stored"), [("int8", torch.float32), ("fp32", torch.float16)])
-def test_our_own_products_are_alike_for_all(precision: matmul.Precision, stored: Any) -> None:
+def test_our_own_products_are_alike_for_all(precision: CpuPrecision, stored: Any) -> None:
     """By the trial that libraries' products go through."""
     for count, depth in ((192, 64), (64, 64), (2048, 1024)):
-        product = linear_of(noise(count, depth).to(stored), precision)
-        if not product.alike:
+        product = make_linear(noise(count, depth).to(stored), precision)
+        if not product.batch_invariant:
             pytest.skip("this CPU does not convert numbers of 16 bits")
-        assert [matmul._alike_of(product, depth, each) for each in (1, 2)] == [8, 8]
+        assert [matmul._reproducible_tracks(product, depth, each) for each in (1, 2)] == [8, 8]
 
 
 @pytest.mark.parametrize("other", range(3, 18))
@@ -156,23 +156,23 @@ def test_the_trial_finds_the_first_number_of_lines_that_is_made_otherwise(other:
             made[-1, 0] = torch.nextafter(made[-1, 0], torch.tensor(9e9))
         return made
 
-    assert matmul._alike_of(linear, 8, each) == min((other - 1) // each, 8)
+    assert matmul._reproducible_tracks(linear, 8, each) == min((other - 1) // each, 8)
 
 
 @pytest.mark.parametrize("each", [1, 2])
 def test_nobody_is_alike_where_neighbours_are_heard(each: int) -> None:
-    assert matmul._alike_of(lambda x: x / x.abs().max(), 8, each) == 1
+    assert matmul._reproducible_tracks(lambda x: x / x.abs().max(), 8, each) == 1
     places = torch.arange(16.0)[:, None]
-    assert matmul._alike_of(lambda x: x + places[: len(x)], 8, each) == 1
-    assert matmul._alike_of(lambda x: x + 1, 8, each) == 8
+    assert matmul._reproducible_tracks(lambda x: x + places[: len(x)], 8, each) == 1
+    assert matmul._reproducible_tracks(lambda x: x + 1, 8, each) == 8
 
 
 def test_the_trial_leaves_the_dice_alone() -> None:
     torch.manual_seed(3)
     first = torch.rand(1)
     torch.manual_seed(3)
-    matmul._alike.cache_clear()
-    rows_alike("fp32", shape(32, card=64))
+    matmul._reproducible_for.cache_clear()
+    max_reproducible_tracks("fp32", shape(32, card=64))
     assert torch.equal(torch.rand(1), first)
 
 
@@ -192,7 +192,7 @@ def test_the_trial_leaves_the_dice_alone() -> None:
     ],
 )
 def test_amds_cpus_have_their_weights_packed(vendor: str, packed: bool) -> None:
-    assert packs(vendor) is packed
+    assert is_packed_on(vendor) is packed
 
 
 def test_the_vendor_is_that_of_this_machine() -> None:
@@ -204,7 +204,7 @@ def test_the_vendor_is_that_of_this_machine() -> None:
 def test_the_two_ways_are_two_ways() -> None:
     """Packed weights are a copy and plain ones are not: so a vendor does decide something."""
     weight, x = noise(64, 64), noise(4, 64)
-    plain, packed = (linear_of(weight, "fp32", vendor=vendor) for vendor in MAKERS)
+    plain, packed = (make_linear(weight, "fp32", vendor=vendor) for vendor in MAKERS)
     assert torch.allclose(plain(x), packed(x), rtol=1e-4, atol=1e-4)
     weight.zero_()
     assert (plain(x) == 0).all()

@@ -15,9 +15,14 @@ from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Reference, Section
 from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.musicgen import MusicGen
-from tydust_assetgen.generate.musicgen.runtime.melody import fitted, guide, reference, tail
-from tydust_assetgen.generate.musicgen.spec.estimates import read
-from tydust_assetgen.generate.musicgen.spec.parameters import composers
+from tydust_assetgen.generate.musicgen.runtime.melody import (
+    compose_guide,
+    last_frames,
+    reference_audio,
+    resample_for_model,
+)
+from tydust_assetgen.generate.musicgen.spec.estimates import parameters_of
+from tydust_assetgen.generate.musicgen.spec.parameters import composer_brief
 from tydust_assetgen.generate.protocol import Shelf
 
 if TYPE_CHECKING:
@@ -35,16 +40,16 @@ def pitch_hz(samples: NDArray[np.float32], rate_hz: int) -> float:
 def test_references_are_taken_in_the_order_of_the_parameters() -> None:
     shelf = Shelf(Path(), {"first": tune(1.0), "second": tune(2.0)})
     both = brief_for("melody", parameters={"melody": "a.ogg", "continue_from": "b.ogg"}, references=BOTH)
-    assert reference(both, read(both), "melody", shelf) is shelf.audio["first"]
-    assert reference(both, read(both), "continue_from", shelf) is shelf.audio["second"]
+    assert reference_audio(both, parameters_of(both), "melody", shelf) is shelf.audio["first"]
+    assert reference_audio(both, parameters_of(both), "continue_from", shelf) is shelf.audio["second"]
     only = brief_for("melody", parameters={"continue_from": "a.ogg"}, references=BOTH[:1])
-    assert reference(only, read(only), "melody", shelf) is None
-    assert reference(only, read(only), "continue_from", shelf) is shelf.audio["first"]
+    assert reference_audio(only, parameters_of(only), "melody", shelf) is None
+    assert reference_audio(only, parameters_of(only), "continue_from", shelf) is shelf.audio["first"]
 
 
 @pytest.mark.parametrize("rate_hz", [22_050, 32_000, 48_000])
 def test_a_melody_keeps_its_pitch_and_length_at_the_models_rate(rate_hz: int) -> None:
-    wave = fitted(tune(2.0, rate_hz, channels=2), RATE_HZ, 1)
+    wave = resample_for_model(tune(2.0, rate_hz, channels=2), RATE_HZ, 1)
     assert wave.shape == (1, 2 * RATE_HZ)
     quarter = RATE_HZ // 4
     for step in range(8):
@@ -55,27 +60,27 @@ def test_a_melody_keeps_its_pitch_and_length_at_the_models_rate(rate_hz: int) ->
 def test_channels_fit_the_model() -> None:
     left, right = np.full(10, 0.5, np.float32), np.full(10, -0.1, np.float32)
     stereo = Audio(np.stack([left, right]), RATE_HZ)
-    assert np.allclose(fitted(stereo, RATE_HZ, 1), 0.2)
-    assert np.array_equal(fitted(stereo, RATE_HZ, 2), stereo.samples)
+    assert np.allclose(resample_for_model(stereo, RATE_HZ, 1), 0.2)
+    assert np.array_equal(resample_for_model(stereo, RATE_HZ, 2), stereo.samples)
     mono = Audio(left[None], RATE_HZ)
-    assert np.array_equal(fitted(mono, RATE_HZ, 2), np.stack([left, left]))
+    assert np.array_equal(resample_for_model(mono, RATE_HZ, 2), np.stack([left, left]))
 
 
 def test_the_tail_is_whole_frames_that_end_where_the_sound_ends() -> None:
     samples = np.arange(6500, dtype=np.float32)[None]
-    assert np.array_equal(tail(samples, 3, 640), samples[:, -1920:])
-    assert np.array_equal(tail(samples, 99, 640), samples[:, -6400:])
+    assert np.array_equal(last_frames(samples, 3, 640), samples[:, -1920:])
+    assert np.array_equal(last_frames(samples, 99, 640), samples[:, -6400:])
     with pytest.raises(GenerationError, match="too short"):
-        tail(samples[:, :639], 3, 640)
+        last_frames(samples[:, :639], 3, 640)
 
 
 def test_a_melody_goes_on_in_a_circle() -> None:
     torch = pytest.importorskip("torch")
-    from tydust_assetgen.generate.musicgen.runtime.melody import stretch
+    from tydust_assetgen.generate.musicgen.runtime.melody import circular_slice
 
     melody = torch.arange(5.0)[None]
-    assert stretch(melody, 3, 7).tolist() == [[3, 4, 0, 1, 2, 3, 4]]
-    assert stretch(melody, -2, 4).tolist() == [[3, 4, 0, 1]]
+    assert circular_slice(melody, 3, 7).tolist() == [[3, 4, 0, 1, 2, 3, 4]]
+    assert circular_slice(melody, -2, 4).tolist() == [[3, 4, 0, 1]]
 
 
 def guided(model: Path | str, **changes: Any) -> Brief:
@@ -84,8 +89,8 @@ def guided(model: Path | str, **changes: Any) -> Brief:
 
 def test_the_guide_is_what_the_composer_would_play() -> None:
     brief = guided("melody", loop=True)
-    audio, facts = guide(brief, EMPTY)
-    ((_, take),) = Composer().generate([composers(brief)], EMPTY, lambda *_: None)
+    audio, facts = compose_guide(brief, EMPTY)
+    ((_, take),) = Composer().generate([composer_brief(brief)], EMPTY, lambda *_: None)
     assert (facts.key, facts.bpm, facts.bars) == ("D minor", 120.0, 2)
     assert np.array_equal(audio.samples, take.audio.samples[:, : take.facts.loop_frames])
 
@@ -102,7 +107,7 @@ def test_key_tempo_and_bars_of_the_guide_are_held(tiny_melody: Checkpoint) -> No
 def test_a_loop_is_as_long_as_its_guides_bars(tiny_melody: Checkpoint) -> None:
     """At 100 BPM two bars are 4.8 s, whatever was asked for."""
     brief = brief_for(tiny_melody.folder, 4.5, loop=True, bpm=100.0, parameters={"guide": "composer"})
-    _, facts = guide(brief, EMPTY)
+    _, facts = compose_guide(brief, EMPTY)
     take = perform(MADE_BY, brief)
     assert take.facts.near_frames / RATE_HZ == pytest.approx(facts.bars * 4 * 60 / facts.bpm, abs=1 / RATE_HZ)
 

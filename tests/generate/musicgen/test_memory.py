@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import environment
 
-from tydust_assetgen.generate.musicgen.runtime.memory import ran_out, wanted_bytes
+from tydust_assetgen.generate.musicgen.runtime.memory import is_out_of_memory, requested_bytes
 
 if TYPE_CHECKING:
     from tests.generate.musicgen.checkpoints import Checkpoint
@@ -142,5 +142,5 @@ print(play(brief) == before)
     ],
 )
 def test_what_torch_says_when_memory_runs_out(message: str, needed: int) -> None:
-    assert ran_out(RuntimeError(message))
-    assert wanted_bytes(message) == needed
+    assert is_out_of_memory(RuntimeError(message))
+    assert requested_bytes(message) == needed

@@ -21,8 +21,8 @@ from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Reference, Section
 from tydust_assetgen.generate.musicgen import MusicGen
 from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare
-from tydust_assetgen.generate.musicgen.runtime.generate import planned, sounded
-from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
+from tydust_assetgen.generate.musicgen.runtime.generate import plan_track, render
+from tydust_assetgen.generate.musicgen.runtime.memory import ModelCache
 from tydust_assetgen.generate.musicgen.spec import models
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.protocol import Shelf
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.generate.musicgen.checkpoints import Checkpoint
 
 Samples = NDArray[np.float32]
-KEEPER = Keeper()
+KEEPER = ModelCache()
 
 
 def ours(brief: Brief, shelf: Shelf = EMPTY) -> Samples:
@@ -39,7 +39,7 @@ def ours(brief: Brief, shelf: Shelf = EMPTY) -> Samples:
     parameters = msgspec.convert(brief.parameters, MusicGenParameters)
     source = models.find(parameters.model, parameters.revision, shelf.root)
     model = KEEPER.model(source, device="cpu", precision=parameters.precision)
-    ((_, samples),) = sounded(model, [planned(brief, parameters, shelf, model.musicgen)], lambda *_: None)
+    ((_, samples),) = render(model, [plan_track(brief, parameters, shelf, model.musicgen)], lambda *_: None)
     return samples
 
 
@@ -181,10 +181,10 @@ def test_the_generator_gives_these_samples(tiny_t5: Checkpoint) -> None:
 
 def test_one_section_is_one_text(tiny_t5: Checkpoint) -> None:
     """`per_section` with a single section plays as audiocraft does with that section's words."""
-    from tydust_assetgen.generate.musicgen.spec.section_text import stretches
+    from tydust_assetgen.generate.musicgen.spec.section_text import section_texts
 
     brief = brief_for(
         tiny_t5.folder, 4.5, sections=(Section("main", 4.5, "soft bells"),), parameters={"per_section": True}
     )
-    (led,) = stretches(brief, per_section=True)
+    (led,) = section_texts(brief, per_section=True)
     assert np.array_equal(ours(brief), theirs(msgspec.structs.replace(brief, prompt=led.text), tiny_t5.folder))

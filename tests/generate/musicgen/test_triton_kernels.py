@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 from tydust_assetgen.generate.musicgen.decoder.cuda import triton_kernels
-from tydust_assetgen.generate.musicgen.decoder.cuda.triton_kernels import SPLIT, Parts, Tile
+from tydust_assetgen.generate.musicgen.decoder.cuda.triton_kernels import SPLIT, Partials, Tile
 
 few = settings(max_examples=6)
 seeds = st.integers(0, 2**32 - 1)
@@ -52,9 +52,9 @@ def drawn(seed: int, *size: int, dtype: Any = torch.float32) -> Any:
 @few
 @given(seed=seeds, rows=st.integers(1, 5), books=st.sampled_from([1, 4, 8]), dim=st.sampled_from([16, 48, 320]))
 def check_embeddings_are_added_up_in_order(seed: int, rows: int, books: int, dim: int) -> None:
-    dice = torch.Generator().manual_seed(seed)
-    codes = torch.randint(0, 33, (rows, books), generator=dice)
-    at = torch.randint(0, 512, (rows,), generator=dice)
+    rng = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, 33, (rows, books), generator=rng)
+    at = torch.randint(0, 512, (rows,), generator=rng)
     embeddings, positions = drawn(seed, books, 33, dim), drawn(seed + 1, 512, dim)
     out = torch.full((2 * rows, dim), 9.0)
     triton_kernels.embed(codes, at, embeddings, positions, out)
@@ -91,7 +91,7 @@ def check_products_with_a_norm_before_them(
     x = 3 * drawn(seed, every * lines, inner)[::every] + 0.5
     weight = drawn(seed + 3, outer, inner, dtype=dtype) / inner**0.5
     out = torch.full((lines, 2, outer), 7.0, dtype=dtype)
-    triton_kernels.linear(x, weight, out[:, 0], norm=triton_kernels.folded(norm, weight), gelu=gelu)
+    triton_kernels.linear(x, weight, out[:, 0], norm=triton_kernels.fold_norm(norm, weight), gelu=gelu)
     with torch.no_grad():
         right = functional.linear(norm(x), weight.float())
     right = functional.gelu(right) if gelu else right
@@ -116,7 +116,7 @@ def check_products_that_are_added(seed: int, lines: int, inner: int, dtype: Any)
 def check_a_line_does_not_depend_on_the_others(seed: int, others: int, dtype: Any) -> None:
     norm = nn.LayerNorm(64)
     x, weight = drawn(seed, 1 + others, 64), drawn(seed + 1, 48, 64, dtype=dtype)
-    folded = triton_kernels.folded(norm, weight)
+    folded = triton_kernels.fold_norm(norm, weight)
     alone, together = torch.zeros(1, 48), torch.zeros(1 + others, 48)
     triton_kernels.linear(x[:1], weight, alone, norm=folded)
     triton_kernels.linear(x, weight, together, norm=folded)
@@ -133,11 +133,11 @@ class Past:
         self.at, self.columns, self.heads, self.width = torch.tensor(at), columns, heads, width
         self.before = self.keys.clone(), self.values.clone()
 
-    def attend(self, columns: int | None = None) -> Any:
+    def self_attention(self, columns: int | None = None) -> Any:
         lines, dim = len(self.qkv), self.heads * self.width
-        parts = Parts.of(lines, self.heads, self.columns, self.width, torch.device("cpu"))
+        parts = Partials.zeros(lines, self.heads, self.columns, self.width, torch.device("cpu"))
         out = torch.zeros(lines, dim, dtype=self.qkv.dtype)
-        triton_kernels.attend(
+        triton_kernels.self_attention(
             self.qkv, self.keys, self.values, self.at, parts, out, columns=columns or int(self.at.max()) + 1
         )
         assert not parts.done.any(), "the next step finds its counters at nought"
@@ -158,7 +158,7 @@ places = st.lists(st.sampled_from([0, 1, 77, SPLIT - 1, SPLIT, SPLIT + 1, 3 * SP
 @given(seed=seeds, at=places, dtype=types)
 def check_every_line_looks_back_from_its_own_place(seed: int, at: list[int], dtype: Any) -> None:
     past = Past(seed, at, 512, dtype)
-    out = past.attend()
+    out = past.self_attention()
     for line in range(2 * len(at)):
         assert torch.allclose(out[line].float(), past.right(line), atol=CLOSE[dtype] / 4)
     for memory, before, part in zip((past.keys, past.values), past.before, (1, 2), strict=True):
@@ -171,7 +171,7 @@ def check_every_line_looks_back_from_its_own_place(seed: int, at: list[int], dty
 def check_many_splits_are_put_together() -> None:
     """More than are gathered in one go."""
     past = Past(3, [17 * SPLIT + 3], 18 * SPLIT, torch.float32, heads=1)
-    assert torch.allclose(past.attend()[1], past.right(1), atol=1e-6)
+    assert torch.allclose(past.self_attention()[1], past.right(1), atol=1e-6)
 
 
 @few
@@ -181,13 +181,13 @@ def check_attention_does_not_depend_on_neighbours_or_on_room(seed: int, place: i
     beside = Past(seed + 9, [place, other], 768, torch.float32)
     beside.keys[0, ..., :512, :], beside.values[0, ..., :512, :] = alone.keys[0], alone.values[0]
     beside.qkv[:2] = alone.qkv
-    assert torch.equal(beside.attend(columns=768)[:2], alone.attend())
+    assert torch.equal(beside.self_attention(columns=768)[:2], alone.self_attention())
 
 
 def check_a_row_at_which_nobody_sits_does_no_harm() -> None:
     """Its place may lie beyond what the others read: nothing is written, and nothing is left half done."""
     past = Past(4, [3, 400], 512, torch.float32)
-    out = past.attend(columns=SPLIT)
+    out = past.self_attention(columns=SPLIT)
     assert torch.allclose(out[0], past.right(0), atol=1e-6)
     assert torch.equal(past.keys[1], past.before[0][1])
 
@@ -199,7 +199,7 @@ def check_each_row_hears_its_own_text_and_no_padding(seed: int, lengths: list[in
     keys = drawn(seed, rows + 1, heads, 192, width, dtype=dtype)
     values, query = drawn(seed + 1, *keys.shape, dtype=dtype), drawn(seed + 2, rows, heads * width, dtype=dtype)
     out = torch.zeros(rows, heads * width, dtype=dtype)
-    triton_kernels.hear(query, keys, values, torch.tensor([*lengths, 1], dtype=torch.int32), out)
+    triton_kernels.cross_attention(query, keys, values, torch.tensor([*lengths, 1], dtype=torch.int32), out)
     for row, length in enumerate(lengths):
         asked = query[row].float().view(heads, 1, width)
         known, meant = keys[row, :, :length].float(), values[row, :, :length].float()
@@ -254,7 +254,7 @@ def product(dim: int, lines: int, card: int, what: str, dtype: str = "fp16") -> 
     )
     constants = {"inner": inner, "block_lines": tile.lines, "block_outer": tile.outer, "block_inner": tile.inner}
     early = 128 // element_bytes if card >= 90 else 0
-    flags = {"hands": tile.hands, "normed": normed, "gelu": what == "up", "add": not normed, "fetched": early}
+    flags = {"parallel": tile.parallel, "normed": normed, "gelu": what == "up", "add": not normed, "prefetched": early}
     return compiled(
         triton_kernels._linear,
         pointers | numbers | {"eps": "fp32"},
@@ -311,16 +311,20 @@ def test_products_fit_on_a_card(tmp_path: Path, size: str, lines: int, card: int
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
 def test_attention_fits_on_a_card(tmp_path: Path, dtype: str) -> None:
     half = dict.fromkeys(("qkv", "query", "keys", "values", "out"), f"*{dtype}")
-    scratch = dict.fromkeys(("sums", "peaks", "shares"), "*fp32") | {"at": "*i64", "done": "*i32"}
+    scratch = dict.fromkeys(("sums", "peaks", "shares"), "*fp32") | {"positions": "*i64", "done": "*i32"}
     back = {
-        name: (half | scratch)[name] for name in ("qkv", "keys", "values", "at", *tuple(scratch)[:3], "done", "out")
+        name: (half | scratch)[name]
+        for name in ("qkv", "keys", "values", "positions", *tuple(scratch)[:3], "done", "out")
     }
     sizes: dict[str, Any] = {"heads": 24, "head_dim": 64, "block": SPLIT}
     words = {name: half[name] for name in ("query", "keys", "values", "out")} | {"lengths": "*i32", "room": "i32"}
     looking = compiled(
-        triton_kernels._attend, back | {"room": "i32", "splits": "i32"}, sizes | {"gathered": 16, "early": True}, 90
+        triton_kernels._self_attention,
+        back | {"room": "i32", "splits": "i32"},
+        sizes | {"splits_at_once": 16, "early": True},
+        90,
     )
-    hearing = compiled(triton_kernels._hear, words, sizes | {"block": 64, "early": True}, 90)
+    hearing = compiled(triton_kernels._cross_attention, words, sizes | {"block": 64, "early": True}, 90)
     for made in (looking, hearing):
         assert spilled_bytes(made, tmp_path) == 0
         assert made.metadata.shared <= MOST_SHARED_BYTES
@@ -361,7 +365,7 @@ def test_products_are_shared_out_among_a_whole_card(dim: int) -> None:
     shapes = [(3 * dim, dim), (dim, dim), (4 * dim, dim), (dim, 4 * dim), (8192, dim), (16384, dim)]
     for outer, inner in shapes:
         few, many = (Tile.of(outer, inner, 2, lines, normed=inner == dim) for lines in (2, 32))
-        deep = few.inner * few.hands
+        deep = few.inner * few.parallel
         assert few[2:4] == many[2:4]
         assert inner % deep == outer % few.outer == outer % many.outer == 0
         assert outer // few.outer >= 64
@@ -407,21 +411,24 @@ def test_launches_are_compiled_once_for_all_numbers_of_rows(monkeypatch: pytest.
 
     monkeypatch.setattr(triton.runtime.driver, "_active", Hopper())
     monkeypatch.setattr(Launched, "variants", {})
-    for name in ("_embed", "_linear", "_attend", "_hear"):
+    for name in ("_embed", "_linear", "_self_attention", "_cross_attention"):
         monkeypatch.setattr(triton_kernels, name, Launched(getattr(triton_kernels, name)))
     half, books, heads, width = torch.float16, 4, 4, 16
     dim = heads * width
     keys, words = torch.zeros(32, 2, heads, 512, width, dtype=half), torch.zeros(32, heads, 64, width, dtype=half)
     weight = torch.zeros(3 * dim, dim, dtype=half)
-    norm, parts = triton_kernels.folded(nn.LayerNorm(dim), weight), Parts.of(64, heads, 512, width, torch.device("cpu"))
+    norm, parts = (
+        triton_kernels.fold_norm(nn.LayerNorm(dim), weight),
+        Partials.zeros(64, heads, 512, width, torch.device("cpu")),
+    )
     for rows in (1, 2, 7, 8, 16, 32):
         at, x, mixed = torch.zeros(rows).long(), torch.zeros(2 * rows, dim), torch.zeros(2 * rows, dim, dtype=half)
         qkv, lengths = torch.zeros(2 * rows, 3 * dim, dtype=half), torch.ones(32).int()
         codes = torch.zeros(rows, books).long()
         triton_kernels.embed(codes, at, torch.zeros(books, 33, dim), torch.zeros(512, dim), x)
         triton_kernels.linear(x, weight, qkv, norm=norm, early=True)
-        triton_kernels.attend(qkv, keys, keys, at, parts, mixed, columns=300, early=True)
+        triton_kernels.self_attention(qkv, keys, keys, at, parts, mixed, columns=300, early=True)
         triton_kernels.linear(mixed[:rows], weight[:dim], x.view(rows, 2, dim)[:, 0], add=True, early=True)
-        triton_kernels.hear(mixed[:rows], words, words, lengths, mixed[rows:], early=True)
+        triton_kernels.cross_attention(mixed[:rows], words, words, lengths, mixed[rows:], early=True)
     kinds = sorted(Launched.variants.values())
     assert kinds == [(True, False)] + 6 * [(True, True)], "all with fusion; the first one has others' work before it"

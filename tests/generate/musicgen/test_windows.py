@@ -30,7 +30,7 @@ def test_every_frame_is_made_once_and_no_window_is_empty(ends: list[int], stride
         assert window.new > 0
         assert 0 <= window.prompt <= SEGMENT - stride
         assert window.length <= SEGMENT
-        assert window.heard_from >= -before
+        assert window.prompt_start >= -before
         at += window.new
     assert at == ends[-1]
 
@@ -72,7 +72,7 @@ def test_the_calls_are_audiocrafts_own(frames: int, stride: int, before: int) ->
     """audiocraft's own loop is run here, with a model that only writes down what it is asked for."""
     prompt = min(before, SEGMENT - stride)
     assert asked_by_audiocraft(frames, stride, prompt) == [
-        (window.prompt, window.length, window.heard_from + prompt) for window in whole(frames, stride, prompt)
+        (window.prompt, window.length, window.prompt_start + prompt) for window in whole(frames, stride, prompt)
     ]
 
 

@@ -16,7 +16,7 @@ if not caches.INSTALLED:
 import torch
 
 from tydust_assetgen.generate.musicgen.runtime.load import load
-from tydust_assetgen.generate.musicgen.runtime.track import Dice, Piece, Words
+from tydust_assetgen.generate.musicgen.runtime.track import ConditionCache, PythonRng, TrackRequest
 from tydust_assetgen.generate.musicgen.spec.models import find
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.spec.windows import windows
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 TUNE = torch.sin(torch.arange(32_000) * 0.05)[None]
 
 
-def piece(*texts: str, melody: Any = None) -> Piece:
+def piece(*texts: str, melody: Any = None) -> TrackRequest:
     ends = [100 * (number + 1) for number in range(len(texts))]
-    return Piece(texts, windows(ends, segment=200, stride=125), 1, MusicGenParameters(), melody)
+    return TrackRequest(texts, windows(ends, segment=200, stride=125), 1, MusicGenParameters(), melody)
 
 
 def musicgen_of(folder: Path) -> Any:
@@ -57,14 +57,14 @@ def counted(musicgen: Any) -> list[list[str]]:
 def test_each_text_is_read_once_and_the_encoder_let_go(tiny_t5: Checkpoint) -> None:
     musicgen = musicgen_of(tiny_t5.folder)
     calm, boss = piece("calm", "menu"), piece("boss", "calm")
-    alone = [Words(musicgen).lead(calm, window, Dice(1)) for window in calm.windows]
+    alone = [ConditionCache(musicgen).conditions(calm, window, PythonRng(1)) for window in calm.windows]
     held = [weakref.ref(weight) for weight in encoder_of(musicgen).weights.values()]
-    read, words = counted(musicgen), Words(musicgen)
-    words.read([calm, boss])
+    read, words = counted(musicgen), ConditionCache(musicgen)
+    words.preload([calm, boss])
     assert not any(weight() is not None for weight in held)
     assert [texts[0] for texts in read] == ["calm", "menu", "boss"]
     for window, (heard, unheard) in zip(calm.windows, alone, strict=True):
-        found = words.lead(calm, window, Dice(1))
+        found = words.conditions(calm, window, PythonRng(1))
         assert torch.equal(found[0], heard)
         assert torch.equal(found[1], unheard)
     assert len(read) == 3
@@ -72,9 +72,9 @@ def test_each_text_is_read_once_and_the_encoder_let_go(tiny_t5: Checkpoint) -> N
 
 def test_where_a_melody_is_to_be_heard_the_encoder_stays(tiny_melody: Checkpoint) -> None:
     musicgen = musicgen_of(tiny_melody.folder)
-    follows, words = piece("calm", melody=TUNE), Words(musicgen)
+    follows, words = piece("calm", melody=TUNE), ConditionCache(musicgen)
     held = encoder_of(musicgen).weights
-    words.read([piece("menu"), follows])
+    words.preload([piece("menu"), follows])
     assert encoder_of(musicgen).weights is held
-    heard, _ = words.lead(follows, follows.windows[0], Dice(1))
+    heard, _ = words.conditions(follows, follows.windows[0], PythonRng(1))
     assert bool(heard.isfinite().all())

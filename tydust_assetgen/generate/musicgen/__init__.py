@@ -1,7 +1,7 @@
-"""The MusicGen generator: briefs walk in, takes walk out, made by a transformer that has listened to a lot of music.
+"""The MusicGen generator: music from a text, and from a melody to follow, by a transformer of Meta's.
 
 Importing this package loads neither numpy nor torch, and neither does planning: what must be known of a model then is
-read from its files. `player` performs.
+read from its files (`spec`). `runtime.generate` makes the takes.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import msgspec
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import Problem
 from tydust_assetgen.flow import Brief, Scalar, Take
-from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
+from tydust_assetgen.generate.musicgen.spec.parameters import NAME, VERSION, MusicGenParameters
 from tydust_assetgen.generate.protocol import Progress, Resources, Shelf
 
 if TYPE_CHECKING:
-    from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
+    from tydust_assetgen.generate.musicgen.runtime.memory import ModelCache
 
 
 class MusicGen:
     """Text (and melody) to music. Satisfies `generate.protocol.Generator`."""
 
-    name = "musicgen"
-    version = "1"
+    name = NAME
+    version = VERSION
     resources = Resources(gpu=True, batch=16, memory_mb=6000, start_s=8.0)
     parameters: type[msgspec.Struct] = MusicGenParameters
 
     def __init__(self) -> None:
-        self._held: Keeper | None = None
+        self._models: ModelCache | None = None
 
     def available(self) -> str:
         """Empty when audiocraft and torch are installed, else how to install them. Whether they can be imported shows
@@ -58,7 +58,7 @@ class MusicGen:
         return cautions(brief, shelf)
 
     def key_parameters(self, brief: Brief, shelf: Shelf) -> dict[str, Scalar]:
-        """The weights' fingerprint (empty where they are not), and who plays the guide."""
+        """The weights' fingerprint (empty where they are not), and the composer's version where it makes the guide."""
         from tydust_assetgen.generate.musicgen.spec.estimates import key_parameters
 
         return key_parameters(brief, shelf)
@@ -82,9 +82,9 @@ class MusicGen:
         wait_quietly()
         with explained():
             load_torch()
-            from tydust_assetgen.generate.musicgen.runtime.generate import perform  # with torch, so only now
+            from tydust_assetgen.generate.musicgen.runtime.generate import generate_takes  # with torch, so only now
 
-            yield from perform(briefs, shelf, self._keeper(), progress)
+            yield from generate_takes(briefs, shelf, self._model_cache(), progress)
 
     def text_match(self, audio: Audio, text: str) -> float | None:
         """How near a sound is to a text, by CLAP; `None` where that model is not in the hub cache."""
@@ -92,10 +92,10 @@ class MusicGen:
 
         return text_match(audio, text)
 
-    def _keeper(self) -> Keeper:
+    def _model_cache(self) -> ModelCache:
         """Keeps the model from one call to the next."""
-        from tydust_assetgen.generate.musicgen.runtime.memory import Keeper
+        from tydust_assetgen.generate.musicgen.runtime.memory import ModelCache
 
-        if self._held is None:
-            self._held = Keeper()
-        return self._held
+        if self._models is None:
+            self._models = ModelCache()
+        return self._models

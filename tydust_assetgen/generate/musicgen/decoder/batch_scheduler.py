@@ -1,7 +1,6 @@
-"""Many tracks at once. In walk tracks, each a row of windows, out walk their codes; no row hears its neighbours.
+"""Decodes many tracks at once: when a track's window ends, its next window or another track takes the free row.
 
-A row has its own length, words, dice and sampling, and its own place in time. When one ends, the next window of its
-track or another track takes its place at once, while the others play on.
+Each row has its own length, text, random numbers and sampling, and its own position; no row depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -12,84 +11,85 @@ from dataclasses import dataclass
 import torch
 
 from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-from tydust_assetgen.generate.musicgen.decoder.requests import Stretch, Track
+from tydust_assetgen.generate.musicgen.decoder.requests import Track, WindowRequest
 
 
 @dataclass
-class _Seat:
+class _ActiveRow:
     """A row at work."""
 
     track: Track
-    stretch: Stretch
+    window: WindowRequest
     read: int
-    """Columns that the network has read, conditions included."""
+    """Columns that the transformer has read, conditions included."""
     left: int
     """Columns that it has still to read."""
     steps: int = 0
 
-    def tell(self) -> None:
+    def report(self) -> None:
         self.steps += 1
-        self.track.tell(self.steps, self.steps + self.left)
+        self.track.report(self.steps, self.steps + self.left)
 
 
-class Band:
-    """Plays tracks on an engine."""
+class BatchScheduler:
+    """Decodes tracks on an engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._seats: list[_Seat] = []
+        self._active: list[_ActiveRow] = []
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def play(self, tracks: Iterable[Track]) -> Iterator[Track]:
-        """Play all tracks to their ends, as many at once as the engine has rows.
+    def run(self, tracks: Iterable[Track]) -> Iterator[Track]:
+        """Decode all tracks to their ends, as many at once as the engine has rows.
 
         Yields:
             Each track when it has ended.
         """
         waiting = iter(tracks)
-        yield from self._fill(waiting)
-        while self._seats:
+        yield from self._fill_rows(waiting)
+        while self._active:
             self._step()
-            yield from self._rise()
-            yield from self._fill(waiting)
+            yield from self._finish_rows()
+            yield from self._fill_rows(waiting)
 
-    def _fill(self, waiting: Iterator[Track]) -> Iterator[Track]:
-        """Free rows are taken; a track that has nothing to draw for ends at once."""
-        while len(self._seats) < self._engine.rows and (track := next(waiting, None)) is not None:
-            if not self._sit(track, len(self._seats)):
+    def _fill_rows(self, waiting: Iterator[Track]) -> Iterator[Track]:
+        """Assign free rows; a track that has nothing to draw for ends at once."""
+        while len(self._active) < self._engine.rows and (track := next(waiting, None)) is not None:
+            if not self._start_window(track, len(self._active)):
                 yield track
 
-    def _sit(self, track: Track, row: int) -> bool:
+    def _start_window(self, track: Track, row: int) -> bool:
         """Begin the next window of a track in a row. False at its end."""
-        while (stretch := track.begin()) is not None:
-            seat = _Seat(track, stretch, *self._engine.begin(row, stretch, track))
-            seat.tell()
-            if seat.left:
-                self._seats[row:] = [seat, *self._seats[row + 1 :]]
+        while (window := track.next_window()) is not None:
+            active = _ActiveRow(track, window, *self._engine.begin(row, window, track))
+            active.report()
+            if active.left:
+                self._active[row:] = [active, *self._active[row + 1 :]]
                 return True
-            track.end(self._engine.played(row, stretch.length))
+            track.finish_window(self._engine.codes(row, window.length))
         return False
 
     def _step(self) -> None:
         """One column further in every row."""
-        self._engine.step(len(self._seats), max(seat.read for seat in self._seats) + 1)
-        for seat in self._seats:
-            seat.read, seat.left = seat.read + 1, seat.left - 1
-            seat.tell()
+        self._engine.step(len(self._active), max(row.read for row in self._active) + 1)
+        for row in self._active:
+            row.read, row.left = row.read + 1, row.left - 1
+            row.report()
 
-    def _rise(self) -> Iterator[Track]:
-        """Rows that have ended make room."""
-        for row in range(len(self._seats) - 1, -1, -1):
-            seat = self._seats[row]
-            if not seat.left:
-                seat.track.end(self._engine.played(row, seat.stretch.length))
-                if not self._sit(seat.track, row):
-                    self._leave(row)
-                    yield seat.track
+    def _finish_rows(self) -> Iterator[Track]:
+        """Rows whose window has ended go on with the next one, or become free."""
+        for index in range(len(self._active) - 1, -1, -1):
+            row = self._active[index]
+            if not row.left:
+                row.track.finish_window(self._engine.codes(index, row.window.length))
+                if not self._start_window(row.track, index):
+                    self._release(index)
+                    yield row.track
 
-    def _leave(self, row: int) -> None:
-        last = self._seats.pop()
-        if row < len(self._seats):
-            self._engine.move(len(self._seats), row, last.read)
-            self._seats[row] = last
-        self._engine.leave(len(self._seats))
+    def _release(self, index: int) -> None:
+        """The last row moves to the free place, so that rows at work stay side by side."""
+        last = self._active.pop()
+        if index < len(self._active):
+            self._engine.move_row(len(self._active), index, last.read)
+            self._active[index] = last
+        self._engine.release(len(self._active))

@@ -1,7 +1,7 @@
-"""What the decoder must know of a model. In walks audiocraft's language model, out walks its `Shape`, or why not.
+"""The sizes of a model, and which models the decoder knows.
 
-The decoder knows one kind of transformer, the one of the released MusicGen models. Whatever has another feature is
-played by audiocraft itself, more slowly.
+It knows one kind of transformer, the one of the released MusicGen models. Whatever has another feature is played by
+audiocraft itself, more slowly.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ class Shape(NamedTuple):
     card: int
     """Tokens of a codebook; `card` itself is the special token, which stands where there is none."""
     delays: tuple[int, ...]
-    """By how many frames each codebook lags behind: the delay pattern (Copet et al., "Simple and Controllable Music
+    """By how many frames each codebook is delayed: the delay pattern (Copet et al., "Simple and Controllable Music
     Generation", 2023, section 2.1)."""
     max_period: float
     positional_scale: float
     cross: bool
-    """Whether the text is heard through cross-attention; else it stands before the codes."""
+    """Whether the text is read through cross-attention; else it stands before the codes."""
 
     @property
     def head_dim(self) -> int:
         return self.dim // self.heads
 
     @property
-    def lag(self) -> int:
+    def max_delay(self) -> int:
         """How many columns more than frames a sequence has at its end."""
         return max(self.delays)
 

@@ -1,7 +1,7 @@
-"""A network and a desk, working together. In walk windows, out walk their codes; what runs is told by counters alone.
+"""One step of the decoder, from codes to codes: a transformer and the state of the batch, working together.
 
-`_run` is the whole of a step, from codes to codes, without a question to the device: on CUDA it is captured once as a
-graph and then replayed.
+`_run_step` is the whole of a step without a question to the device: on CUDA it is captured once as a graph and then
+replayed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Protocol
 
 import torch
 
-from tydust_assetgen.generate.musicgen.decoder.batch_state import Desk, delayed
+from tydust_assetgen.generate.musicgen.decoder.batch_state import BatchState, apply_delays
 from tydust_assetgen.generate.musicgen.decoder.config import Shape
-from tydust_assetgen.generate.musicgen.decoder.cuda.graphs import Graphs
-from tydust_assetgen.generate.musicgen.decoder.requests import Stretch, Track
-from tydust_assetgen.generate.musicgen.decoder.sampling import Kind
+from tydust_assetgen.generate.musicgen.decoder.cuda.graphs import StepGraphs
+from tydust_assetgen.generate.musicgen.decoder.requests import Track, WindowRequest
+from tydust_assetgen.generate.musicgen.decoder.sampling import SamplingMode
 
 
-class Plays(Protocol):
-    """What a network must be, on whatever device."""
+class Transformer(Protocol):
+    """What a transformer must do, on whatever device."""
 
     @property
     def shape(self) -> Shape: ...
@@ -27,12 +27,12 @@ class Plays(Protocol):
     def device(self) -> torch.device: ...
 
     @property
-    def taken(self) -> int:
-        """Changes whenever memory is taken anew."""
+    def allocations(self) -> int:
+        """How often memory was allocated: addresses hold as long as this number."""
 
     @property
-    def most_rows(self) -> int:
-        """How many tracks it can play at once, each with the same bits as alone."""
+    def max_rows(self) -> int:
+        """How many tracks it can decode at once, each with the same bits as alone."""
 
     @property
     def rows(self) -> int:
@@ -44,76 +44,80 @@ class Plays(Protocol):
     def reserve(self, rows: int, columns: int) -> None:
         """Have memory for so many rows of so many columns, conditions included; what is there stays."""
 
-    def clear(self) -> None:
-        """Nobody plays any more: give the memory of all rows back."""
+    def free(self) -> None:
+        """Give the memory of all rows back."""
 
-    def begin(self, row: int, columns: torch.Tensor, heard: torch.Tensor, unheard: torch.Tensor) -> torch.Tensor:
-        """Read the first columns `[K, S]` of a row, and what leads it. Logits `[2, K, card]` of what follows."""
+    def prefill(
+        self, row: int, columns: torch.Tensor, conditional: torch.Tensor, unconditional: torch.Tensor
+    ) -> torch.Tensor:
+        """Read the first columns `[K, S]` of a row, and its conditions. Logits `[2, K, card]` of what follows."""
 
-    def step(self, codes: torch.Tensor, at: torch.Tensor, columns: int) -> torch.Tensor:
-        """Read one more column `[R, K]` of the first rows, each at its place `[R]`; none is at `columns` or beyond.
+    def decode(self, codes: torch.Tensor, positions: torch.Tensor, columns: int) -> torch.Tensor:
+        """Read one more column `[R, K]` of the first rows, each at its position `[R]`; none is at `columns` or beyond.
         Logits `[2, R, K, card]` of what follows."""
 
-    def move(self, source: int, target: int, length: int) -> None:
+    def move_row(self, source: int, target: int, length: int) -> None:
         """Give one row's memory to another."""
 
 
 class Engine:
-    """The rows of one band.
+    """The rows of one batch.
 
     Args:
-        network: plays; its memory is taken here.
+        transformer: whose memory is reserved here.
         rows: how many at once.
         frames: of the longest window.
     """
 
-    def __init__(self, network: Plays, *, rows: int, frames: int) -> None:
-        self.network, self.rows = network, rows
-        self._columns = frames + network.shape.lag + 1
-        self._desk = Desk(network.shape, rows=rows, columns=self._columns, device=network.device)
-        self._graphs = Graphs(self._run, self._desk.kind, network, rows) if network.device.type == "cuda" else None
+    def __init__(self, transformer: Transformer, *, rows: int, frames: int) -> None:
+        self.transformer, self.rows = transformer, rows
+        self._columns = frames + transformer.shape.max_delay + 1
+        device = transformer.device
+        self._state = BatchState(transformer.shape, rows=rows, columns=self._columns, device=device)
+        on_cuda = device.type == "cuda"
+        self._graphs = StepGraphs(self._run_step, self._state.sampling_mode, transformer, rows) if on_cuda else None
 
-    def begin(self, row: int, stretch: Stretch, track: Track) -> tuple[int, int]:
+    def begin(self, row: int, window: WindowRequest, track: Track) -> tuple[int, int]:
         """A window begins in a row, and has its first column drawn.
 
         Returns:
-            How many columns the network has read, conditions included, and how many are still to be read.
+            How many columns the transformer has read, conditions included, and how many are still to be read.
         """
-        shape = self.network.shape
-        sequence = delayed(stretch.prompt, stretch.length, shape.delays, shape.card)
-        known = stretch.prompt.shape[1] + 1
-        before = 0 if shape.cross else len(stretch.heard)
-        self.network.reserve(self.rows, before + self._columns)
-        logits = self.network.begin(row, sequence[:, :known], stretch.heard, stretch.unheard)
-        self._desk.sit(row, sequence, known, before)
-        self._desk.plays(row, track.sampling, track.dice)
+        shape = self.transformer.shape
+        sequence = apply_delays(window.prompt, window.length, shape.delays, shape.card)
+        known = window.prompt.shape[1] + 1
+        offset = 0 if shape.cross else len(window.conditional)
+        self.transformer.reserve(self.rows, offset + self._columns)
+        logits = self.transformer.prefill(row, sequence[:, :known], window.conditional, window.unconditional)
+        self._state.assign(row, sequence, known, offset)
+        self._state.set_sampling(row, track.sampling, track.rng)
         here = slice(row, row + 1)
-        self._desk.shake(here)
-        self._desk.draw(logits[:, None], here, self._desk.kind(here))
-        return before + known, sequence.shape[1] - known - 1
+        self._state.draw_noise(here)
+        self._state.sample(logits[:, None], here, self._state.sampling_mode(here))
+        return offset + known, sequence.shape[1] - known - 1
 
     def step(self, rows: int, columns: int) -> None:
         """One column further in each of the first rows, none of which is then beyond `columns`."""
         here = slice(0, rows)
-        self._desk.shake(here)
+        self._state.draw_noise(here)
         if self._graphs is None:
-            self._run(here, columns, self._desk.kind(here))
+            self._run_step(here, columns, self._state.sampling_mode(here))
         else:
             self._graphs.step(rows, columns)
 
-    def _run(self, rows: slice, columns: int, kind: Kind) -> None:
-        logits = self.network.step(self._desk.codes(rows), self._desk.at(rows), columns)
-        self._desk.draw(logits, rows, kind)
+    def _run_step(self, rows: slice, columns: int, mode: SamplingMode) -> None:
+        logits = self.transformer.decode(self._state.next_codes(rows), self._state.positions(rows), columns)
+        self._state.sample(logits, rows, mode)
 
-    def move(self, source: int, target: int, length: int) -> None:
-        """A row sits down at another's place."""
-        self.network.move(source, target, length)
-        self._desk.move(source, target)
+    def move_row(self, source: int, target: int, length: int) -> None:
+        """A row goes on at another's place."""
+        self.transformer.move_row(source, target, length)
+        self._state.copy_row(source, target)
 
-    def leave(self, row: int) -> None:
-        """Nobody sits there any more."""
-        self._desk.leave(row)
+    def release(self, row: int) -> None:
+        """No track is assigned to it any more."""
+        self._state.release(row)
 
-    def played(self, row: int, length: int) -> torch.Tensor:
+    def codes(self, row: int, length: int) -> torch.Tensor:
         """The codes `[K, length]` of the window that has ended in a row."""
-        return self._desk.played(row, length)
+        return self._state.codes(row, length)

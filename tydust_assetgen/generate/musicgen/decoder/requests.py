@@ -1,4 +1,4 @@
-"""What the decoder is asked for: a track is windows, one after the other, each led by something. Papers, no work."""
+"""What the decoder is asked for: tracks, each of windows that are decoded one after the other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 class Sampling(NamedTuple):
-    """How a row draws."""
+    """How tokens are drawn."""
 
     temperature: float = 1.0
     """0: always the likeliest."""
@@ -21,53 +21,53 @@ class Sampling(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class WindowRequest:
     """One window of a track."""
 
-    prompt: torch.Tensor  # [K, P], codes that are heard first
+    prompt: torch.Tensor  # [K, P], codes that it begins with
     length: int
     """Frames, prompt included."""
-    heard: torch.Tensor  # [L, dim], see `Network.begin`
-    unheard: torch.Tensor
+    conditional: torch.Tensor  # [L, dim], see `Transformer.prefill`
+    unconditional: torch.Tensor  # [L, dim]
 
 
 class Track(Protocol):
-    """Plays windows one after the other, each knowing the codes of those before it."""
+    """A track of windows, each of which knows the codes of those before it."""
 
     @property
     def sampling(self) -> Sampling: ...
 
     @property
-    def dice(self) -> torch.Generator:
-        """Its own, on the network's device."""
+    def rng(self) -> torch.Generator:
+        """Its own random numbers, on the transformer's device."""
 
-    def begin(self) -> Stretch | None:
+    def next_window(self) -> WindowRequest | None:
         """Its next window, or `None` at its end."""
 
-    def end(self, codes: torch.Tensor) -> None:
+    def finish_window(self, codes: torch.Tensor) -> None:
         """The codes `[K, length]` of the window that was begun last."""
 
-    def tell(self, made: int, steps: int) -> None:
+    def report(self, done: int, steps: int) -> None:
         """So many steps of its window are done, of so many."""
 
 
-def conditions_of(lm: Any, attributes: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is heard, and what stands there when nothing is to be heard.
+def encode_conditions(lm: Any, attributes: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The embedded conditions (text, melody) of one track, and what stands in their place without conditions.
 
     Args:
-        lm: audiocraft's language model; only its conditioners and its fuser are asked.
+        lm: audiocraft's language model; only its conditioners and its fuser are used.
         attributes: of one track, as `MusicGen._prepare_tokens_and_attributes` makes them.
 
     Returns:
-        Two tensors `[L, dim]`: for cross-attention, or to stand before the codes.
+        Conditional and unconditional `[L, dim]`: for cross-attention, or to stand before the codes.
     """
     from audiocraft.modules.conditioners import ClassifierFreeGuidanceDropout
 
-    nothing = ClassifierFreeGuidanceDropout(p=1.0)(attributes)
+    dropped = ClassifierFreeGuidanceDropout(p=1.0)(attributes)
     provider = lm.condition_provider
     with torch.inference_mode():
-        found = provider(provider.tokenize(attributes + nothing))
-    crossing = bool(lm.fuser.fuse2cond["cross"])
-    order = list(found) if crossing else reversed(list(found))  # each is put before what was put before it
-    heard, unheard = torch.cat([found[name][0] for name in order], dim=1)
-    return heard, unheard
+        found = provider(provider.tokenize(attributes + dropped))
+    cross = bool(lm.fuser.fuse2cond["cross"])
+    order = list(found) if cross else reversed(list(found))  # each is put before what was put before it
+    conditional, unconditional = torch.cat([found[name][0] for name in order], dim=1)
+    return conditional, unconditional

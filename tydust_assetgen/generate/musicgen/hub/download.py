@@ -1,8 +1,7 @@
-"""One file comes from the hub into its cache, whole and judged, or not at all. In walks what the hub promises, out
-walks the file's place.
+"""Downloads one file from the hub into its cache, and keeps it only when size, digest and content are right.
 
 It grows under `blobs/….incomplete`, where an interrupted download goes on, and gets its final name only after its size
-and its digest were compared with the hub's promise and its content was judged. Then its snapshot gets a link to it,
+and its digest were compared with what the hub says and its content was checked. Then its snapshot gets a link to it,
 which is the layout that Hugging Face's own libraries read.
 """
 
@@ -23,16 +22,16 @@ from tydust_assetgen.system import remove, write_atomic
 
 Tell: TypeAlias = Callable[[str, int, int], None]
 """The file, how many bytes of it are here, and how many it has."""
-Judge: TypeAlias = Callable[[Path], str]
+Check: TypeAlias = Callable[[Path], str]
 """Why a file is refused; empty when nothing is wrong with it."""
 
 _CHUNK_BYTES = 1 << 20
-_PATIENCE_S = 20.0
-_TRIES = 5
+_TIMEOUT_S = 20.0
+_MAX_TRIES = 5
 
 
 @dataclass(frozen=True)
-class Promise:
+class RemoteFile:
     """A file as the hub describes it."""
 
     repository: str
@@ -43,15 +42,15 @@ class Promise:
     """SHA-256 of a large file, hexadecimal; of a small one git's SHA-1, which is of its size and content."""
 
     @property
-    def home(self) -> Path:
+    def repository_folder(self) -> Path:
         return hub_cache() / f"models--{self.repository.replace('/', '--')}"
 
     @property
-    def place(self) -> Path:
-        return self.home / "snapshots" / self.commit / self.name
+    def path(self) -> Path:
+        return self.repository_folder / "snapshots" / self.commit / self.name
 
 
-def fetch(promise: Promise, judge: Judge, tell: Tell) -> Path:
+def fetch(remote: RemoteFile, check: Check, tell: Tell) -> Path:
     """Bring one file here, if it is not, and judge it either way.
 
     Raises:
@@ -60,91 +59,91 @@ def fetch(promise: Promise, judge: Judge, tell: Tell) -> Path:
     """
     from filelock import FileLock
 
-    blob = promise.home / "blobs" / promise.digest
-    lock = hub_cache() / ".locks" / promise.home.name / f"{promise.digest}.lock"
-    for folder in (blob.parent, lock.parent, promise.place.parent):
+    blob = remote.repository_folder / "blobs" / remote.digest
+    lock = hub_cache() / ".locks" / remote.repository_folder.name / f"{remote.digest}.lock"
+    for folder in (blob.parent, lock.parent, remote.path.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
-        if promise.place.is_file():
-            _keep_if_good(promise.place, promise, judge)
+        if remote.path.is_file():
+            _keep_if_valid(remote.path, remote, check)
         elif blob.is_file():
-            _keep_if_good(blob, promise, judge)
-            _link(blob, promise.place)
+            _keep_if_valid(blob, remote, check)
+            _link(blob, remote.path)
         else:
             partial = blob.with_name(f"{blob.name}.incomplete")
-            _download(promise, partial, tell)
-            _keep_if_good(partial, promise, judge)
+            _download(remote, partial, tell)
+            _keep_if_valid(partial, remote, check)
             os.replace(partial, blob)
-            _link(blob, promise.place)
-    tell(promise.name, promise.size, promise.size)
-    return promise.place
+            _link(blob, remote.path)
+    tell(remote.name, remote.size, remote.size)
+    return remote.path
 
 
-def remember(repository: str, revision: str, commit: str) -> None:
+def write_ref(repository: str, revision: str, commit: str) -> None:
     """Note which commit a branch or a tag is, for who asks without a network."""
     if revision != commit:
-        home = hub_cache() / f"models--{repository.replace('/', '--')}"
-        write_atomic(home / "refs" / revision, commit.encode())
+        repository_folder = hub_cache() / f"models--{repository.replace('/', '--')}"
+        write_atomic(repository_folder / "refs" / revision, commit.encode())
 
 
-def _keep_if_good(path: Path, promise: Promise, judge: Judge) -> None:
-    reason = _wrong(path, promise) or judge(path)
+def _keep_if_valid(path: Path, remote: RemoteFile, check: Check) -> None:
+    reason = _mismatch(path, remote) or check(path)
     if reason:
         remove(Path(os.path.realpath(path)))
         remove(path)
-        raise AssetgenError(f"`{promise.repository}`: {reason}", hint="it was deleted again, and never loaded")
+        raise AssetgenError(f"`{remote.repository}`: {reason}", hint="it was deleted again, and never loaded")
 
 
-def _wrong(path: Path, promise: Promise) -> str:
+def _mismatch(path: Path, remote: RemoteFile) -> str:
     size = path.stat().st_size
-    if size != promise.size:
-        return f"`{promise.name}` has {size} bytes, and the hub says {promise.size}"
-    hasher = hashlib.sha256() if len(promise.digest) == 64 else hashlib.sha1(f"blob {size}\0".encode())  # noqa: S324
+    if size != remote.size:
+        return f"`{remote.name}` has {size} bytes, and the hub says {remote.size}"
+    hasher = hashlib.sha256() if len(remote.digest) == 64 else hashlib.sha1(f"blob {size}\0".encode())  # noqa: S324
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             hasher.update(chunk)
-    same = hasher.hexdigest() == promise.digest
-    return "" if same else f"`{promise.name}` is not what the hub says it is: its digest differs"
+    same = hasher.hexdigest() == remote.digest
+    return "" if same else f"`{remote.name}` is not what the hub says it is: its digest differs"
 
 
-def _link(blob: Path, place: Path) -> None:
+def _link(blob: Path, path: Path) -> None:
     """A relative link, or the file itself where links can't be made."""
     try:
-        place.symlink_to(os.path.relpath(blob, place.parent))
+        path.symlink_to(os.path.relpath(blob, path.parent))
     except OSError:
-        os.replace(blob, place)
+        os.replace(blob, path)
 
 
-def _download(promise: Promise, partial: Path, tell: Tell) -> None:
+def _download(remote: RemoteFile, partial: Path, tell: Tell) -> None:
     """Go on where the file ends, as often as it takes while something comes."""
     tries = 0
-    while (have := partial.stat().st_size if partial.exists() else 0) != promise.size:
-        if have > promise.size:
+    while (have := partial.stat().st_size if partial.exists() else 0) != remote.size:
+        if have > remote.size:
             remove(partial)
             continue
         try:
-            with plainly(promise.repository, ""):
-                _stream(promise, partial, have, tell)
+            with plain_errors(remote.repository, ""):
+                _stream(remote, partial, have, tell)
         except RefusedError:
             raise
         except UnavailableError:
             tries = 0 if partial.exists() and partial.stat().st_size > have else tries + 1
-            if tries >= _TRIES:
+            if tries >= _MAX_TRIES:
                 raise
             time.sleep(0.5)
         else:
             tries += 1
-            if tries >= _TRIES:
+            if tries >= _MAX_TRIES:
                 return  # the answer was whole and is still not what was promised: `_wrong` says so
 
 
-def _stream(promise: Promise, partial: Path, have: int, tell: Tell) -> None:
+def _stream(remote: RemoteFile, partial: Path, have: int, tell: Tell) -> None:
     from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-    url = hf_hub_url(promise.repository, promise.name, revision=promise.commit)
+    url = hf_hub_url(remote.repository, remote.name, revision=remote.commit)
     headers = {**build_hf_headers(), "Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
-    with get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=_PATIENCE_S) as answer:
+    with get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=_TIMEOUT_S) as answer:
         hf_raise_for_status(answer)
         goes_on = have > 0 and answer.status_code == 206
         with partial.open("ab" if goes_on else "wb") as file:
@@ -152,8 +151,8 @@ def _stream(promise: Promise, partial: Path, have: int, tell: Tell) -> None:
             for chunk in answer.iter_raw(_CHUNK_BYTES // 16):
                 file.write(chunk)
                 done += len(chunk)
-                tell(promise.name, done, promise.size)
-                if done > promise.size:
+                tell(remote.name, done, remote.size)
+                if done > remote.size:
                     break
 
 
@@ -166,8 +165,8 @@ def unreachable(error: Exception) -> UnavailableError:
 
 
 @contextlib.contextmanager
-def plainly(repository: str, revision: str) -> Iterator[None]:
-    """The client's errors in our words. Theirs are not repeated: they may quote a request with its headers.
+def plain_errors(repository: str, revision: str) -> Iterator[None]:
+    """The client's errors as ours. Their messages are not repeated: they may quote a request with its headers.
 
     Raises:
         UnavailableError: for whatever the hub or the network does not give.

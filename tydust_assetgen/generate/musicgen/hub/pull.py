@@ -1,8 +1,8 @@
-"""Which files of a repository make a model, and what it needs besides: in walks a name, out walks what is here now.
+"""Fetches a model from the hub, and what it needs besides.
 
 Weights come as audiocraft writes them and are scanned without being loaded, everything else as safetensors and small
 texts. The text encoder, the codec and the stem separator that a model needs come along. Until its last file is here and
-judged, it is not a model yet.
+checked, it is not a model yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tydust_assetgen.errors import AssetgenError, UnavailableError
-from tydust_assetgen.generate.musicgen.hub.download import Promise, Tell, fetch, plainly, remember, unreachable
+from tydust_assetgen.generate.musicgen.hub.download import RemoteFile, Tell, fetch, plain_errors, unreachable, write_ref
 from tydust_assetgen.generate.musicgen.spec import checkpoint, models
 from tydust_assetgen.generate.musicgen.spec.models import WEIGHTS
 from tydust_assetgen.generate.musicgen.spec.requirements import DEMUCS, DEMUCS_FILES, needs
@@ -24,7 +24,7 @@ from tydust_assetgen.generate.musicgen.spec.requirements import DEMUCS, DEMUCS_F
 _SMALL = re.compile(r"[\w.-]+\.(json|txt)|spiece\.model")
 _SMALL_BYTES = 64 << 20
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_PATIENCE_S = 2.0
+_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def pull(name: str, revision: str, tell: Tell) -> tuple[Pulled, ...]:
     repository = _repository(name)
     if revision and not models.is_revision(revision):
         raise AssetgenError(f"{revision[:60]!a} is no revision", hint="name a commit, a branch or a tag, without `/`")
-    _need_hub()
+    _require_hub_library()
     first = _pull(repository, revision, tell)
     return (first, *(_needed(first, tell) if first.weights else ()))
 
@@ -79,7 +79,7 @@ def _repository(name: str) -> str:
     return repository
 
 
-def _need_hub() -> None:
+def _require_hub_library() -> None:
     try:
         import huggingface_hub  # noqa: F401
     except ImportError:
@@ -90,18 +90,18 @@ def _pull(repository: str, revision: str, tell: Tell) -> Pulled:
     """One repository: which files it has, and each of those that count."""
     from huggingface_hub import HfApi
 
-    _reach()
-    with plainly(repository, revision):
+    _check_connection()
+    with plain_errors(repository, revision):
         info = HfApi().model_info(repository, revision=revision or "main", files_metadata=True, timeout=10)
     files = _wanted(repository, info)
     for file in files:
         fetch(file, checkpoint.file_refusal if file.name in WEIGHTS else lambda _: "", tell)
-    remember(repository, revision or "main", info.sha)
+    write_ref(repository, revision or "main", info.sha)
     size = sum(file.size for file in files)
-    return Pulled(repository, info.sha, files[-1].place.parent, size, files[-1].name == WEIGHTS[0])
+    return Pulled(repository, info.sha, files[-1].path.parent, size, files[-1].name == WEIGHTS[0])
 
 
-def _reach() -> None:
+def _check_connection() -> None:
     """Fail at once where no connection can be made: the client itself would try again for a minute."""
     from huggingface_hub import constants
 
@@ -112,12 +112,12 @@ def _reach() -> None:
     parts = urlsplit(constants.ENDPOINT)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE_S).close()
+        socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT_S).close()
     except OSError as error:
         raise unreachable(error) from error
 
 
-def _wanted(repository: str, info: Any) -> list[Promise]:
+def _wanted(repository: str, info: Any) -> list[RemoteFile]:
     """Of a repository's files, those that are used; the language model last, so that a model is only there when all
     of it is."""
     there = {sibling.rfilename: sibling for sibling in info.siblings or ()}
@@ -135,11 +135,11 @@ def _wanted(repository: str, info: Any) -> list[Promise]:
             f"`{repository}` has no weights that are safe to load here",
             hint=f"wanted: `{WEIGHTS[0]}` and `{WEIGHTS[1]}` as audiocraft writes them, or `model.safetensors`",
         )
-    return [_promise(repository, info.sha, there[name]) for name in chosen]
+    return [_remote_file(repository, info.sha, there[name]) for name in chosen]
 
 
-def _promise(repository: str, commit: str, sibling: Any) -> Promise:
+def _remote_file(repository: str, commit: str, sibling: Any) -> RemoteFile:
     digest = str(getattr(sibling.lfs, "sha256", "") if sibling.lfs else sibling.blob_id)
     if not _DIGEST.fullmatch(digest) or not re.fullmatch(r"[0-9a-f]{40}", str(commit)) or (sibling.size or 0) <= 0:
         raise AssetgenError(f"the hub describes `{sibling.rfilename}` of `{repository}` without a digest or a size")
-    return Promise(repository, commit, sibling.rfilename, int(sibling.size), digest)
+    return RemoteFile(repository, commit, sibling.rfilename, int(sibling.size), digest)

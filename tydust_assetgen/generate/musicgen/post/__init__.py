@@ -1,1 +1,1 @@
-"""What happens to the samples of a performance: joins, level, width."""
+"""Post-processing of MusicGen's samples: level at the joins, stereo width."""

@@ -1,7 +1,7 @@
-"""How the level goes, band by band: samples walk in, a `Contour` walks out, which can be asked for changes and courses.
+"""The level of a sound over time in frequency bands: how much it changes at a place, how it goes over the whole track.
 
 Twelve bands of two thirds of an octave, ten readings a second. A gain moves all bands alike; drums that stop, or a
-lead that enters, don't: `middle` and `agreed` tell one from the other.
+lead that enters, don't: `median_over_bands` and `agreed_change` tell one from the other.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ BANDS_AN_OCTAVE = 1.5
 FLOOR_DB = -60.0
 """Bands so far under the strongest one are not there."""
 SILENT_DB = -20.0
-"""Moments so far under the usual level say nothing of a drift."""
+"""Moments so far under the usual level say nothing about a drift."""
 _SLICE_HOPS = 200
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Contour:
+class BandLevels:
     """The powers of all bands over time, as running sums."""
 
     sums: Floats
@@ -36,7 +36,7 @@ class Contour:
     end_s: float
 
     @classmethod
-    def of(cls, samples: NDArray[np.float32], rate_hz: int) -> Contour:
+    def of(cls, samples: NDArray[np.float32], rate_hz: int) -> BandLevels:
         """Of `[C, n]`."""
         hop = round(HOP_S * rate_hz)
         powers = np.concatenate([np.zeros((BANDS, 0)), *_band_powers(samples, rate_hz, hop)], axis=1)
@@ -47,7 +47,7 @@ class Contour:
     def hops(self) -> int:
         return int(self.sums.shape[1]) - 1
 
-    def changes(self, at_s: Sequence[float] | Floats, window_s: float) -> Floats:
+    def level_changes(self, at_s: Sequence[float] | Floats, window_s: float) -> Floats:
         """By how many dB each band is louder in the window after than in the one before, `[bands, places]`. NaN where
         a band is not there on both sides."""
         window = round(window_s / self.hop_s)
@@ -65,7 +65,7 @@ class Contour:
             places = places[np.abs(places * self.hop_s - at_s) >= window_s]
         return places
 
-    def near(self, at_s: float, reach_s: float) -> NDArray[np.int64]:
+    def hops_near(self, at_s: float, reach_s: float) -> NDArray[np.int64]:
         """The hops that are not farther away than this."""
         middle_hop, reach = round(at_s / self.hop_s), round(reach_s / self.hop_s)
         return np.arange(max(middle_hop - reach, 0), min(middle_hop + reach, self.hops))
@@ -77,7 +77,7 @@ class Contour:
         levels[powers.mean(axis=1) <= self._floor] = np.nan
         return levels
 
-    def course(
+    def slow_levels(
         self, start_s: float, end_s: float, window_s: float, gain_db: Callable[[Floats], Floats]
     ) -> tuple[Floats, Floats]:
         """Slowly: once a second, the level of windows, after a gain. Moments of near silence are left out, and so are
@@ -93,9 +93,9 @@ class Contour:
         times_s = (starts + window / 2) * self.hop_s
         levels = _db(powers) + gain_db(times_s)
         total = _db(powers.sum(axis=0))
-        heard = total > np.median(total) + SILENT_DB if total.size else np.zeros(0, dtype=bool)
-        there = (powers[:, heard] > self._floor).all(axis=1)
-        return times_s[heard], levels[there][:, heard]
+        audible = total > np.median(total) + SILENT_DB if total.size else np.zeros(0, dtype=bool)
+        there = (powers[:, audible] > self._floor).all(axis=1)
+        return times_s[audible], levels[there][:, audible]
 
     @property
     def _floor(self) -> float:
@@ -103,12 +103,12 @@ class Contour:
         return float(self.sums[:, -1].max(initial=0.0)) / max(self.hops, 1) * 10 ** (FLOOR_DB / 10)
 
 
-def middle(changes_db: Floats) -> Floats:
+def median_over_bands(changes_db: Floats) -> Floats:
     """The median of the bands, `[places]`; 0 where there is none."""
     return _percentile(changes_db, 50.0)
 
 
-def agreed(changes_db: Floats) -> Floats:
+def agreed_change(changes_db: Floats) -> Floats:
     """What three quarters of the bands do at least, in one direction, `[places]`; 0 where they don't."""
     low, high = _percentile(changes_db, 25.0), _percentile(changes_db, 75.0)
     return np.maximum(low, 0.0) + np.minimum(high, 0.0)
@@ -135,8 +135,8 @@ def _band_powers(samples: NDArray[np.float32], rate_hz: int, hop: int) -> Iterat
     padded = np.pad(samples, ((0, 0), (hop // 2, 2 * hop)))
     for start in range(0, hops, _SLICE_HOPS):
         count = min(_SLICE_HOPS, hops - start)
-        piece = padded[:, start * hop : (start + count + 1) * hop]
-        frames = np.lib.stride_tricks.sliding_window_view(piece, 2 * hop, axis=1)[:, ::hop][:, :count]
+        part = padded[:, start * hop : (start + count + 1) * hop]
+        frames = np.lib.stride_tricks.sliding_window_view(part, 2 * hop, axis=1)[:, ::hop][:, :count]
         powers = np.square(np.abs(np.fft.rfft(frames * window))).sum(axis=0)
         yield np.add.reduceat(np.pad(powers, ((0, 0), (0, 1))), edges, axis=1)[:, :-1].T
 

@@ -1,6 +1,6 @@
-"""What happens where one window of a performance takes over from another. A `Contour` and times walk in, `Join`s out.
+"""Measures the joins of a long track, where one window takes over from another: jumps of level, changes of sound.
 
-What is unusual is measured on the track itself: the same questions are asked at all other places.
+What is unusual is measured on the track itself, by measuring the same at all other places.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tydust_assetgen.generate.musicgen.post.band_levels import Contour, Floats, agreed, middle
+from tydust_assetgen.generate.musicgen.post.band_levels import BandLevels, Floats, agreed_change, median_over_bands
 
 STEP_S = 3.0
 """What is compared on both sides of a join: the window of short-term loudness (EBU Tech 3341, section 2.2)."""
@@ -29,7 +29,7 @@ BEYOND = 1.5
 """What is in 19 of 20 places is usual; half more than that is not. With these two, 1 join in 500 of well-made music is
 touched, and 3 of 4 steps of 6 dB are found (measured on the composer's tracks, with joins all over them)."""
 LEAST_TIMBRE_DB = 6.0
-"""A smaller change of the sound is never worth a word."""
+"""A smaller change of the sound is never reported."""
 _FEWEST_PLACES = 20
 """With fewer other places, nothing is known of what is usual."""
 
@@ -49,7 +49,7 @@ class Join:
     """By how much the bands move against each other, on average."""
     usual_timbre_db: float
     lasting_db: float = 0.0
-    """What is left of the step when more is heard of both sides."""
+    """What is left of the step when longer windows on both sides are compared."""
 
     @property
     def jumps(self) -> bool:
@@ -78,41 +78,41 @@ class Join:
         return self.timbre_db > max(BEYOND * self.usual_timbre_db, LEAST_TIMBRE_DB)
 
 
-def judged(contour: Contour, joins_s: Sequence[float]) -> tuple[Join, ...]:
+def measure_joins(bands: BandLevels, joins_s: Sequence[float]) -> tuple[Join, ...]:
     """Each of the joins, whose times are in seconds, rising."""
-    edges = [0.0, *joins_s, contour.end_s]
+    edges = [0.0, *joins_s, bands.end_s]
     sides = [min(at - before, after - at) for before, at, after in zip(edges, edges[1:], edges[2:], strict=False)]
-    return tuple(_join(contour, at_s, side_s, joins_s) for at_s, side_s in zip(joins_s, sides, strict=True))
+    return tuple(_join(bands, at_s, side_s, joins_s) for at_s, side_s in zip(joins_s, sides, strict=True))
 
 
-def _join(contour: Contour, at_s: float, side_s: float, joins_s: Sequence[float]) -> Join:
+def _join(bands: BandLevels, at_s: float, side_s: float, joins_s: Sequence[float]) -> Join:
     window_s = min(STEP_S, side_s)
-    others = contour.places(window_s, joins_s) if window_s >= SHORTEST_S else np.zeros(0, dtype=np.int64)
+    others = bands.places(window_s, joins_s) if window_s >= SHORTEST_S else np.zeros(0, dtype=np.int64)
     if others.size < _FEWEST_PLACES:
         return Join(at_s, 0.0, 0.0, 0.0, 0.0, 0.0)
-    here, there = contour.changes([at_s], window_s), contour.changes(others * contour.hop_s, window_s)
+    here, there = bands.level_changes([at_s], window_s), bands.level_changes(others * bands.hop_s, window_s)
     return Join(
         at_s,
-        step_db=float(middle(here)[0]),
-        agreed_db=float(agreed(here)[0]) if _is_peak(contour, at_s, window_s) else 0.0,
-        usual_step_db=float(np.percentile(np.abs(agreed(there)), USUAL_PERCENT)),
+        step_db=float(median_over_bands(here)[0]),
+        agreed_db=float(agreed_change(here)[0]) if _is_peak(bands, at_s, window_s) else 0.0,
+        usual_step_db=float(np.percentile(np.abs(agreed_change(there)), USUAL_PERCENT)),
         timbre_db=float(_timbre(here)[0]),
         usual_timbre_db=float(np.percentile(_timbre(there), USUAL_PERCENT)),
-        lasting_db=float(middle(contour.changes([at_s], min(LONG_S, side_s)))[0]),
+        lasting_db=float(median_over_bands(bands.level_changes([at_s], min(LONG_S, side_s)))[0]),
     )
 
 
-def _is_peak(contour: Contour, at_s: float, window_s: float) -> bool:
+def _is_peak(bands: BandLevels, at_s: float, window_s: float) -> bool:
     """The level changes here, and not somewhere near."""
-    around_s = np.arange(at_s - window_s, at_s + window_s, contour.hop_s)
-    around_s = around_s[(around_s >= window_s) & (around_s <= contour.end_s - window_s)]
-    largest = np.abs(middle(contour.changes(around_s, window_s))).max(initial=0.0)
-    return bool(abs(middle(contour.changes([at_s], window_s))[0]) >= PEAK_SHARE * largest)
+    around_s = np.arange(at_s - window_s, at_s + window_s, bands.hop_s)
+    around_s = around_s[(around_s >= window_s) & (around_s <= bands.end_s - window_s)]
+    largest = np.abs(median_over_bands(bands.level_changes(around_s, window_s))).max(initial=0.0)
+    return bool(abs(median_over_bands(bands.level_changes([at_s], window_s))[0]) >= PEAK_SHARE * largest)
 
 
 def _timbre(changes_db: Floats) -> Floats:
     """How far the bands go apart, `[places]`: what an equaliser would have to do, gain not counted."""
-    apart = np.abs(changes_db - middle(changes_db))
+    apart = np.abs(changes_db - median_over_bands(changes_db))
     known = np.isfinite(apart)
     total: Floats = np.where(known, apart, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return total

@@ -1,11 +1,11 @@
-"""The joins of a long performance: samples and the times of the joins walk in, evened samples and words walk out.
+"""Repairs the level of a long track where the model carried on window by window, and says what was repaired.
 
 A model that carries on window by window may jump in level where one window takes over, and drift from window to
 window (audiocraft issues 59 and 133). Music has dynamics of its own, and those must stay. Two things tell them apart.
 A fault of level moves all bands of the spectrum alike, while instruments that come and go move some: so changes are
 measured band by band, and what counts is what three quarters of the bands agree on. And what is unusual is measured on
 the track itself: a join is only touched when the level changes there half more than in 19 of 20 other places.
-Where nothing is wrong, the samples that walked in walk out.
+Where nothing is wrong, the samples are returned as they are.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tydust_assetgen.generate.musicgen.post.band_levels import Contour, Floats, agreed, middle
-from tydust_assetgen.generate.musicgen.post.joins import SHORTEST_S, STEP_S, Join, judged
+from tydust_assetgen.generate.musicgen.post.band_levels import BandLevels, Floats, agreed_change, median_over_bands
+from tydust_assetgen.generate.musicgen.post.joins import SHORTEST_S, STEP_S, Join, measure_joins
 
 LEAST_DRIFT_DB = 3.0
 """From the beginning to the end: beyond ±1.5 dB around the middle."""
@@ -58,7 +58,7 @@ class _Step:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Section:
     """A stretch that asks for one intensity, and what is wrong in it."""
 
     start_s: float
@@ -71,23 +71,23 @@ class _Part:
         return bool(self.steps) or self.drift_db != 0
 
 
-def audit(samples: Samples, rate_hz: int, joins_s: Sequence[float]) -> JoinReport:
+def audit_joins(samples: Samples, rate_hz: int, joins_s: Sequence[float]) -> JoinReport:
     """What happens at the joins, against the rest of the track.
 
     Args:
         samples: `[C, n]`.
         joins_s: Where one window takes over from another, in seconds, rising.
     """
-    contour = Contour.of(samples, rate_hz)
-    joins = judged(contour, joins_s)
-    part = _part(contour, joins, 0.0, contour.end_s)
-    return JoinReport(joins, part.drift_db)
+    bands = BandLevels.of(samples, rate_hz)
+    joins = measure_joins(bands, joins_s)
+    section = _section(bands, joins, 0.0, bands.end_s)
+    return JoinReport(joins, section.drift_db)
 
 
-def evened(
+def repair_levels(
     samples: Samples, rate_hz: int, joins_s: Sequence[float], sections_s: Sequence[float] = ()
 ) -> tuple[Samples, tuple[str, ...]]:
-    """Take back what the joins did to the level, and say so.
+    """Take back what the joins did to the level.
 
     Args:
         samples: `[C, n]`.
@@ -101,13 +101,13 @@ def evened(
     """
     if not len(joins_s) or not samples.shape[1]:
         return samples, ()
-    contour = Contour.of(samples, rate_hz)
-    joins = judged(contour, joins_s)
-    parts = [_part(contour, joins, start, end) for start, end in _stretches(sections_s, contour.end_s)]
-    notes = _notes(parts, joins)
-    if not any(part.wrong for part in parts):
+    bands = BandLevels.of(samples, rate_hz)
+    joins = measure_joins(bands, joins_s)
+    sections = [_section(bands, joins, start, end) for start, end in _stretches(sections_s, bands.end_s)]
+    notes = _notes(sections, joins)
+    if not any(section.wrong for section in sections):
         return samples, notes
-    return _amplified(samples, rate_hz, _gain_db(parts, contour.end_s)), notes
+    return _amplified(samples, rate_hz, _gain_db(sections, bands.end_s)), notes
 
 
 def _stretches(sections_s: Sequence[float], end_s: float) -> list[tuple[float, float]]:
@@ -118,20 +118,20 @@ def _stretches(sections_s: Sequence[float], end_s: float) -> list[tuple[float, f
 # What is wrong
 
 
-def _part(contour: Contour, joins: Iterable[Join], start_s: float, end_s: float) -> _Part:
+def _section(bands: BandLevels, joins: Iterable[Join], start_s: float, end_s: float) -> _Section:
     inside = [join for join in joins if start_s + SHORTEST_S <= join.at_s <= end_s - SHORTEST_S]
-    steps = tuple(_Step(join.at_s, join.amount_db, _ramp_s(contour, join)) for join in inside if join.jumps)
-    found = _Part(start_s, end_s, steps, 0.0)
+    steps = tuple(_Step(join.at_s, join.amount_db, _ramp_s(bands, join)) for join in inside if join.jumps)
+    found = _Section(start_s, end_s, steps, 0.0)
     if not inside or end_s - start_s < SHORTEST_DRIFT_S:
         return found
-    return _Part(start_s, end_s, steps, _drift_db(contour, found))
+    return _Section(start_s, end_s, steps, _drift_db(bands, found))
 
 
-def _ramp_s(contour: Contour, join: Join) -> float:
+def _ramp_s(bands: BandLevels, join: Join) -> float:
     """How long the level takes to change: the ramp that fits it best (least squares). Of steps of 5 dB that were put
     into the composer's music, 7 of 10 sudden ones and 7 of 10 slow ones are told as such."""
-    hops = contour.near(join.at_s, STEP_S + 2)
-    times_s, levels = (hops + 0.5) * contour.hop_s, middle(contour.levels(hops))
+    hops = bands.hops_near(join.at_s, STEP_S + 2)
+    times_s, levels = (hops + 0.5) * bands.hop_s, median_over_bands(bands.levels(hops))
     misfits = [_misfit(levels, _ramp(times_s, join.at_s, ramp_s)) for ramp_s in RAMPS_S]
     return RAMPS_S[int(np.argmin(misfits))]
 
@@ -149,17 +149,17 @@ def _ramp(times_s: Floats, at_s: float, ramp_s: float) -> Floats:
     return ramp
 
 
-def _drift_db(contour: Contour, part: _Part) -> float:
+def _drift_db(bands: BandLevels, section: _Section) -> float:
     """The straight line in the level from one end of the part to the other, where there is one, without the steps."""
-    times_s, levels = contour.course(part.start_s, part.end_s, STEP_S, lambda at_s: -_steps_db(part, at_s))
+    times_s, levels = bands.slow_levels(section.start_s, section.end_s, STEP_S, lambda at_s: -_steps_db(section, at_s))
     if len(times_s) < SHORTEST_DRIFT_S / 2:
         return 0.0
-    length_s = part.end_s - part.start_s
+    length_s = section.end_s - section.start_s
     anywhere, nearby = (_slopes(times_s, levels, reach) * length_s for reach in (len(times_s), NEARBY_S))
-    total_db = min(float(middle(anywhere)[0]), float(middle(nearby)[0]), key=abs)
-    together = middle(levels - levels.mean(axis=1, keepdims=True))
+    total_db = min(float(median_over_bands(anywhere)[0]), float(median_over_bands(nearby)[0]), key=abs)
+    together = median_over_bands(levels - levels.mean(axis=1, keepdims=True))
     unexplained = np.var(together - total_db / length_s * times_s) / max(float(np.var(together)), 1e-9)
-    least = min(agreed(anywhere)[0], agreed(nearby)[0], key=abs)
+    least = min(agreed_change(anywhere)[0], agreed_change(nearby)[0], key=abs)
     return total_db if abs(least) >= LEAST_DRIFT_DB and 1 - unexplained >= LEAST_FIT else 0.0
 
 
@@ -177,30 +177,30 @@ def _slopes(times_s: Floats, levels: Floats, reach: int) -> Floats:
 # What is done
 
 
-def _steps_db(part: _Part, times_s: Floats) -> Floats:
+def _steps_db(section: _Section, times_s: Floats) -> Floats:
     """What the steps did to the level, at these times."""
     done = np.zeros_like(times_s)
-    for step in part.steps:
+    for step in section.steps:
         done = done + step.amount_db * _ramp(times_s, step.at_s, step.ramp_s)
     return done
 
 
-def _gain_of(part: _Part, times_s: Floats) -> Floats:
+def _gain_of(section: _Section, times_s: Floats) -> Floats:
     """In dB; its mean over the part is 0. Outside it is what it is at the part's edge."""
-    inside = np.clip(times_s, part.start_s, part.end_s)
-    share = (inside - part.start_s) / (part.end_s - part.start_s)
-    gain = -_steps_db(part, inside) - part.drift_db * share
-    own = (times_s >= part.start_s) & (times_s <= part.end_s)
+    inside = np.clip(times_s, section.start_s, section.end_s)
+    share = (inside - section.start_s) / (section.end_s - section.start_s)
+    gain = -_steps_db(section, inside) - section.drift_db * share
+    own = (times_s >= section.start_s) & (times_s <= section.end_s)
     level: Floats = gain - (gain[own].mean() if own.any() else 0.0)  # a stretch may be shorter than the grid
     return level
 
 
-def _gain_db(parts: Sequence[_Part], end_s: float) -> Floats:
+def _gain_db(sections: Sequence[_Section], end_s: float) -> Floats:
     """The gain of the whole track, one value every `GRID_S`."""
     times_s = np.arange(int(end_s / GRID_S) + 2) * GRID_S
-    gain = _gain_of(parts[0], times_s)
-    for part in parts[1:]:
-        gain = gain + (_gain_of(part, times_s) - gain) * _ramp(times_s, part.start_s, SECTION_RAMP_S)
+    gain = _gain_of(sections[0], times_s)
+    for section in sections[1:]:
+        gain = gain + (_gain_of(section, times_s) - gain) * _ramp(times_s, section.start_s, SECTION_RAMP_S)
     gain = np.clip(gain, -LARGEST_GAIN_DB, LARGEST_GAIN_DB)
     kernel = np.hanning(round(SMOOTH_S / GRID_S) + 3)
     half = len(kernel) // 2
@@ -211,20 +211,20 @@ def _gain_db(parts: Sequence[_Part], end_s: float) -> Floats:
 def _amplified(samples: Samples, rate_hz: int, gain_db: Floats) -> Samples:
     factors = 10 ** (gain_db / 20)
     grid = np.arange(len(factors)) * (GRID_S * rate_hz)
-    louder = np.empty_like(samples)
+    amplified = np.empty_like(samples)
     size = round(_SLICE_S * rate_hz)
     for start in range(0, samples.shape[1], size):
-        piece = samples[:, start : start + size]
-        louder[:, start : start + size] = piece * np.interp(start + np.arange(piece.shape[1]), grid, factors)
-    return louder
+        part = samples[:, start : start + size]
+        amplified[:, start : start + size] = part * np.interp(start + np.arange(part.shape[1]), grid, factors)
+    return amplified
 
 
 # What is said
 
 
-def _notes(parts: Sequence[_Part], joins: Sequence[Join]) -> tuple[str, ...]:
-    steps = [step for part in parts for step in part.steps]
-    drifts = [part.drift_db for part in parts if part.drift_db]
+def _notes(sections: Sequence[_Section], joins: Sequence[Join]) -> tuple[str, ...]:
+    steps = [step for section in sections for step in section.steps]
+    drifts = [section.drift_db for section in sections if section.drift_db]
     changes = [join.at_s for join in joins if join.changes]
     notes = []
     if steps:
@@ -232,7 +232,7 @@ def _notes(parts: Sequence[_Part], joins: Sequence[Join]) -> tuple[str, ...]:
         notes.append(f"level evened by up to {most:.1f} dB at {_at([step.at_s for step in steps])}")
     if drifts:
         most = max(drifts, key=abs)
-        where = "from beginning to end" if len(parts) == 1 else "within a section"
+        where = "from beginning to end" if len(sections) == 1 else "within a section"
         notes.append(f"the level {'rose' if most > 0 else 'fell'} by {abs(most):.1f} dB {where}; evened")
     for join in joins:
         if join.breaks:
@@ -245,7 +245,7 @@ def _notes(parts: Sequence[_Part], joins: Sequence[Join]) -> tuple[str, ...]:
 
 def _at(times_s: Sequence[float]) -> str:
     """`the join at 30.0 s`, `the joins at 30.0 s, 48.0 s and 66.0 s`."""
-    words = [f"{at_s:.1f} s" for at_s in times_s]
-    if len(words) == 1:
-        return f"the join at {words[0]}"
-    return f"the joins at {', '.join(words[:-1])} and {words[-1]}"
+    times = [f"{at_s:.1f} s" for at_s in times_s]
+    if len(times) == 1:
+        return f"the join at {times[0]}"
+    return f"the joins at {', '.join(times[:-1])} and {times[-1]}"

@@ -1,4 +1,4 @@
-"""Width for a mono model: one channel walks in, two walk out, and their fold-down is the one that walked in.
+"""Stereo width for the sound of a mono model: two channels from one, whose mean is that one again.
 
 `L = m + s`, `R = m - s`. The side `s` is the mono sound sent through a chain of all-pass filters that delays every
 frequency by another time, so that it is loud where it was loud, bright where it was bright, and yet unlike it; what
@@ -27,7 +27,7 @@ _SEED = 20
 _THIRD = 2 ** (1 / 6) - 2 ** (-1 / 6)
 
 
-def widened(mono: NDArray[np.float32], rate_hz: int, width: float) -> NDArray[np.float32]:
+def widen(mono: NDArray[np.float32], rate_hz: int, width: float) -> NDArray[np.float32]:
     """Two channels from one.
 
     Args:
@@ -52,10 +52,10 @@ def _chain(rate_hz: int) -> NDArray[np.float64]:
 
 def _poles(rate_hz: int) -> list[tuple[float, float]]:
     """Where the phase turns, and over how many Hz. One turn in `w` Hz is a delay of `1 / w` seconds."""
-    dice = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(_SEED)
     hz, poles = BASS_HZ / 2, []
     while hz < 0.49 * rate_hz:
-        width = max(1 / LONGEST_S, hz * _THIRD / TURNS_A_THIRD) * dice.uniform(0.6, 1.4)
+        width = max(1 / LONGEST_S, hz * _THIRD / TURNS_A_THIRD) * rng.uniform(0.6, 1.4)
         poles.append((hz + width / 2, width))
         hz += width
     return poles

@@ -1,1 +1,1 @@
-"""Performing with a loaded model; the only code besides the decoder that imports torch."""
+"""Loading a model with torch and audiocraft, and making takes with it."""

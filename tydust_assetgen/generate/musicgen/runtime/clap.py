@@ -1,4 +1,4 @@
-"""Does a sound fit its words? `Audio` and a text walk in, a number walks out, or None where no CLAP model is at hand.
+"""How well a sound fits a text, by CLAP; None where no CLAP model is in the hub cache.
 
 CLAP (Wu et al., "Large-scale Contrastive Language-Audio Pretraining with Feature Fusion and Keyword-to-Caption
 Augmentation", ICASSP 2023) puts sounds and texts into one space; how near they lie there is how well they fit. The
@@ -25,7 +25,7 @@ from tydust_assetgen.generate.musicgen.spec.requirements import clap_folder
 
 RATE_HZ = 48_000
 WINDOW_FRAMES = 10 * RATE_HZ
-"""What CLAP hears at once (Wu et al., section 3.1)."""
+"""What CLAP takes at once (Wu et al., section 3.1)."""
 BATCH = 4
 """Windows at a time: about 1 GB at the true size."""
 TOKENS = 77
@@ -37,7 +37,7 @@ class _Clap:
     """The model and what turns sound and text into its numbers."""
 
     model: Any
-    ears: Any
+    feature_extractor: Any
     tokenizer: Any
 
 
@@ -45,7 +45,7 @@ def text_match(audio: Audio, text: str) -> float | None:
     """How well a sound fits a text.
 
     Args:
-        audio: Any rate, any number of channels; it is heard as mono, in windows of 10 s.
+        audio: Any rate, any number of channels; it is mixed to mono, in windows of 10 s.
         text: Such as the prompt it was made from.
 
     Returns:
@@ -58,8 +58,8 @@ def text_match(audio: Audio, text: str) -> float | None:
     clap = _clap(folder)
     if clap is None:
         return None
-    heard, read = _of_sound(clap, audio), _of_text(clap, text)
-    return float(np.clip((heard @ read).mean(), -1.0, 1.0))
+    sound, words = _embed_sound(clap, audio), _embed_text(clap, text)
+    return float(np.clip((sound @ words).mean(), -1.0, 1.0))
 
 
 @lru_cache(maxsize=1)
@@ -72,29 +72,29 @@ def _clap(folder: Path) -> _Clap | None:
 
             here = {"local_files_only": True}
             model = ClapModel.from_pretrained(folder, use_safetensors=True, **here).eval()
-            ears = ClapFeatureExtractor.from_pretrained(folder, **here)
+            extractor = ClapFeatureExtractor.from_pretrained(folder, **here)
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **here)
     except Exception:  # noqa: BLE001  (whatever a broken file, or a broken install, makes of transformers)
         return None
-    return _Clap(model, ears, tokenizer)
+    return _Clap(model, extractor, tokenizer)
 
 
-def _of_sound(clap: _Clap, audio: Audio) -> NDArray[np.float64]:
+def _embed_sound(clap: _Clap, audio: Audio) -> NDArray[np.float64]:
     """One vector of length 1 for each window: `[windows, dim]`."""
     windows = _windows(audio)
-    rows = [_heard(clap, windows[start : start + BATCH]) for start in range(0, len(windows), BATCH)]
+    rows = [_embed_windows(clap, windows[start : start + BATCH]) for start in range(0, len(windows), BATCH)]
     return np.concatenate(rows)
 
 
-def _heard(clap: _Clap, windows: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+def _embed_windows(clap: _Clap, windows: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     import torch
 
     with torch.inference_mode(), without_bars():
-        numbers = clap.ears(windows, truncation="rand_trunc", sampling_rate=RATE_HZ, return_tensors="pt")
+        numbers = clap.feature_extractor(windows, truncation="rand_trunc", sampling_rate=RATE_HZ, return_tensors="pt")
         return _vectors(clap.model.get_audio_features(**numbers))
 
 
-def _of_text(clap: _Clap, text: str) -> NDArray[np.float64]:
+def _embed_text(clap: _Clap, text: str) -> NDArray[np.float64]:
     """A vector of length 1: `[dim]`."""
     import torch
 

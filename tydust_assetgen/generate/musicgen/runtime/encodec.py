@@ -1,7 +1,7 @@
-"""From codes to sound: EnCodec's codes walk in, samples walk out, and memory stays bounded however long the track is.
+"""Decodes EnCodec's codes to samples, in bounded memory however long the track is.
 
 A whole decode of 30 s takes 2.5 GB, nearly all of it in the layers near the samples, and ten minutes would take fifty.
-So a long track is decoded in two parts. What has a memory (SEANet's LSTM, see Défossez et al., "High Fidelity Neural
+So a long track is decoded in two parts. The recurrent part (SEANet's LSTM, see Défossez et al., "High Fidelity Neural
 Audio Compression", 2022, section 3.1) runs over all frames, at 50 frames a second, where that is cheap. The
 convolutions behind it, which turn frames into samples, see only a few frames to each side: they run in chunks, with
 as many frames of context as they see, and the samples of the context are left out.
@@ -22,12 +22,12 @@ WHOLE_S = 30.0
 CHUNK_FRAMES = 100
 """2 s: about 240 MB at the true size of MusicGen's EnCodec (250 frames: 490 MB, and no faster)."""
 
-MEMORY_FRAMES = 500
+LSTM_FRAMES = 500
 """How many frames the LSTM takes at once."""
 
 Progress: TypeAlias = Callable[[float], None]
 """Called with the share that is done, 0.0 to 1.0."""
-Reach: TypeAlias = tuple[int, int]
+Field: TypeAlias = tuple[int, int]
 """The first and the last index that something depends on."""
 
 
@@ -35,11 +35,11 @@ class _UnknownLayerError(Exception):
     """A layer that is not known to look only near itself."""
 
 
-def _to_nobody(share: float) -> None:
+def _ignore(share: float) -> None:
     del share
 
 
-def decoded(
+def decode(
     compression_model: Any,
     codes: torch.Tensor,
     chunk_frames: int = CHUNK_FRAMES,
@@ -58,7 +58,7 @@ def decoded(
         `[C, samples]` float32 on the model's device. Up to 30 s the same bits as `compression_model.decode(codes)`;
         beyond, the same but for float rounding (under 1e-5 of the peak).
     """
-    tell = progress or _to_nobody
+    tell = progress or _ignore
     with torch.no_grad():
         sound: torch.Tensor = _stereo(compression_model, codes, chunk_frames, tell)[0]
     tell(1.0)
@@ -82,10 +82,10 @@ def _mono(model: Any, codes: torch.Tensor, chunk_frames: int, tell: Progress) ->
         return _whole(model, codes)
     try:
         head, tail = _parts(model)
-        before, after = _context(tail)
+        before, after = _frames_of_context(tail)
     except _UnknownLayerError:
         return _whole(model, codes)
-    frames = _remembered(head, model.decode_latent(codes))
+    frames = _run_lstm_layers(head, model.decode_latent(codes))
     return _in_chunks(tail, frames, chunk_frames, before, after, tell)
 
 
@@ -99,7 +99,7 @@ def _is_long(model: Any, codes: torch.Tensor) -> bool:
 
 
 def _parts(model: Any) -> tuple[nn.Sequential, nn.Sequential]:
-    """The decoder's layers up to the last one with a memory, and those behind it.
+    """The decoder's layers up to the last LSTM, and those behind it.
 
     Raises:
         _UnknownLayerError: another kind of model, or one that scales its sound afterwards.
@@ -115,52 +115,52 @@ def _parts(model: Any) -> tuple[nn.Sequential, nn.Sequential]:
     return layers[:cut], layers[cut:]
 
 
-def _remembered(head: Iterable[nn.Module], frames: torch.Tensor) -> torch.Tensor:
-    """The layers up to the memory, over all frames. The memory itself takes them bit by bit and carries on from what it
-    knows: its gates, eight times as large as a frame, are never there for all frames at once."""
+def _run_lstm_layers(head: Iterable[nn.Module], frames: torch.Tensor) -> torch.Tensor:
+    """The layers up to the LSTM, over all frames. The LSTM itself takes some frames at a time and carries its state on:
+    its gates, eight times as large as a frame, are never there for all frames at once."""
     from audiocraft.modules.lstm import StreamableLSTM
 
     for layer in head:
-        frames = _through_memory(layer, frames) if type(layer) is StreamableLSTM else layer(frames)
+        frames = _run_lstm(layer, frames) if type(layer) is StreamableLSTM else layer(frames)
     return frames
 
 
-def _through_memory(layer: Any, frames: torch.Tensor) -> torch.Tensor:
+def _run_lstm(layer: Any, frames: torch.Tensor) -> torch.Tensor:
     """As audiocraft's `StreamableLSTM.forward`."""
-    state, pieces = None, []
-    for piece in frames.split(MEMORY_FRAMES, dim=-1):
-        walked, state = layer.lstm(piece.permute(2, 0, 1), state)
-        pieces.append(walked.permute(1, 2, 0) + piece if layer.skip else walked.permute(1, 2, 0))
-    return torch.cat(pieces, dim=-1)
+    state, parts = None, []
+    for part in frames.split(LSTM_FRAMES, dim=-1):
+        output, state = layer.lstm(part.permute(2, 0, 1), state)
+        parts.append(output.permute(1, 2, 0) + part if layer.skip else output.permute(1, 2, 0))
+    return torch.cat(parts, dim=-1)
 
 
 def _in_chunks(
     tail: nn.Module, frames: torch.Tensor, chunk_frames: int, before: int, after: int, tell: Progress
 ) -> torch.Tensor:
     """`tail(frames)`, chunk by chunk. `before` and `after` are the frames of context that one frame's samples need."""
-    total, pieces = frames.shape[-1], []
+    total, parts = frames.shape[-1], []
     for start in range(0, total, chunk_frames):
         end = min(start + chunk_frames, total)
         low, high = max(start - before, 0), min(end + after, total)
         sound = tail(frames[..., low:high])
         hop = sound.shape[-1] // (high - low)
-        pieces.append(sound[..., (start - low) * hop : (end - low) * hop].clone())  # a view would keep all of it
+        parts.append(sound[..., (start - low) * hop : (end - low) * hop].clone())  # a view would keep all of it
         tell(end / total)
-    return torch.cat(pieces, dim=-1)
+    return torch.cat(parts, dim=-1)
 
 
-def _context(tail: Iterable[nn.Module]) -> tuple[int, int]:
+def _frames_of_context(tail: Iterable[nn.Module]) -> tuple[int, int]:
     """How many frames before and after a frame decide its samples.
 
     Walks from the samples of one frame back to the frames that they depend on. The layers are invariant to shifts by
     whole frames, so that what is true of frame 0 is true of all.
     """
     layers = list(tail)
-    first, last = _reach(layers, (0, _hop(layers) - 1))
+    first, last = _receptive_field(layers, (0, _samples_per_frame(layers) - 1))
     return max(-first, 0), max(last, 0)
 
 
-def _hop(layers: Iterable[nn.Module]) -> int:
+def _samples_per_frame(layers: Iterable[nn.Module]) -> int:
     """Samples a frame."""
     from audiocraft.modules.conv import StreamableConvTranspose1d
 
@@ -171,14 +171,14 @@ def _hop(layers: Iterable[nn.Module]) -> int:
     return hop
 
 
-def _reach(layers: Iterable[nn.Module], wanted: Reach) -> Reach:
+def _receptive_field(layers: Iterable[nn.Module], wanted: Field) -> Field:
     """The indices before these layers that the `wanted` ones behind them depend on."""
     for layer in reversed(list(layers)):
-        wanted = _reach_of(layer, wanted)
+        wanted = _receptive_field_of(layer, wanted)
     return wanted
 
 
-def _reach_of(layer: nn.Module, wanted: Reach) -> Reach:
+def _receptive_field_of(layer: nn.Module, wanted: Field) -> Field:
     """As `_reach`, of a single layer.
 
     Raises:
@@ -190,11 +190,11 @@ def _reach_of(layer: nn.Module, wanted: Reach) -> Reach:
     if isinstance(layer, _POINTWISE):
         return wanted
     if type(layer) is StreamableConv1d:
-        return _reach_of_convolution(layer, wanted)
+        return _field_of_convolution(layer, wanted)
     if type(layer) is StreamableConvTranspose1d:
-        return _reach_of_upsampling(layer, wanted)
+        return _field_of_upsampling(layer, wanted)
     if type(layer) is SEANetResnetBlock:
-        (a, b), (c, d) = _reach(layer.block, wanted), _reach_of(layer.shortcut, wanted)
+        (a, b), (c, d) = _receptive_field(layer.block, wanted), _receptive_field_of(layer.shortcut, wanted)
         return min(a, c), max(b, d)
     raise _UnknownLayerError
 
@@ -202,7 +202,7 @@ def _reach_of(layer: nn.Module, wanted: Reach) -> Reach:
 _POINTWISE = (nn.Identity, nn.ELU, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus)
 
 
-def _reach_of_convolution(layer: Any, wanted: Reach) -> Reach:
+def _field_of_convolution(layer: Any, wanted: Field) -> Field:
     """Padding is on the left alone where it is causal, else as even as it can be. `left` for both sides then, because
     padding by reflection lets the first samples see that far ahead."""
     convolution = layer.conv.conv
@@ -213,7 +213,7 @@ def _reach_of_convolution(layer: Any, wanted: Reach) -> Reach:
     return wanted[0] - left, wanted[1] + (0 if layer.causal else left)
 
 
-def _reach_of_upsampling(layer: Any, wanted: Reach) -> Reach:
+def _field_of_upsampling(layer: Any, wanted: Field) -> Field:
     """Input `i` gives the outputs `i * stride` to `i * stride + kernel - 1`, counted before the padding is cut off."""
     convolution = layer.convtr.convtr
     if convolution.dilation[0] != 1 or not isinstance(layer.convtr.norm, nn.Identity):
@@ -230,49 +230,49 @@ Ended: TypeAlias = Iterator[tuple[int, torch.Tensor]]
 Tell: TypeAlias = Callable[[int, float], None]
 
 
-class Sounder:
-    """A codec at work.
+class AudioDecoder:
+    """Decodes the codes of many tracks, each when it is ready.
 
     Args:
         codec: audiocraft's compression model.
-        beside: whether to work in a thread of its own; without, where the codec is on a GPU.
+        in_thread: whether to work in a thread of its own; by default where the codec is on a GPU.
     """
 
-    def __init__(self, codec: Any, *, beside: bool | None = None) -> None:
+    def __init__(self, codec: Any, *, in_thread: bool | None = None) -> None:
         self._codec = codec
         self._device = next(codec.parameters()).device
-        self._beside = self._device.type == "cuda" if beside is None else beside
+        self._in_thread = self._device.type == "cuda" if in_thread is None else in_thread
         self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
 
-    def sounds(self, ended: Ended, tell: Tell) -> Ended:
-        """The sound of each piece that has ended."""
-        if not self._beside:
+    def decode_all(self, ended: Ended, tell: Tell) -> Ended:
+        """The sound of each track whose codes are ready."""
+        if not self._in_thread:
             for index, codes in ended:
-                yield index, self._sound(codes, partial(tell, index))
+                yield index, self._decode_one(codes, partial(tell, index))
             return
         with ThreadPoolExecutor(1, thread_name_prefix="codec") as thread:
-            yield from self._sounds_beside(ended, tell, thread)
+            yield from self._decode_in_thread(ended, tell, thread)
 
-    def _sounds_beside(self, ended: Ended, tell: Tell, thread: ThreadPoolExecutor) -> Ended:
-        at_work: dict[Future[torch.Tensor], int] = {}
+    def _decode_in_thread(self, ended: Ended, tell: Tell, thread: ThreadPoolExecutor) -> Ended:
+        running: dict[Future[torch.Tensor], int] = {}
         for index, codes in ended:
-            self._hand_over(codes)
-            at_work[thread.submit(self._sound, codes, partial(tell, index))] = index
-            yield from _ready(at_work, [future for future in at_work if future.done()])
-        while at_work:
-            yield from _ready(at_work, wait(at_work, return_when=FIRST_COMPLETED).done)
+            self._share_with_codec_stream(codes)
+            running[thread.submit(self._decode_one, codes, partial(tell, index))] = index
+            yield from _ready(running, [future for future in running if future.done()])
+        while running:
+            yield from _ready(running, wait(running, return_when=FIRST_COMPLETED).done)
 
-    def _hand_over(self, codes: torch.Tensor) -> None:
+    def _share_with_codec_stream(self, codes: torch.Tensor) -> None:
         """The codec's stream waits until the codes are there, and they stay until it has read them."""
         if self._stream is not None:
             self._stream.wait_stream(torch.cuda.current_stream(self._device))
             codes.record_stream(self._stream)
 
-    def _sound(self, codes: torch.Tensor, tell: Callable[[float], None]) -> torch.Tensor:
+    def _decode_one(self, codes: torch.Tensor, tell: Callable[[float], None]) -> torch.Tensor:
         with torch.no_grad(), torch.cuda.stream(self._stream):
-            return decoded(self._codec, codes, progress=tell).float().cpu()
+            return decode(self._codec, codes, progress=tell).float().cpu()
 
 
-def _ready(at_work: dict[Future[torch.Tensor], int], done: Any) -> Ended:
+def _ready(running: dict[Future[torch.Tensor], int], done: Any) -> Ended:
     for future in done:
-        yield at_work.pop(future), future.result()
+        yield running.pop(future), future.result()

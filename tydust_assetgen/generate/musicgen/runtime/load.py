@@ -27,17 +27,17 @@ from tydust_assetgen.generate.musicgen.spec.checkpoint import Traits
 from tydust_assetgen.generate.musicgen.spec.estimates import CORES
 from tydust_assetgen.generate.musicgen.spec.models import Source
 from tydust_assetgen.generate.musicgen.spec.requirements import (
-    Kind,
+    Device,
     Precision,
     needs,
-    precision_on,
+    precision_for,
     refusal,
     separator_file,
 )
 from tydust_assetgen.system import cores
 
 if TYPE_CHECKING:
-    from tydust_assetgen.generate.musicgen.decoder.engine import Plays
+    from tydust_assetgen.generate.musicgen.decoder.engine import Transformer
 
 _LONGEST_STRIDE_S = 30.0
 _TRAINING_ONLY = (
@@ -58,17 +58,17 @@ class Model:
 
     musicgen: Any
     """`audiocraft.models.musicgen.MusicGen`."""
-    device: Kind
+    device: Device
     precision: Precision
     traits: Traits
     source: Source
-    network: Plays | None = None
+    network: Transformer | None = None
     """Our own decoder over the weights of `musicgen.lm`; without, audiocraft plays."""
     refused: str = ""
     """Why it does not play."""
 
 
-def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision, as_stored: bool = False) -> Model:
+def load(source: Source, *, device: Device, precision: Literal["auto"] | Precision, as_stored: bool = False) -> Model:
     """Load a model, as `MusicGen.get_pretrained` would: the same weights in the same types.
 
     On a CPU they are float32, whatever the precision, or as stored: the decoder rounds them for itself.
@@ -88,7 +88,7 @@ def load(source: Source, *, device: Kind, precision: Literal["auto"] | Precision
     what, hint = refusal(device, precision)
     if what:
         raise GenerationError(what, hint=hint)
-    wanted = precision_on(device, precision)
+    wanted = precision_for(device, precision)
     dtype = _DTYPES[wanted] if device == "cuda" else "float32"
     with _quiet():
         from audiocraft.models.musicgen import MusicGen
@@ -118,7 +118,7 @@ def ready(source: Source) -> tuple[Path, Traits]:
     for need in needs(traits):
         if need.here is None:
             raise UnavailableError(
-                f"the {need.what} `{need.name}` of the model `{source.name}` is not here", hint=need.mend
+                f"the {need.what} `{need.name}` of the model `{source.name}` is not here", hint=need.fix
             )
     return source.folder, traits
 

@@ -1,7 +1,4 @@
-"""The sounds that a performance follows: a melody, a sound to carry on from, the composer's own version.
-
-In walk a brief and its shelf, out walk waves at the model's rate and, for what is carried on from, its codes.
-"""
+"""The sounds that a track follows: a melody, a sound that it continues, the composer's own version of the brief."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.flow import Brief, Facts
 from tydust_assetgen.generate.composer import Composer
-from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters, composers
+from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters, composer_brief
 from tydust_assetgen.generate.protocol import Shelf
 
 if TYPE_CHECKING:
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def reference(brief: Brief, parameters: MusicGenParameters, name: str, shelf: Shelf) -> Audio | None:
+def reference_audio(brief: Brief, parameters: MusicGenParameters, name: str, shelf: Shelf) -> Audio | None:
     """The sound that a parameter names (`melody` or `continue_from`); `None` where it names none.
 
     Raises:
@@ -37,7 +34,7 @@ def reference(brief: Brief, parameters: MusicGenParameters, name: str, shelf: Sh
     return shelf.audio[digest]
 
 
-def guide(brief: Brief, shelf: Shelf) -> tuple[Audio, Facts]:
+def compose_guide(brief: Brief, shelf: Shelf) -> tuple[Audio, Facts]:
     """The composer's own version of a brief, to be followed, and what is known of it.
 
     Returns:
@@ -46,12 +43,12 @@ def guide(brief: Brief, shelf: Shelf) -> tuple[Audio, Facts]:
     Raises:
         GenerationError: the brief can't be composed.
     """
-    ((_, take),) = Composer().generate([composers(brief)], shelf, lambda *_: None)
+    ((_, take),) = Composer().generate([composer_brief(brief)], shelf, lambda *_: None)
     frames = take.facts.loop_frames or take.audio.frames
     return Audio(take.audio.samples[:, :frames], take.audio.rate_hz), take.facts
 
 
-def fitted(audio: Audio, rate_hz: int, channels: int, *, circular: bool = False) -> NDArray[np.float32]:
+def resample_for_model(audio: Audio, rate_hz: int, channels: int, *, circular: bool = False) -> NDArray[np.float32]:
     """A sound `[channels, frames]` at the model's rate, with as many channels as the model has."""
     from tydust_assetgen.dsp.resample import resample  # scipy comes with it, and most tracks follow nothing
 
@@ -63,12 +60,12 @@ def fitted(audio: Audio, rate_hz: int, channels: int, *, circular: bool = False)
     return np.ascontiguousarray(resample(samples[:channels], audio.rate_hz, rate_hz, circular=circular))
 
 
-def stretch(melody: torch.Tensor, start: int, samples: int) -> torch.Tensor:
+def circular_slice(melody: torch.Tensor, start: int, samples: int) -> torch.Tensor:
     """What of a melody lies under a window: from sample `start` on, going on in a circle, as audiocraft has it.
 
     Args:
         melody: `[C, n]`.
-        start: May be below 0: under what the track carries on from lies the melody's end.
+        start: May be below 0: under what the track continues lies the melody's end.
         samples: How many.
     """
     import torch
@@ -77,7 +74,7 @@ def stretch(melody: torch.Tensor, start: int, samples: int) -> torch.Tensor:
     return melody[..., positions % melody.shape[-1]]
 
 
-def tail(samples: NDArray[np.float32], frames: int, hop: int) -> NDArray[np.float32]:
+def last_frames(samples: NDArray[np.float32], frames: int, hop: int) -> NDArray[np.float32]:
     """The last `frames` frames of codes of a sound, whole frames only, so that the track begins where it ends.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Keeping models, and what is done when memory runs out. In walks a source of weights, out walks a model, ready."""
+"""Keeps the loaded model, and tries again with less when memory runs out."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tydust_assetgen.errors import GenerationError, UnavailableError
-from tydust_assetgen.generate.musicgen.spec.requirements import ROUNDED, Kind, Precision
+from tydust_assetgen.generate.musicgen.spec.requirements import ROUNDED, Device, Precision
 
 if TYPE_CHECKING:
-    from tydust_assetgen.generate.musicgen.decoder.engine import Plays
+    from tydust_assetgen.generate.musicgen.decoder.engine import Transformer
     from tydust_assetgen.generate.musicgen.runtime.load import Model
     from tydust_assetgen.generate.musicgen.spec.models import Source
 
 Result = TypeVar("Result")
 
-_FULL = re.compile(
+_OUT_OF_MEMORY = re.compile(
     r"out of memory|DefaultCPUAllocator|not enough memory|can(?:'|no)t allocate memory|bad_alloc|ALLOC_FAILED",
     re.IGNORECASE,
 )
 _VAGUE = re.compile(r"could not (create|execute) a (primitive|memory)")
-"""oneDNN's words for many things, a lack of memory among them."""
+"""oneDNN's message for many things, a lack of memory among them."""
 _SCARCE_BYTES = 256 << 20
-_TRIED = re.compile(r"tr(?:ied|ying) to allocate (?P<number>[\d.]+) ?(?P<unit>bytes|[KMGT]i?B)", re.IGNORECASE)
+_REQUESTED = re.compile(r"tr(?:ied|ying) to allocate (?P<number>[\d.]+) ?(?P<unit>bytes|[KMGT]i?B)", re.IGNORECASE)
 _UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SHARE = {"cpu": 0.5, "cuda": 0.8}
 """Of the free memory, for keys and values: the rest is for other workers, or for the codec."""
@@ -43,45 +43,45 @@ _SMALLER = {
 }
 
 
-class Keeper:
-    """Holds the model that was used last: a build plays its tracks model by model, so each is loaded once."""
+class ModelCache:
+    """Holds the model that was used last: a build makes its tracks model by model, so each is loaded once."""
 
     def __init__(self) -> None:
-        self._held: tuple[tuple[object, ...], Model] | None = None
+        self._loaded: tuple[tuple[object, ...], Model] | None = None
 
-    def model(self, source: Source, *, device: Kind, precision: Literal["auto"] | Precision) -> Model:
-        """The model of that source. Another one that was held is let go first, so that there are never two.
+    def model(self, source: Source, *, device: Device, precision: Literal["auto"] | Precision) -> Model:
+        """The model of that source. Another one that was loaded is unloaded first, so that there are never two.
 
         Raises:
-            AssetgenError: it can't be loaded, or not be played in that precision.
+            AssetgenError: it can't be loaded, or not be used in that precision.
         """
         from tydust_assetgen.generate.musicgen.runtime.load import load
         from tydust_assetgen.generate.musicgen.spec.checkpoint import fingerprint
 
         assert source.folder is not None
         wanted = (source, fingerprint(source.folder), device, precision)
-        if self._held is None or self._held[0] != wanted:
-            self.let_go()
+        if self._loaded is None or self._loaded[0] != wanted:
+            self.unload()
             loaded = load(source, device=device, precision=precision, as_stored=True)
             network, reason = _network(loaded)
-            self._held = (wanted, replace(loaded, network=network, refused=reason))
-        return self._held[1]
+            self._loaded = (wanted, replace(loaded, network=network, refused=reason))
+        return self._loaded[1]
 
-    def let_go(self) -> None:
+    def unload(self) -> None:
         """Forget the model, and give back its memory."""
-        self._held = None
+        self._loaded = None
         free()
 
 
-def _network(model: Model) -> tuple[Plays | None, str]:
-    """Our own decoder over a model, or `None` where audiocraft plays it, and why.
+def _network(model: Model) -> tuple[Transformer | None, str]:
+    """Our own decoder over a model, or `None` where audiocraft decodes, and why.
 
     Raises:
-        UnavailableError: only our decoder plays in that precision, and it does not know the model.
+        UnavailableError: only our decoder supports that precision, and it does not know the model.
     """
-    from tydust_assetgen.generate.musicgen.decoder import network_of
+    from tydust_assetgen.generate.musicgen.decoder import build_transformer
 
-    network, reason = network_of(model.musicgen.lm, model.precision)
+    network, reason = build_transformer(model.musicgen.lm, model.precision)
     if network is None and model.device == "cpu" and model.precision in ROUNDED:
         what = f"a CPU can't play `{model.source.name}` in `{model.precision}`: {reason}"
         raise UnavailableError(what, hint='use `precision = "fp32"`')
@@ -97,15 +97,15 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def with_memory(
-    work: Callable[[int], Iterator[Result]], *, device: str, model: str, relieve: Callable[[], None] = free
+def retry_on_out_of_memory(
+    work: Callable[[int], Iterator[Result]], *, device: str, model: str, free_memory: Callable[[], None] = free
 ) -> Iterator[Result]:
-    """What `work` gives. When memory runs out, what can be freed is freed and what is left is tried once more.
+    """What `work` yields. When memory runs out, memory is freed and what is left is tried once more.
 
     Args:
         work: called with 1, and after a failure with 2, when it should be modest and give what is still to come.
-        device: `cuda` or `cpu`, for the words.
-        model: as the manifest names it, for the words.
+        device: `cuda` or `cpu`, for the message.
+        model: as the manifest names it, for the message.
         relieve: frees what can be freed.
 
     Raises:
@@ -115,41 +115,41 @@ def with_memory(
         try:
             yield from work(attempt)
         except (RuntimeError, MemoryError, OSError, GenerationError) as error:
-            if not ran_out(error) and not (error.__cause__ and ran_out(error.__cause__)):
+            if not is_out_of_memory(error) and not (error.__cause__ and is_out_of_memory(error.__cause__)):
                 raise
-            needed = wanted_bytes(str(error))
+            needed = requested_bytes(str(error))
         else:
             return
-        relieve()  # out here, where the error no longer holds what was made so far
-    raise GenerationError(_full(needed, device), hint=_advice(model, device))
+        free_memory()  # out here, where the error no longer holds what was made so far
+    raise GenerationError(_out_of_memory_message(needed, device), hint=_advice(model, device))
 
 
-def rows_that_fit(network: Plays, frames: int) -> int:
-    """How many tracks a network can play at once in the memory that is free now, at least one.
+def rows_that_fit(network: Transformer, frames: int) -> int:
+    """How many tracks a network can decode at once in the memory that is free now, at least one.
 
     Args:
-        network: what plays them; it holds no memory of others.
+        network: what decodes them; it holds no memory for others.
         frames: of their longest window.
     """
     kind = network.device.type
     share = _SHARE[kind]
     free_now = free_bytes(kind) * share
-    row = network.row_bytes(frames + network.shape.lag + 1 + _BEFORE)
-    return max(min(int(free_now / row), network.most_rows), 1) if free_now else 1
+    row = network.row_bytes(frames + network.shape.max_delay + 1 + _BEFORE)
+    return max(min(int(free_now / row), network.max_rows), 1) if free_now else 1
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out."""
     import torch
 
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _FULL.search(str(error)):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _OUT_OF_MEMORY.search(str(error)):
         return True
     return bool(_VAGUE.search(str(error))) and free_bytes("cpu") < _SCARCE_BYTES
 
 
-def wanted_bytes(message: str) -> int:
+def requested_bytes(message: str) -> int:
     """How much was asked for when memory ran out; 0 where the message does not say."""
-    found = _TRIED.search(message)
+    found = _REQUESTED.search(message)
     return round(float(found["number"]) * _UNITS[found["unit"][0].lower()]) if found else 0
 
 
@@ -187,7 +187,7 @@ def _under_limit() -> int | None:
         return None
 
 
-def _full(needed: int, device: str) -> str:
+def _out_of_memory_message(needed: int, device: str) -> str:
     where = "GPU memory" if device == "cuda" else "memory"
     details = [f"{_size(needed)} more were needed"] if needed else []
     left = free_bytes(device)

@@ -1,6 +1,6 @@
-"""Playing. In walk pieces, ready to be played, out walk their codes, as each ends.
+"""Generates the codes of tracks.
 
-Our own decoder plays where it knows the model and the device, many pieces at once; else audiocraft's own loop, one
+Our own decoder does it where it knows the model and the device, many tracks at once; else audiocraft's own loop, one
 after the other. Both give the same tokens.
 """
 
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tydust_assetgen.errors import GenerationError
 from tydust_assetgen.generate.musicgen.runtime.memory import rows_that_fit
-from tydust_assetgen.generate.musicgen.runtime.track import Dice, Piece, attributes_of
-from tydust_assetgen.generate.musicgen.runtime.track import Tell as TellOne
+from tydust_assetgen.generate.musicgen.runtime.track import PythonRng, TrackProgress, TrackRequest, condition_attributes
 from tydust_assetgen.generate.musicgen.spec.estimates import CORES
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.spec.requirements import ROUNDED
@@ -29,44 +28,44 @@ if TYPE_CHECKING:
 
     from tydust_assetgen.generate.musicgen.runtime.load import Model
 
-Tell: TypeAlias = Callable[[int, float, str], None]
-"""Told the index of a piece, the share of it that is done, and how it goes."""
+Progress: TypeAlias = Callable[[int, float, str], None]
+"""Called with the index of a track, the share of it that is done, 0.0 to 1.0, and a note such as the speed."""
 _TELL_S = 0.1
 
 
-def play(
-    model: Model, pieces: Sequence[Piece], tell: Tell, *, most: int | None = None
+def generate_codes(
+    model: Model, requests: Sequence[TrackRequest], tell: Progress, *, most: int | None = None
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """The codes of pieces, many at once where our own decoder plays.
+    """The codes of tracks, many at once where our own decoder knows the model.
 
     Args:
-        model: What plays them.
-        pieces: What is played.
-        tell: Called about ten times a second for each.
-        most: How many are played at once at most; without, as many as there is memory for.
+        model: what decodes them.
+        requests: what is decoded.
+        tell: called about ten times a second for each.
+        most: how many are decoded at once at most; without, as many as there is memory for.
 
     Yields:
-        As each piece ends its index and its codes `[1, K, T]`: what it carries on from first, if it does so, then all
-        of its frames.
+        As each track ends its index and its codes `[1, K, T]`: first what it continues, if it does so, then all of its
+        frames.
     """
-    ours = {index: piece for index, piece in enumerate(pieces) if not refusal(model, piece)}
-    theirs = {index: piece for index, piece in enumerate(pieces) if index not in ours}
-    playing = chain(_together(model, ours, tell, most) if ours else (), _one_by_one(model, theirs, tell))
+    ours = {index: request for index, request in enumerate(requests) if not fallback_reason(model, request)}
+    theirs = {index: request for index, request in enumerate(requests) if index not in ours}
+    decoding = chain(_batched(model, ours, tell, most) if ours else (), _by_audiocraft(model, theirs, tell))
     while True:
         with _all_cores():
-            ended = next(playing, None)
+            ended = next(decoding, None)
         if ended is None:
             return
         yield ended
 
 
-def refusal(model: Model, piece: Piece) -> str:
-    """Why audiocraft plays a piece, and not our own decoder; empty when that does.
+def fallback_reason(model: Model, request: TrackRequest) -> str:
+    """Why audiocraft decodes a track, and not our own decoder; empty when that does.
 
     Raises:
-        GenerationError: audiocraft can't play it either, as its weights were rounded.
+        GenerationError: audiocraft can't decode it either, as its weights were rounded.
     """
-    if model.network is None or model.network.shape.cross or not piece.parameters.two_step_cfg:
+    if model.network is None or model.network.shape.cross or not request.parameters.two_step_cfg:
         return model.refused
     if model.device == "cpu" and model.precision in ROUNDED:
         what = f"a CPU can't play `two_step_cfg` with a melody model in `{model.precision}`"
@@ -74,58 +73,60 @@ def refusal(model: Model, piece: Piece) -> str:
     return "in two passes of guidance, what stands before the codes has two lengths"
 
 
-def _together(
-    model: Model, pieces: Mapping[int, Piece], tell: Tell, most: int | None
+def _batched(
+    model: Model, requests: Mapping[int, TrackRequest], tell: Progress, most: int | None
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import Band
+    from tydust_assetgen.generate.musicgen.decoder.batch_scheduler import BatchScheduler
     from tydust_assetgen.generate.musicgen.decoder.engine import Engine
-    from tydust_assetgen.generate.musicgen.runtime.track import Row, Words
+    from tydust_assetgen.generate.musicgen.runtime.track import ConditionCache, DecoderTrack
 
     network = model.network
     assert network is not None
-    words = Words(model.musicgen)
-    words.read(pieces.values())
+    conditions = ConditionCache(model.musicgen)
+    conditions.preload(requests.values())
     rows = {
-        Row(piece, words, network, partial(_Meter, piece.windows, partial(tell, index))): index
-        for index, piece in pieces.items()
+        DecoderTrack(request, conditions, network, partial(_Meter, request.windows, partial(tell, index))): index
+        for index, request in requests.items()
     }
-    frames = max(window.length for piece in pieces.values() for window in piece.windows)
-    at_once = min(len(pieces), most or rows_that_fit(network, frames))
+    frames = max(window.length for request in requests.values() for window in request.windows)
+    at_once = min(len(requests), most or rows_that_fit(network, frames))
     engine = Engine(network, rows=at_once, frames=frames)
     try:
-        for ended in Band(engine).play(rows):
-            assert isinstance(ended, Row)
+        for ended in BatchScheduler(engine).run(rows):
+            assert isinstance(ended, DecoderTrack)
             yield rows[ended], ended.codes
-    finally:  # many short rows would become as many long ones in the next play, and gigabytes would lie idle till then
-        network.clear()
+    finally:  # many short rows would become as many long ones in the next batch, and gigabytes would lie idle till then
+        network.free()
 
 
-def _one_by_one(model: Model, pieces: Mapping[int, Piece], tell: Tell) -> Iterator[tuple[int, torch.Tensor]]:
+def _by_audiocraft(
+    model: Model, requests: Mapping[int, TrackRequest], tell: Progress
+) -> Iterator[tuple[int, torch.Tensor]]:
     import torch
 
-    if pieces and model.device == "cpu":
+    if requests and model.device == "cpu":
         model.musicgen.lm.float()  # audiocraft can't multiply with weights as they are stored
-    for index, piece in pieces.items():
-        torch.manual_seed(piece.seed)
-        with Dice(piece.seed).thrown():
-            codes = _by_audiocraft(model, piece, partial(tell, index))
+    for index, request in requests.items():
+        torch.manual_seed(request.seed)
+        with PythonRng(request.seed).active():
+            codes = _decode_by_audiocraft(model, request, partial(tell, index))
         yield index, codes
 
 
-def _by_audiocraft(model: Model, piece: Piece, tell: TellOne) -> torch.Tensor:
-    """One piece, window by window."""
+def _decode_by_audiocraft(model: Model, request: TrackRequest, tell: TrackProgress) -> torch.Tensor:
+    """One track, window by window."""
     import torch
 
-    parts: list[torch.Tensor] = [] if piece.before is None else [piece.before]
+    parts: list[torch.Tensor] = [] if request.before is None else [request.before]
     lm = model.musicgen.lm
-    for window in piece.windows:
-        with model.musicgen.autocast, _guidance(lm, piece.parameters):
+    for window in request.windows:
+        with model.musicgen.autocast, _guidance(lm, request.parameters):
             codes = lm.generate(
                 torch.cat(parts, dim=-1)[..., -window.prompt :] if window.prompt else None,
-                attributes_of(model.musicgen, piece, window),
-                callback=_Meter(piece.windows, tell, window),
+                condition_attributes(model.musicgen, request, window),
+                callback=_Meter(request.windows, tell, window),
                 max_gen_len=window.length,
-                **_sampling(piece.parameters, lm.card),
+                **_sampling(request.parameters, lm.card),
             )
         parts.append(codes[..., window.prompt :])
     return torch.cat(parts, dim=-1)
@@ -145,7 +146,7 @@ def _sampling(parameters: MusicGenParameters, card: int) -> dict[str, Any]:
 @contextmanager
 def _all_cores() -> Iterator[None]:
     """Workers have one thread each, since they share the cores among themselves; a transformer on the CPU takes what
-    there is, if its threads wait quietly. Its codes don't depend on their number: products are shared out by rows and
+    there is, if its threads wait passively. Its codes don't depend on their number: products are shared out by rows and
     columns, never by terms of a sum. The codec's sound would, in its last bits, and so it stays on one."""
     import torch
 
@@ -170,9 +171,9 @@ def _guidance(lm: Any, parameters: MusicGenParameters) -> Iterator[None]:
 
 
 class _Meter:
-    """Counts the steps of a window, and tells of them now and then: a step takes a millisecond on a GPU."""
+    """Counts the steps of a window, and reports them about ten times a second: a step takes a millisecond on a GPU."""
 
-    def __init__(self, windows: Sequence[Window], tell: TellOne, window: Window) -> None:
+    def __init__(self, windows: Sequence[Window], tell: TrackProgress, window: Window) -> None:
         whole = sum(each.new for each in windows)
         self._from, self._part = window.start / whole, window.new / whole
         self._tell = tell
@@ -180,7 +181,7 @@ class _Meter:
 
     def __call__(self, step: int, steps: int) -> None:
         now = time.monotonic()
-        if step == 1:  # it reads the words and all that is heard again, and is no measure of the others
+        if step == 1:  # it reads the text and the prompt as well, and is no measure of the others
             self._first, self._next = now, now + _TELL_S
         elif now >= self._next or step == steps:
             self._next = now + _TELL_S

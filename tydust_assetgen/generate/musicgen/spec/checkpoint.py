@@ -1,6 +1,6 @@
-"""What can be known of a checkpoint without loading it: its traits, its identity, and why it can't be used.
+"""What can be known of a checkpoint without loading it: its traits, its fingerprint, and why it can't be used.
 
-In walks a folder, out walk plain values. `scan` looks at its two files; here their configuration is read.
+`checkpoint_scan` looks into its two files; here their configuration is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tydust_assetgen.errors import AssetgenError, UnavailableError
-from tydust_assetgen.generate.musicgen.spec.checkpoint_scan import CONFIG_CHARS, Scan, scanned
+from tydust_assetgen.generate.musicgen.spec.checkpoint_scan import CONFIG_CHARS, Scan, scan_file
 from tydust_assetgen.generate.musicgen.spec.models import REPOSITORY, WEIGHTS, Family, Source, cached, find
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
 from tydust_assetgen.generate.musicgen.spec.windows import Clock
@@ -38,7 +38,7 @@ class Traits:
     layers: int
     heads: int
     segment_s: float
-    """The longest window that it hears and makes at once, in seconds."""
+    """The longest window that it reads and makes at once, in seconds."""
     sample_rate_hz: int
     frame_rate: float
     """Steps a second."""
@@ -58,7 +58,7 @@ def refusal(folder: Path) -> str:
 
 
 def _refusal(folder: Path) -> str:
-    scans = [scanned(folder / name) for name in WEIGHTS]
+    scans = [scan_file(folder / name) for name in WEIGHTS]
     reason = next((scan.reason for scan in scans if scan.reason), "")
     if reason:
         return reason
@@ -73,7 +73,7 @@ def _refusal(folder: Path) -> str:
 
 def file_refusal(path: Path) -> str:
     """Why one file of weights can't be used, by itself; empty when nothing is wrong with it."""
-    return _printable(scanned(path).reason)
+    return _printable(scan_file(path).reason)
 
 
 def _printable(text: str) -> str:
@@ -83,14 +83,14 @@ def _printable(text: str) -> str:
 
 def codec_name(folder: Path) -> str:
     """The repository of the codec on the hub; empty when its weights are in the folder, or the name is not one."""
-    name = scanned(folder / WEIGHTS[1]).pretrained
+    name = scan_file(folder / WEIGHTS[1]).pretrained
     return name if REPOSITORY.fullmatch(name) else ""
 
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 over names, sizes and CRC-32s of all that is in both files: changes when a weight does. Empty when the
     files are not there or not zips."""
-    scans = [scanned(folder / name) for name in WEIGHTS]
+    scans = [scan_file(folder / name) for name in WEIGHTS]
     if not all(scan.identity for scan in scans):
         return ""
     parts = [scan.identity for scan in scans]
@@ -131,7 +131,7 @@ def _absurd(told: Traits) -> str:
 
 
 def _traits(folder: Path) -> Traits:
-    lm, codec = (scanned(folder / name) for name in WEIGHTS)
+    lm, codec = (scan_file(folder / name) for name in WEIGHTS)
     config = _yaml(lm.config)
     shape, books = config["transformer_lm"], config["codebooks_pattern"]
     rate_hz, frame_rate = _codec_rates(codec)
@@ -240,7 +240,7 @@ def _not_too_deep(events: Iterable[object]) -> None:
             raise ValueError("its tables go too deep")
 
 
-class Nature(NamedTuple):
+class ModelInfo(NamedTuple):
     """What decides whether a model can do something, and how long it takes."""
 
     family: Family
@@ -250,16 +250,16 @@ class Nature(NamedTuple):
     clock: Clock
 
 
-def nature(source: Source) -> Nature | None:
+def model_info(source: Source) -> ModelInfo | None:
     """Of a model; `None` where nothing is known of it: somebody's own on the hub, not here, or files that can't be
     read (`checkpoint.refusal` says why)."""
     if source.folder is not None and (read := _read(source.folder)) is not None:
         return read
     known = source.known
-    return Nature(known.family, known.channels, known.parameters, Clock()) if known else None
+    return ModelInfo(known.family, known.channels, known.parameters, Clock()) if known else None
 
 
-def found(parameters: MusicGenParameters, root: Path | None = None) -> Source | None:
+def find_source(parameters: MusicGenParameters, root: Path | None = None) -> Source | None:
     """The source that is asked for; `None` where there is no such name."""
     try:
         return find(parameters.model, parameters.revision, root or Path())
@@ -267,9 +267,9 @@ def found(parameters: MusicGenParameters, root: Path | None = None) -> Source | 
         return None
 
 
-def _read(folder: Path) -> Nature | None:
+def _read(folder: Path) -> ModelInfo | None:
     try:
         told = traits(folder)
     except (AssetgenError, LookupError, TypeError, ValueError, AttributeError):
         return None
-    return Nature(told.family, told.channels, told.parameters, Clock(told.segment_s, told.frame_rate))
+    return ModelInfo(told.family, told.channels, told.parameters, Clock(told.segment_s, told.frame_rate))

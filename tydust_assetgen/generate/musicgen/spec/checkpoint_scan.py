@@ -1,4 +1,4 @@
-"""One file of weights, looked at and never loaded. In walks its path, out walks what it says, or why it is unsafe.
+"""Scans a file of weights without loading it: its configuration, its identity, or why it is unsafe.
 
 A file of torch is a zip of a pickle and of raw tensors. The pickle is read as a list of instructions and never carried
 out: what it would import is compared with what torch's own safe loader allows, and the configuration is the text that
@@ -47,7 +47,7 @@ class Scan:
     identity: str = ""
 
 
-def scanned(path: Path) -> Scan:
+def scan_file(path: Path) -> Scan:
     """What one file says, from memory when it has not changed."""
     try:
         state = path.stat()
@@ -110,7 +110,7 @@ def _bad_zip(entries: list[zipfile.ZipInfo], pickles: list[zipfile.ZipInfo], siz
 def _read(data: bytes) -> Scan:
     """Go through a pickle's instructions without carrying them out."""
     texts: dict[str, str] = {}
-    word, count = "", 0
+    previous, count = "", 0
     try:
         for instruction, argument, _ in pickletools.genops(data):
             count += 1
@@ -119,9 +119,9 @@ def _read(data: bytes) -> Scan:
             if bad := _unsafe(instruction.name, argument):
                 return Scan(bad)
             if isinstance(argument, str) and "UNICODE" in instruction.name:
-                if word in ("xp.cfg", "pretrained"):
-                    texts.setdefault(word, argument)
-                word = argument
+                if previous in ("xp.cfg", "pretrained"):
+                    texts.setdefault(previous, argument)
+                previous = argument
     except (ValueError, KeyError, IndexError, TypeError, OverflowError, UnicodeError) as error:
         return Scan(f"holds a damaged pickle: {type(error).__name__}")
     if len(texts.get("xp.cfg", "")) > CONFIG_CHARS:

@@ -1,6 +1,6 @@
-"""Which MusicGen models there are, and where they lie here. In walks what the manifest names, out walks a `Source`.
+"""Which MusicGen models there are, and where they lie on this machine.
 
-Nothing of torch or Hugging Face is imported: the hub cache is looked at as files. Its layout is
+The hub cache is read as files, without Hugging Face's libraries. Its layout is
 `models--OWNER--NAME/refs/REVISION` (a text: the commit) and `models--OWNER--NAME/snapshots/COMMIT/FILE`.
 """
 

@@ -10,6 +10,10 @@ from msgspec import Meta
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.composer.parameters import ComposerParameters
 
+NAME = "musicgen"
+VERSION = "1"
+"""Part of every key. It goes up whenever the same brief makes another sound."""
+
 
 class MusicGenParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What MusicGen is asked besides the brief. Sampling defaults are those of the track that this tool grew out of."""
@@ -62,7 +66,7 @@ class MusicGenParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     )
 
 
-def composers(brief: Brief) -> Brief:
+def composer_brief(brief: Brief) -> Brief:
     """The same slot for the composer, with its default parameters."""
     parameters = msgspec.to_builtins(ComposerParameters())
     return msgspec.structs.replace(brief, generator="composer", parameters=parameters, references=(), takes=1, pick=0)

@@ -1,4 +1,4 @@
-"""What a model needs besides its own two files, and whether it is here. In walk traits, out walk `Need`s.
+"""What a model needs besides its own two files and whether it is on this machine; devices and precisions.
 
 The text encoder and a codec of the hub are taken as safetensors only. The stem separator of melody models is Demucs:
 safetensors in the hub cache (demucs 4.1 and newer fetch that), or the file in torch's cache (demucs 4.0).
@@ -36,7 +36,7 @@ class Need:
     name: str
     """Its repository on the hub."""
     here: Path | None
-    mend: str
+    fix: str
     """The command that fetches it."""
 
 
@@ -73,9 +73,9 @@ def separator_file() -> Path | None:
     return folder / DEMUCS_FILES[1] if folder else old if old.is_file() else None
 
 
-Kind: TypeAlias = Literal["cuda", "cpu"]
+Device: TypeAlias = Literal["cuda", "cpu"]
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8"]
-PRECISIONS: dict[Kind, tuple[Precision, ...]] = {"cpu": ("fp32", "bf16", "int8"), "cuda": ("fp16", "fp32", "bf16")}
+PRECISIONS: dict[Device, tuple[Precision, ...]] = {"cpu": ("fp32", "bf16", "int8"), "cuda": ("fp16", "fp32", "bf16")}
 """What each device can play in."""
 ROUNDED: tuple[Precision, ...] = ("bf16", "int8")
 """On a CPU only our own decoder plays in these, and they sound different from `fp32`."""
@@ -103,23 +103,23 @@ def _torch_is_for_cpu() -> bool:
         return False
 
 
-def kind(parameters: MusicGenParameters) -> Kind:
+def device_for(parameters: MusicGenParameters) -> Device:
     """Where a track with these parameters is made: `auto` takes CUDA where there is a device."""
     if parameters.device == "auto":
         return "cuda" if cuda_devices() else "cpu"
     return parameters.device
 
 
-def precision_on(device: Kind, asked: Literal["auto"] | Precision) -> Precision:
+def precision_for(device: Device, asked: Literal["auto"] | Precision) -> Precision:
     """`auto` is half precision on CUDA, as audiocraft has it, and full precision on a CPU."""
     if asked == "auto":
         return "fp16" if device == "cuda" else "fp32"
     return asked
 
 
-def refusal(device: Kind, asked: Literal["auto"] | Precision) -> tuple[str, str]:
+def refusal(device: Device, asked: Literal["auto"] | Precision) -> tuple[str, str]:
     """Why a device can't play in a precision, and a hint; both empty when it can."""
-    if precision_on(device, asked) in PRECISIONS[device]:
+    if precision_for(device, asked) in PRECISIONS[device]:
         return "", ""
     what = "a CPU" if device == "cpu" else "a GPU"
     return f"{what} can't play in `{asked}`", '`precision = "auto"` takes fp32 on a CPU, and fp16 on a GPU'

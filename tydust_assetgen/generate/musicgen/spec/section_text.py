@@ -1,7 +1,7 @@
-"""The words that lead a performance. In walks a `Brief`, out walk its texts and where each one ends. Pure.
+"""The texts that MusicGen is given for a brief: one for the track, or one for each section.
 
-Text-driven models read the whole prompt, which is written in time order already. With `per_section` each section is
-led by what holds everywhere (genre, key, tempo, instruments, mood) and by its own words.
+Text-driven models read the whole prompt, which is written in time order already. With `per_section` each section gets
+what holds everywhere (genre, key, tempo, instruments, mood) and by its own words.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from tydust_assetgen.flow import Brief, Section
 from tydust_assetgen.prompt import Parts, read, write
 
 
-class Led(NamedTuple):
-    """A stretch of a track, and the text that leads it."""
+class SectionText(NamedTuple):
+    """A part of a track, and its text."""
 
     text: str
     seconds: float
 
 
-def stretches(brief: Brief, *, per_section: bool) -> tuple[Led, ...]:
-    """The texts of a brief in time order. Neighbours that say the same are one stretch, with no seam between them."""
+def section_texts(brief: Brief, *, per_section: bool) -> tuple[SectionText, ...]:
+    """The texts of a brief in time order. Neighbours with the same text are one, with no join between them."""
     if not per_section or not brief.sections:
-        return (Led(brief.prompt, brief.duration_s),)
-    return _merged([Led(section_text(brief, section), section.seconds) for section in brief.sections])
+        return (SectionText(brief.prompt, brief.duration_s),)
+    return _merge_equal([SectionText(section_text(brief, section), section.seconds) for section in brief.sections])
 
 
 def section_text(brief: Brief, section: Section) -> str:
-    """What one section is led by, in the order of the pattern: its own words stand where the sections would."""
+    """The text of one section, in the order of the prompt pattern: its own words stand where the sections would."""
     said = read(brief.prompt)
     head = Parts(genre=brief.genre, atmosphere=said.atmosphere, key=brief.key, bpm=brief.bpm)
     rest = Parts(
@@ -53,11 +53,11 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _merged(led: Sequence[Led]) -> tuple[Led, ...]:
-    found: list[Led] = []
+def _merge_equal(led: Sequence[SectionText]) -> tuple[SectionText, ...]:
+    found: list[SectionText] = []
     for one in led:
         if found and found[-1].text == one.text:
-            found[-1] = Led(one.text, found[-1].seconds + one.seconds)
+            found[-1] = SectionText(one.text, found[-1].seconds + one.seconds)
         else:
             found.append(one)
     return tuple(found)

@@ -1,6 +1,6 @@
-"""What MusicGen can't do of a brief. In walk a brief and its shelf, out walk problems in words for a person.
+"""Checks what MusicGen can't do of a brief, as problems with hints.
 
-What this machine lacks (weights, a GPU) is not asked here: a plan is made on any machine.
+What this machine lacks (weights, a GPU) is not checked here: a plan can be made on any machine.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import msgspec
 from tydust_assetgen.errors import AssetgenError, Problem, UnavailableError
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.musicgen.spec import requirements
-from tydust_assetgen.generate.musicgen.spec.checkpoint import Nature, nature, refusal
+from tydust_assetgen.generate.musicgen.spec.checkpoint import ModelInfo, model_info, refusal
 from tydust_assetgen.generate.musicgen.spec.models import Source, find, is_revision
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
-from tydust_assetgen.generate.musicgen.spec.windows import Clock, laid_out
+from tydust_assetgen.generate.musicgen.spec.windows import Clock, plan_windows
 from tydust_assetgen.generate.protocol import Shelf
 
 MAX_DURATION_S = 600.0
 
 
 def problems(brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
-    """Everything that is wrong with a brief; empty when it can be performed."""
+    """Everything that is wrong with a brief; empty when it can be made."""
     try:
         parameters = msgspec.convert(brief.parameters, MusicGenParameters)
         source = find(parameters.model, parameters.revision, shelf.root)
@@ -33,7 +33,7 @@ def problems(brief: Brief, shelf: Shelf) -> tuple[Problem, ...]:
     refused = (*_revision(parameters), *_refused(source))
     if refused:
         return refused
-    model = nature(source)
+    model = model_info(source)
     asked = (*_length(brief), *_sounds(parameters), *_machine(parameters), *_sections(brief, parameters))
     of_model = (*_of(parameters, model), *_windows(brief, parameters, model)) if model else ()
     return (*asked, *of_model, *_guide(brief, parameters, shelf))
@@ -83,7 +83,7 @@ def _sections(brief: Brief, parameters: MusicGenParameters) -> Iterator[Problem]
         yield Problem("`per_section` is set, but the slot has no sections", hint="give it `sections`")
 
 
-def _of(parameters: MusicGenParameters, model: Nature) -> Iterator[Problem]:
+def _of(parameters: MusicGenParameters, model: ModelInfo) -> Iterator[Problem]:
     """What this model is not made for."""
     asked = "melody" if parameters.melody else "guide" if parameters.guide else ""
     if asked and model.family != "melody":
@@ -95,15 +95,15 @@ def _of(parameters: MusicGenParameters, model: Nature) -> Iterator[Problem]:
         yield Problem(what, hint="leave `width` out")
 
 
-def _windows(brief: Brief, parameters: MusicGenParameters, model: Nature) -> Iterator[Problem]:
+def _windows(brief: Brief, parameters: MusicGenParameters, model: ModelInfo) -> Iterator[Problem]:
     """Where there is more than one window, the next one must hear something of the one before."""
     clock: Clock = model.clock
     if clock.stride(parameters) < clock.segment or not 0.0 < brief.duration_s <= MAX_DURATION_S:
         return
-    if parameters.continue_from or len(laid_out(brief, parameters, clock).windows) > 1:
-        stride_s, hears_s = parameters.extend_stride, clock.segment_s
-        what = f"`extend_stride` is {stride_s:g} s, but `{parameters.model}` hears {hears_s:g} s at a time"
-        yield Problem(what, hint=f"about {0.6 * hears_s:g} is a good value")
+    if parameters.continue_from or len(plan_windows(brief, parameters, clock).windows) > 1:
+        stride_s, segment_s = parameters.extend_stride, clock.segment_s
+        what = f"`extend_stride` is {stride_s:g} s, but `{parameters.model}` hears {segment_s:g} s at a time"
+        yield Problem(what, hint=f"about {0.6 * segment_s:g} is a good value")
 
 
 def _guide(brief: Brief, parameters: MusicGenParameters, shelf: Shelf) -> tuple[Problem, ...]:
@@ -111,6 +111,6 @@ def _guide(brief: Brief, parameters: MusicGenParameters, shelf: Shelf) -> tuple[
     if not parameters.guide:
         return ()
     from tydust_assetgen.generate.composer import Composer
-    from tydust_assetgen.generate.musicgen.spec.parameters import composers
+    from tydust_assetgen.generate.musicgen.spec.parameters import composer_brief
 
-    return Composer().check(composers(brief), shelf)
+    return Composer().check(composer_brief(brief), shelf)

@@ -1,8 +1,8 @@
-"""A long performance as a row of windows. In walk lengths in frames, out walk the windows, in time order. Pure.
+"""Plans the windows of a track: the calls of the model, one after the other, of which a long track is made.
 
-A model hears at most one segment at a time. What is longer is made window by window: each hears the end of what there
-is (its prompt) and carries on. With one text these are audiocraft's own calls, for any length; with a text for each
-section a window also ends where its section does, and the next one is led by the next section's words.
+A model reads at most one segment at a time. What is longer is made window by window: each gets the end of what there
+is as its prompt and carries on. With one text these are audiocraft's own calls, for any length; with a text for each
+section a window also ends where its section does, and the next one gets the next section's text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.musicgen.spec.parameters import MusicGenParameters
-from tydust_assetgen.generate.musicgen.spec.section_text import stretches
+from tydust_assetgen.generate.musicgen.spec.section_text import section_texts
 
 
 class Window(NamedTuple):
@@ -21,15 +21,15 @@ class Window(NamedTuple):
     start: int
     """The first new frame, counted from the beginning of the track."""
     prompt: int
-    """How many frames before `start` are heard."""
+    """How many frames before `start` it is given."""
     new: int
     """How many frames are made."""
     text: int
-    """The index of the text that leads it."""
+    """The index of its text."""
 
     @property
-    def heard_from(self) -> int:
-        """Where its prompt begins; below 0 in what a track carries on from."""
+    def prompt_start(self) -> int:
+        """Where its prompt begins; below 0 in what a track continues."""
         return self.start - self.prompt
 
     @property
@@ -43,10 +43,10 @@ def windows(ends: Sequence[int], *, segment: int, stride: int, before: int = 0) 
 
     Args:
         ends: Where each text's stretch ends, in frames from the beginning, rising; the last one is the track's end.
-        segment: Frames that the model hears at most.
-        stride: Frames by which it moves on once a segment is full; the rest of it is heard again. Only where one
+        segment: Frames that the model reads at most.
+        stride: Frames by which it moves on once a segment is full; the rest of it is the prompt. Only where one
             window is enough may it be `segment` or more.
-        before: Frames of another sound that the track carries on from.
+        before: Frames of another sound that the track continues.
 
     Returns:
         Windows whose new frames cover the track exactly once, none of them empty.
@@ -77,9 +77,9 @@ def section_ends(lengths_s: Sequence[float], frames: int, frame_rate: float) -> 
     return (*ends[:-1], frames)
 
 
-def joins(row: Sequence[Window]) -> tuple[int, ...]:
+def joins(planned: Sequence[Window]) -> tuple[int, ...]:
     """The frames at which one window takes over from another."""
-    return tuple(window.start for window in row[1:])
+    return tuple(window.start for window in planned[1:])
 
 
 MARGIN_S = 4.0
@@ -94,7 +94,7 @@ class Clock(NamedTuple):
 
     @property
     def segment(self) -> int:
-        """Frames that it hears at most; cut off as audiocraft does."""
+        """Frames that it reads at most; cut off as audiocraft does."""
         return int(self.segment_s * self.frame_rate)
 
     def stride(self, parameters: MusicGenParameters) -> int:
@@ -103,7 +103,7 @@ class Clock(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A performance in time."""
+    """A track in time."""
 
     near_s: float
     """The length that is asked for; of a loop, the length near which it is to be found."""
@@ -115,7 +115,7 @@ class Layout(NamedTuple):
     """Where one window takes over from another."""
 
 
-def laid_out(
+def plan_windows(
     brief: Brief,
     parameters: MusicGenParameters,
     clock: Clock,
@@ -132,15 +132,15 @@ def laid_out(
         clock: Of the model.
         near_s: The length, where it is known better than the brief says it.
         bar_s: The length of a bar, where it is held; by default as the brief's tempo has it, in four beats.
-        before: Frames that the track carries on from.
+        before: Frames that the track continues.
     """
     near_s = near_s or brief.duration_s
     seconds = near_s + (margin_s(near_s, bar_s or _bar_s(brief)) if brief.loop else 0.0)
-    led = stretches(brief, per_section=parameters.per_section)
-    ends = section_ends([each.seconds for each in led], frames_of(seconds, clock.frame_rate), clock.frame_rate)
-    row = windows(ends, segment=clock.segment, stride=clock.stride(parameters), before=before)
-    joins_s = tuple(frame / clock.frame_rate for frame in joins(row))
-    return Layout(near_s, seconds, tuple(each.text for each in led), row, joins_s)
+    texts = section_texts(brief, per_section=parameters.per_section)
+    ends = section_ends([each.seconds for each in texts], frames_of(seconds, clock.frame_rate), clock.frame_rate)
+    planned = windows(ends, segment=clock.segment, stride=clock.stride(parameters), before=before)
+    joins_s = tuple(frame / clock.frame_rate for frame in joins(planned))
+    return Layout(near_s, seconds, tuple(each.text for each in texts), planned, joins_s)
 
 
 def margin_s(near_s: float, bar_s: float = 0.0) -> float:

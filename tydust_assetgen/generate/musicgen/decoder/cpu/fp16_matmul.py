@@ -1,16 +1,16 @@
-"""The product of float32 lines and weights that are stored in 16 bits. In walk weights, out walks what multiplies.
+"""A linear layer of float32 inputs and weights that are stored in 16 bits (IEEE 754, binary16).
 
-The published weights are stored in 16 bits (IEEE 754, binary16), and audiocraft makes each float32 to multiply with it
-on a CPU. Every such number is a float32 as well, so nothing is lost when that is done where it is used, in a register:
-the products are the same, and a step that waits for memory waits half as long.
+The published weights are stored so, and audiocraft converts each to float32 before it multiplies on a CPU. Every such
+number is a float32 as well, so nothing is lost when that is done where it is used, in a register: the products are the
+same, and a step that waits for memory waits half as long.
 
-The sums are the same, too, down to the last bit, where torch multiplies few lines by MKL and AVX-512: of 16 sums each
-takes every 16th channel, one after the other, and in the end they are added as `_whole` does it. (That order is not
-written down anywhere. One sees it by putting a number in front that swallows all that is added until its negative
-comes, for every pair of channels: P. Xie, Y. Gao and J. Xue, "FPRev: Revealing the Order of Floating-Point Summation by
-Numerical Testing", 2024.) Elsewhere libraries add up in other orders, and sums differ in their last bits.
+The sums are the same, too, down to the last bit, where torch multiplies few rows by MKL and AVX-512: each of 16 sums
+takes every 16th channel, one after the other, and in the end they are added as `_reduce` does it. (That order is not
+documented. One sees it by putting a number in front that swallows all that is added until its negative comes, for every
+pair of channels: P. Xie, Y. Gao and J. Xue, "FPRev: Revealing the Order of Floating-Point Summation by Numerical
+Testing", 2024.) Elsewhere libraries add up in other orders, and sums differ in their last bits.
 
-A line's bits depend neither on its neighbours nor on threads.
+A row's bits depend neither on the other rows nor on threads.
 """
 
 from __future__ import annotations
@@ -26,134 +26,144 @@ from llvmlite import ir
 from numba.extending import intrinsic
 from torch.nn import functional
 
+from tydust_assetgen.generate.musicgen.decoder.cpu.linear import Linear
 from tydust_assetgen.generate.musicgen.decoder.cpu.llvm_codegen import (
-    FEATURES,
-    NUMBER,
-    ROUND,
+    CPU_FEATURES,
+    INT32,
+    REGISTERS_PER_ROUND,
     Array,
     Tile,
-    as_many_threads_as_torch,
     compiled,
-    named,
-    register,
-    sums_of,
+    dot_products,
+    llvm_function,
+    load_register,
+    use_torch_thread_count,
 )
-from tydust_assetgen.generate.musicgen.decoder.cpu.matmul import Linear
 
 _LANES = 16
-_CHUNK = ROUND * _LANES
+_CHUNK = REGISTERS_PER_ROUND * _LANES
 """Channels that are multiplied in one round."""
-_MOST_LINES = 4 if FEATURES.get("avx512f") else 2
-"""Of one tile: as many sums as there are registers for."""
-_AHEAD = 4096
-"""Channels, of two bytes each: as `integers` asks ahead."""
-_HALVES, _FLOATS = ir.VectorType(ir.HalfType(), _LANES), ir.VectorType(ir.FloatType(), _LANES)
+_MAX_TILE_ROWS = 4 if CPU_FEATURES.get("avx512f") else 2
+"""Rows of inputs in one tile: as many sums as there are registers for."""
+_PREFETCH_CHANNELS = 4096
+"""Of two bytes each: as far ahead as in `cpu.int8_matmul`."""
+_FP16, _FP32 = ir.VectorType(ir.HalfType(), _LANES), ir.VectorType(ir.FloatType(), _LANES)
 
 
-def has_halves() -> bool:
-    """Whether this CPU makes numbers of 16 bits float32 by an instruction, and multiplies and adds in one."""
+def cpu_converts_fp16() -> bool:
+    """Whether this CPU has an instruction that makes float32 of 16 bits, and one that multiplies and adds."""
     arm = platform.machine().lower() in ("arm64", "aarch64")
-    return arm or all(FEATURES.get(name) for name in ("avx2", "f16c", "fma"))
+    return arm or all(CPU_FEATURES.get(name) for name in ("avx2", "f16c", "fma"))
 
 
-class Halves(Linear):
-    """What multiplies lines with some weights `[N, K]`, float16, which are kept as they are."""
+class Fp16Linear(Linear):
+    """A linear layer over weights `[N, K]`, float16, which are kept as they are."""
 
-    alike = True
+    batch_invariant = True
 
     def __init__(self, weight: torch.Tensor) -> None:
         self._weight = weight.detach()
-        self._numbers = _filled(self._weight).view(torch.int16).numpy()
+        self._bits = _padded(self._weight).view(torch.int16).numpy()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """From `[..., K]` to `[..., N]`, float32 both. For several columns `[B, S, K]` at once it is arithmetic that
         takes the time, so they are multiplied as torch and audiocraft do it."""
         if x.dim() > 2 and x.shape[-2] > 1:
             return functional.linear(x, self._weight.float())
-        lines = x.reshape(-1, x.shape[-1])
-        made = torch.empty(len(lines), len(self._numbers))
-        self._multiply(lines, made, 1, add=False)
-        return made.view(*x.shape[:-1], -1)
+        rows = x.reshape(-1, x.shape[-1])
+        out = torch.empty(len(rows), len(self._bits))
+        self._matmul(rows, out, 1, add=False)
+        return out.view(*x.shape[:-1], -1)
 
-    def add(self, lines: torch.Tensor, x: torch.Tensor, each: int = 1) -> None:
-        self._multiply(lines, x, each, add=True)
+    def add(self, rows: torch.Tensor, x: torch.Tensor, stride: int = 1) -> None:
+        self._matmul(rows, x, stride, add=True)
 
-    def _multiply(self, lines: torch.Tensor, made: torch.Tensor, each: int, *, add: bool) -> None:
-        """Compiled loops don't see where an array ends."""
-        if lines.shape[1] != self._weight.shape[1] or made.shape != (each * len(lines), len(self._weight)):
-            sizes = [list(each.shape) for each in (lines, self._weight, made)]
-            raise ValueError("lines {}, weights {} and what is made of them {} don't fit".format(*sizes))
-        as_many_threads_as_torch()
-        multiply(_filled(lines).numpy(), self._numbers, made.numpy(), each, add)
+    def _matmul(self, rows: torch.Tensor, out: torch.Tensor, stride: int, *, add: bool) -> None:
+        """Sizes are checked here: compiled loops don't see where an array ends."""
+        if rows.shape[1] != self._weight.shape[1] or out.shape != (stride * len(rows), len(self._weight)):
+            sizes = [list(each.shape) for each in (rows, self._weight, out)]
+            raise ValueError("inputs {}, weights {} and outputs {} don't fit".format(*sizes))
+        use_torch_thread_count()
+        matmul(_padded(rows).numpy(), self._bits, out.numpy(), stride, add)
 
 
-def _filled(rows: torch.Tensor) -> torch.Tensor:
+def _padded(rows: torch.Tensor) -> torch.Tensor:
     """With zeros up to whole chunks."""
     missing = -rows.shape[1] % _CHUNK
     return (functional.pad(rows, (0, missing)) if missing else rows).contiguous()
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _sums(_: Any, weights: Any, outputs: Any, lines: Any, places: Any) -> Any:
-    """Sums of products of weights (float16, as int16 `[N, K]`) and lines (float32 `[M, K]`): `sums_of` a tile."""
+def _dot_products(_: Any, weights: Any, weight_rows: Any, inputs: Any, input_rows: Any) -> Any:
+    """Of weights (float16, as int16 `[N, K]`) and inputs (float32 `[M, K]`), as `dot_products` orders them."""
 
-    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return sums_of(context, builder, _TILE, signature.args, arguments)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return dot_products(context, builder, _TILE, signature.args, arguments)
 
-    count = len(outputs) * len(places)
-    return numba.types.UniTuple(numba.types.float32, count)(weights, outputs, lines, places), made
-
-
-def _wide(builder: Any, row: Any, place: Any) -> Any:
-    return builder.fpext(register(builder, row, place, _HALVES), _FLOATS)
+    count = len(weight_rows) * len(input_rows)
+    return numba.types.UniTuple(numba.types.float32, count)(weights, weight_rows, inputs, input_rows), generate
 
 
-def _heard(builder: Any, row: Any, place: Any) -> Any:
-    return register(builder, row, place, _FLOATS)
+def _load_weights(builder: Any, row: Any, place: Any) -> Any:
+    return builder.fpext(load_register(builder, row, place, _FP16), _FP32)
 
 
-def _added(builder: Any, sums: Any, wide: Any, heard: Any) -> Any:
+def _load_inputs(builder: Any, row: Any, place: Any) -> Any:
+    return load_register(builder, row, place, _FP32)
+
+
+def _multiply_add(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     """Rounded once."""
-    return builder.call(named(builder, _FLOATS, [_FLOATS] * 3, "llvm.fma.v16f32"), [wide, heard, sums])
+    return builder.call(llvm_function(builder, _FP32, [_FP32] * 3, "llvm.fma.v16f32"), [weights, inputs, sums])
 
 
-def _whole(builder: Any, sums: Any) -> Any:
+def _reduce(builder: Any, sums: Any) -> Any:
     """Of 16 sums: quarters one after the other, then neighbours."""
-    quarter = ir.VectorType(NUMBER, 4)
+    quarter = ir.VectorType(INT32, 4)
     quarters = [builder.shuffle_vector(sums, sums, quarter(list(range(at, at + 4)))) for at in range(0, _LANES, 4)]
     four = reduce(builder.fadd, quarters)
-    one, two, three, last = (builder.extract_element(four, NUMBER(at)) for at in range(4))
+    one, two, three, last = (builder.extract_element(four, INT32(at)) for at in range(4))
     return builder.fadd(builder.fadd(one, two), builder.fadd(three, last))
 
 
-_TILE = Tile(_LANES, _AHEAD, _FLOATS([0.0] * _LANES), False, _wide, _heard, _added, ir.IRBuilder.fadd, _whole)
+_TILE = Tile(
+    lanes=_LANES,
+    prefetch_distance=_PREFETCH_CHANNELS,
+    zero=_FP32([0.0] * _LANES),
+    separate_sums=False,
+    load_weights=_load_weights,
+    load_inputs=_load_inputs,
+    multiply_add=_multiply_add,
+    add=ir.IRBuilder.fadd,
+    reduce=_reduce,
+)
 
 
 @compiled(parallel=True)
-def multiply(lines: Array, weights: Array, made: Array, each: int, add: bool) -> None:
-    """Lines `[M, K]`, float32, and weights `[N, K]`, float16 as int16, to what is made of them `[each M, N]`, float32;
-    K is whole chunks. It is put into every line or each second one, or added to what stands there."""
-    count, last = len(lines), len(weights) - 1
+def matmul(inputs: Array, weights: Array, out: Array, stride: int, add: bool) -> None:
+    """Inputs `[M, K]`, float32, times weights `[N, K]`, float16 as int16, to `out` `[stride * M, N]`, float32; K is
+    whole chunks. Every `stride`-th row of `out` is written, or added to."""
+    count, last = len(inputs), len(weights) - 1
     for tile in numba.prange((len(weights) + 1) // 2):
-        outputs = (2 * tile, min(2 * tile + 1, last))
+        weight_rows = (2 * tile, min(2 * tile + 1, last))
         start = 0
         while start < count:
-            if count - start > 2 and _MOST_LINES == 4:
+            if count - start > 2 and _MAX_TILE_ROWS == 4:
                 four = (start, start + 1, start + 2, min(start + 3, count - 1))
-                _put(_sums(weights, outputs, lines, four), outputs, four, made, each, add)
+                _write(_dot_products(weights, weight_rows, inputs, four), weight_rows, four, out, stride, add)
                 start += 4
             else:
                 pair = (start, min(start + 1, count - 1))
-                _put(_sums(weights, outputs, lines, pair), outputs, pair, made, each, add)
+                _write(_dot_products(weights, weight_rows, inputs, pair), weight_rows, pair, out, stride, add)
                 start += 2
 
 
 @compiled()
-def _put(sums: Any, outputs: Any, places: Any, made: Array, each: int, add: bool) -> None:
-    """A tile where it belongs. At the edges it has a line or an output twice, which is put there once."""
+def _write(sums: Any, weight_rows: Any, input_rows: Any, out: Array, stride: int, add: bool) -> None:
+    """Put a tile where it belongs. At the edges it has an input or an output twice, which is written once."""
     for index in range(len(sums)):
-        output, line = divmod(index, len(places))
-        if (output and outputs[0] == outputs[1]) or (line and places[line] == places[line - 1]):
+        output, row = divmod(index, len(input_rows))
+        if (output and weight_rows[0] == weight_rows[1]) or (row and input_rows[row] == input_rows[row - 1]):
             continue
-        before = made[each * places[line], outputs[output]] if add else np.float32(0)
-        made[each * places[line], outputs[output]] = before + sums[index]
+        before = out[stride * input_rows[row], weight_rows[output]] if add else np.float32(0)
+        out[stride * input_rows[row], weight_rows[output]] = before + sums[index]

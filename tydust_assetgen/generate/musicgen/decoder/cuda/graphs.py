@@ -1,4 +1,4 @@
-"""A step that is recorded once and then replayed. In walks what a step does, out walk the same launches in one.
+"""CUDA graphs: a step of the decoder that is captured once and then replayed as one launch.
 
 A step of a large model is some hundred kernels of a few microseconds each, more than a host can launch in that time.
 A CUDA graph launches them all at once. It is bound to addresses, to a number of rows and to the most columns that it
@@ -13,20 +13,20 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 
-ROWS = (1, 2, 4, 8, 16, 24, 32)
-COLUMNS = 256
-AHEAD = 32
+_ROWS = (1, 2, 4, 8, 16, 24, 32)
+_COLUMNS = 256
+_MAX_STEPS_AHEAD = 32
 """Steps that the host may be ahead of the device: enough never to be waited for, and little to wait for at the end."""
 
-Kind = TypeVar("Kind", bound=Hashable)
+Mode = TypeVar("Mode", bound=Hashable)
 
 
-class Memory(Protocol):
-    """What a graph has the addresses of."""
+class Allocated(Protocol):
+    """Memory whose addresses a graph has."""
 
     @property
-    def taken(self) -> int:
-        """Changes whenever memory is taken anew."""
+    def allocations(self) -> int:
+        """How often memory was allocated: addresses hold as long as this number."""
 
 
 class Bucket(NamedTuple):
@@ -38,78 +38,78 @@ class Bucket(NamedTuple):
     @classmethod
     def of(cls, rows: int, columns: int, most_rows: int) -> Bucket:
         """The smallest one that so many rows, of which none reads beyond so many columns, fit into."""
-        wide = next((each for each in ROWS if each >= rows), rows)
-        return cls(min(wide, most_rows), -(-columns // COLUMNS) * COLUMNS)
+        wide = next((each for each in _ROWS if each >= rows), rows)
+        return cls(min(wide, most_rows), -(-columns // _COLUMNS) * _COLUMNS)
 
 
-class Graphs(Generic[Kind]):
+class StepGraphs(Generic[Mode]):
     """Runs steps, each as one launch.
 
     Args:
-        run: a whole step: the rows it runs for, the most columns that any of them reads, and what kind of step it is.
-            It must ask the device for nothing, and leave what it finds in memory that stays. What it does for rows at
-            which nobody sits must come to no harm.
-        kind: what the host must know of these rows for a step; another kind is another graph.
-        memory: of the network.
+        run: a whole step: the rows it runs for, the most columns that any of them reads, and in which mode. It must ask
+            the device for nothing, and leave its results in memory that stays. For rows that no track is assigned to
+            it must be harmless.
+        mode: what the host must know of these rows for a step; another mode is another graph.
+        memory: of the transformer.
         rows: how many there are.
     """
 
     def __init__(
-        self, run: Callable[[slice, int, Kind], None], kind: Callable[[slice], Kind], memory: Memory, rows: int
+        self, run: Callable[[slice, int, Mode], None], mode: Callable[[slice], Mode], memory: Allocated, rows: int
     ) -> None:
-        self._run, self._kind, self._memory, self._rows = run, kind, memory, rows
-        self._taken = memory.taken
-        self._graphs: dict[tuple[Bucket, Kind], torch.cuda.CUDAGraph] = {}
-        self._side = torch.cuda.Stream()
+        self._run, self._mode, self._memory, self._rows = run, mode, memory, rows
+        self._allocations = memory.allocations
+        self._graphs: dict[tuple[Bucket, Mode], torch.cuda.CUDAGraph] = {}
+        self._capture_stream = torch.cuda.Stream()
         self._pool = torch.cuda.graph_pool_handle()
-        self._under_way: deque[torch.cuda.Event] = deque()
+        self._running: deque[torch.cuda.Event] = deque()
         self.refused = ""
-        """Why nothing is recorded; then all steps are launched kernel by kernel."""
+        """Why nothing is captured; then all steps are launched kernel by kernel."""
 
     def step(self, rows: int, columns: int) -> None:
         """One step of the first rows, none of which reads beyond so many columns."""
         bucket = Bucket.of(rows, columns, self._rows)
         here = slice(0, bucket.rows)
-        kind = self._kind(here)
-        self._forget()
-        if (graph := self._graphs.get((bucket, kind))) is not None:
+        mode = self._mode(here)
+        self._drop_stale()
+        if (graph := self._graphs.get((bucket, mode))) is not None:
             graph.replay()
         elif self.refused:
-            self._run(here, bucket.columns, kind)
+            self._run(here, bucket.columns, mode)
         else:
-            self._first(bucket, kind)
-        self._pace()
+            self._run_and_capture(bucket, mode)
+        self._wait_for_device()
 
-    def _forget(self) -> None:
-        """Graphs of memory that is no more are of no use."""
-        if self._taken != self._memory.taken:
+    def _drop_stale(self) -> None:
+        """Graphs of memory that was freed are of no use."""
+        if self._allocations != self._memory.allocations:
             self._graphs.clear()
-            self._taken = self._memory.taken
+            self._allocations = self._memory.allocations
 
-    def _first(self, bucket: Bucket, kind: Kind) -> None:
-        """A step is run, on a stream beside so that libraries find themselves at home there, and recorded for all that
-        follow. What is recorded does not run."""
+    def _run_and_capture(self, bucket: Bucket, mode: Mode) -> None:
+        """Run a step on the stream that captures, so that libraries are initialised there, and capture the same step
+        for all that follow. What is captured does not run."""
         stream = torch.cuda.current_stream()
-        self._side.wait_stream(stream)
-        with torch.cuda.stream(self._side):
-            self._run(slice(0, bucket.rows), bucket.columns, kind)
-        stream.wait_stream(self._side)
+        self._capture_stream.wait_stream(stream)
+        with torch.cuda.stream(self._capture_stream):
+            self._run(slice(0, bucket.rows), bucket.columns, mode)
+        stream.wait_stream(self._capture_stream)
         try:
-            self._graphs[bucket, kind] = self._recorded(bucket, kind)
+            self._graphs[bucket, mode] = self._captured(bucket, mode)
         except RuntimeError as error:
             self.refused = str(error).strip().splitlines()[0]
 
-    def _recorded(self, bucket: Bucket, kind: Kind) -> torch.cuda.CUDAGraph:
-        """One pool for all graphs: none of them needs after its end what it took."""
+    def _captured(self, bucket: Bucket, mode: Mode) -> torch.cuda.CUDAGraph:
+        """One memory pool for all graphs: none of them needs after its end what it allocated."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._side, capture_error_mode="thread_local"):
-            self._run(slice(0, bucket.rows), bucket.columns, kind)
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._capture_stream, capture_error_mode="thread_local"):
+            self._run(slice(0, bucket.rows), bucket.columns, mode)
         return graph
 
-    def _pace(self) -> None:
-        """Wait only when the host is too far ahead: else it could not be stopped, nor tell how far the music is."""
-        if len(self._under_way) == AHEAD:
-            self._under_way.popleft().synchronize()
+    def _wait_for_device(self) -> None:
+        """Only when the host is too far ahead: else it could not be stopped, nor tell how far the music is."""
+        if len(self._running) == _MAX_STEPS_AHEAD:
+            self._running.popleft().synchronize()
         event = torch.cuda.Event(blocking=True)
         event.record()
-        self._under_way.append(event)
+        self._running.append(event)

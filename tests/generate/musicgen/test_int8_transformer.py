@@ -13,8 +13,15 @@ pytest.importorskip("numba")
 
 from torch.nn import functional  # noqa: E402
 
-from tydust_assetgen.generate.musicgen.decoder.cpu.int8_layer import Norm, _bend, feed_forward, hear, look_back  # noqa: E402
-from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Product, as_many_threads_as_torch  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Int8Linear  # noqa: E402
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_transformer import (  # noqa: E402
+    NormWeights,
+    _gelu,
+    cross_attention,
+    feed_forward,
+    self_attention,
+)
+from tydust_assetgen.generate.musicgen.decoder.cpu.llvm_codegen import use_torch_thread_count  # noqa: E402
 
 Tensor = Any
 SEEDS = st.integers(0, 99)
@@ -27,16 +34,16 @@ def noise(*shape: int, seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def norm_of(dim: int, seed: int) -> Norm:
-    return Norm(1 + 0.3 * noise(dim, seed=seed).numpy(), 0.2 * noise(dim, seed=seed + 1).numpy(), EPS)
+def norm_of(dim: int, seed: int) -> NormWeights:
+    return NormWeights(1 + 0.3 * noise(dim, seed=seed).numpy(), 0.2 * noise(dim, seed=seed + 1).numpy(), EPS)
 
 
-def normed(x: Tensor, norm: Norm) -> Tensor:
+def normed(x: Tensor, norm: NormWeights) -> Tensor:
     return functional.layer_norm(x, x.shape[-1:], torch.from_numpy(norm.weight), torch.from_numpy(norm.bias), norm.eps)
 
 
-def product(count: int, depth: int, seed: int) -> Product:
-    return Product(noise(count, depth, seed=seed) / depth**0.5)
+def product(count: int, depth: int, seed: int) -> Int8Linear:
+    return Int8Linear(noise(count, depth, seed=seed) / depth**0.5)
 
 
 def near(one: Tensor, other: Tensor) -> bool:
@@ -61,7 +68,7 @@ class Looking:
         x = self.x.view(-1, 2, self.dim)[rows].reshape(-1, self.dim).clone()
         keys, values, at = (each[rows].clone() for each in (self.keys, self.values, self.at))
         memory = keys.numpy(), values.numpy()
-        look_back(x.numpy(), self.norm, self.qkv.weights, self.out.weights, *memory, at.numpy())
+        self_attention(x.numpy(), self.norm, self.qkv.weights, self.out.weights, *memory, at.numpy())
         return x, keys, values
 
     def torchs(self, row: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,7 +116,7 @@ def test_only_first_lines_hear_and_nothing_beyond_their_text(
         keys[row, :, :, length:] = values[row, :, :, length:] = float("nan")
     heard = x.clone()
     memory = keys.numpy(), values.numpy(), torch.tensor(lengths).numpy()
-    hear(heard.numpy(), norm, query.weights, out.weights, *memory)
+    cross_attention(heard.numpy(), norm, query.weights, out.weights, *memory)
     assert torch.equal(heard[1::2], x[1::2])
     for row, length in enumerate(lengths):
         asked = query(normed(x[2 * row : 2 * row + 1], norm)).view(1, heads, 1, -1)
@@ -134,7 +141,7 @@ def test_what_is_bent_has_gone_through_a_gelu() -> None:
     x = torch.cat([torch.linspace(-60, 60, 20_001), torch.tensor([0.0, -1e-30, 3e38, -3e38])])[None]
     x = torch.cat([x, x.flip(1)])
     right, made = functional.gelu(x.double()), x.clone()
-    _bend(made.numpy())
+    _gelu(made.numpy())
     assert ((made - right).abs() <= 1e-6 + 1e-6 * right.abs()).all()
     assert torch.equal(made[0], made[1].flip(0))
 
@@ -152,9 +159,9 @@ def test_threads_change_no_bit() -> None:
     looking, before, found = Looking((1024, 16), 3, 1), torch.get_num_threads(), []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        as_many_threads_as_torch()
+        use_torch_thread_count()
         found.append(looking.ours(slice(0, 3))[0])
     torch.set_num_threads(before)
-    as_many_threads_as_torch()
+    use_torch_thread_count()
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
