@@ -17,7 +17,7 @@ from conftest import REPOSITORY, environment
     ("module", "unwanted"),
     [
         ("tydust_assetgen.cli", ["msgspec", "tomli", "numpy", "argparse", "re", "json", "hashlib", "pathlib", "rich"]),
-        ("tydust_assetgen.planning.survey", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
+        ("tydust_assetgen.planning.snapshot", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
         ("tydust_assetgen.building.build", ["numpy", "scipy", "soundfile", "rich", "watchdog", "mido", "pydub"]),
         ("tydust_assetgen.building.worker", ["scipy", "torch"]),
         ("tydust_assetgen.generate.registry", ["numpy", "scipy", "torch"]),

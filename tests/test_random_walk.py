@@ -23,8 +23,8 @@ from tydust_assetgen.cli.fast_path import try_fast_path
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.operations.adopt import adopt
 from tydust_assetgen.operations.takes import pick, takes_of
-from tydust_assetgen.planning.plan import Plan
-from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.planning.plan import Plan, plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.system import digest_file
 
 SLOTS = ("a", "b", "c")
@@ -122,7 +122,7 @@ class Walk:
             after = self.game.project.lock_file.read_bytes() if self.game.project.lock_file.exists() else None
             assert after == before, self.story("a pick that was refused changed the lock file")
             return
-        if report.exit_code and self.may_fail(survey(self.game.project, thorough=True).plan):
+        if report.exit_code and self.may_fail(self.plan(PlanRequest(thorough=True))):
             return
         assert report.exit_code == 0, self.story(report)
         known = takes_of(self.game.project, slot)
@@ -291,7 +291,7 @@ class Walk:
         self.save()
         words = f"build {' '.join(slots)} force={force} prune={prune}"
         self.history.append(words)
-        planned = survey(self.game.project, slots=slots, force=force, thorough=prune, along=True).plan
+        planned = self.plan(PlanRequest(slots=slots, force=force, thorough=prune, with_followed=True))
         if prune:
             for orphan in planned.orphans:
                 if not orphan.modified:
@@ -315,6 +315,9 @@ class Walk:
         reasons = [reason for step in planned.steps for reason in step.reasons]
         return {self.path(reason.path) for reason in reasons if reason.kind == "hand-made and missing"}
 
+    def plan(self, request: PlanRequest) -> Plan:
+        return plan(observe_project(self.game.project, request))
+
     def may_fail(self, planned: Plan) -> set[str]:
         """Those that follow one whose file is in a person's hands, or one that may fail itself."""
         found = {step.slot for step in planned.steps if any(output.action == "blocked" for output in step.outputs)}
@@ -333,7 +336,7 @@ class Walk:
 
     def glance_is_true(self) -> None:
         if try_fast_path(["-C", str(self.game.root), "-q", "build"]) == 0:
-            stale = [step for step in survey(self.game.project, thorough=True).plan.steps if step.action != "fresh"]
+            stale = [step for step in self.plan(PlanRequest(thorough=True)).steps if step.action != "fresh"]
             assert not stale, self.story(f"nothing to do, but {stale[0].slot}: {list(map(str, stale[0].reasons))}")
             missing = [
                 output for slot in self.manifest for output in self.outputs(slot) if not self.path(output).exists()
@@ -350,7 +353,7 @@ class Walk:
         summary = self.game.build().summary
         work = (summary.generated, summary.finished, summary.encoded, summary.restored)
         assert work == (0, 0, 0, 0), self.story(f"a second build did something: {summary}")
-        assert summary.failed <= len(self.may_fail(survey(self.game.project, thorough=True).plan)), self.story(summary)
+        assert summary.failed <= len(self.may_fail(self.plan(PlanRequest(thorough=True)))), self.story(summary)
         assert summary.fresh + summary.blocked + summary.failed == len(self.manifest), self.story(summary)
         if summary.blocked:
             return

@@ -16,7 +16,8 @@ from tydust_assetgen.building import journal
 from tydust_assetgen.cli.fast_path import try_fast_path
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.operations.adopt import adopt
-from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.planning.plan import plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project import state
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.system import write_atomic
@@ -200,7 +201,7 @@ def test_a_file_that_cant_be_read_is_left_alone(game: Game) -> None:
 def test_force_makes_a_batch_afresh(game: Game) -> None:
     game.write('[music."a.wav"]\nprompt = "one"\n[music."b.wav"]\nprompt = "two"\n', HEAD.replace('"tone"', '"choir"'))
     game.build()
-    assert survey(game.project, slots=["a.wav"], force=True).plan.steps[0].action == "generate"
+    assert plan(observe_project(game.project, PlanRequest(slots=["a.wav"], force=True))).steps[0].action == "generate"
     assert game.counts("a.wav", force=True) == {"generated": 1, "finished": 1, "encoded": 1}
 
 

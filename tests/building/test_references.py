@@ -17,8 +17,8 @@ from tydust_assetgen.building.report import Options
 from tydust_assetgen.cli.fast_path import try_fast_path
 from tydust_assetgen.errors import ManifestError
 from tydust_assetgen.operations.adopt import adopt
+from tydust_assetgen.operations.query import plan
 from tydust_assetgen.operations.takes import pick
-from tydust_assetgen.planning.survey import survey
 
 
 def edit(game: Game, old: str, new: str) -> None:
@@ -277,7 +277,7 @@ def test_a_row_without_an_end_is_refused_in_words(game: Game) -> None:
         + '[music]\n"400.wav" = "x"\n'
     )
     with pytest.raises(ManifestError, match="more than 100 slots follow each other in a row"):
-        survey(game.project)
+        plan(game.project)
 
 
 def test_a_long_row_is_made_one_after_the_other(game: Game) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Recipe, Section
-from tydust_assetgen.planning.plan import Held, Seen, Situation, Step, plan, plan_slot
+from tydust_assetgen.generate.registry import parameter_types
+from tydust_assetgen.manifest import read_manifest
+from tydust_assetgen.planning.plan import FileState, Inputs, SlotState, Snapshot, Step, StoreState, plan, plan_slot
 from tydust_assetgen.project.keys import Keys, Versions, keys_of
-from tydust_assetgen.project.lockfile import LockedOutput, LockEntry
+from tydust_assetgen.project.lockfile import LockedOutput, LockEntry, LockFile
+from tydust_assetgen.project.project import Project
+from tydust_assetgen.project.state import NOTHING
 
 VERSIONS = Versions(generator="1", finish="1", codec="1")
 BRIEF = Brief(
@@ -30,7 +36,7 @@ RECIPE = Recipe(
     finish=Finish(),
     outputs=(Output(path="a.ogg", codec="ogg"), Output(path="a.mp3", codec="mp3")),
 )
-GOOD = Seen(digest="d" * 64, size=9)
+GOOD = FileState(digest="d" * 64, size=9)
 
 
 def keys(recipe: Recipe = RECIPE, versions: Versions = VERSIONS) -> Keys:
@@ -60,21 +66,21 @@ def entry(recipe: Recipe = RECIPE, versions: Versions = VERSIONS, *, hand_made: 
 def step(
     recipe: Recipe = RECIPE,
     locked: LockEntry | None = None,
-    seen: tuple[Seen, ...] = (GOOD, GOOD),
-    held: Held | None = None,
+    seen: tuple[FileState, ...] = (GOOD, GOOD),
+    held: StoreState | None = None,
     versions: Versions = VERSIONS,
     forced: bool = False,
 ) -> Step:
-    situation = Situation(
+    state = SlotState(
         recipe=recipe,
         keys=keys(recipe, versions),
         versions=versions,
         entry=locked,
-        seen=seen,
-        held=held or Held(outputs=("", "")),
+        files=seen,
+        store=held or StoreState(outputs=("", "")),
         forced=forced,
     )
-    return plan_slot(situation)
+    return plan_slot(state)
 
 
 def changed(**brief: object) -> Recipe:
@@ -129,11 +135,11 @@ def test_of_a_long_text_the_changed_words_are_shown(change: tuple[str, str], rea
     ("held", "action"), [({}, "generate"), ({"take": True}, "finish"), ({"take": True, "master": True}, "encode")]
 )
 def test_the_cheapest_way_is_taken(held: dict[str, bool], action: str) -> None:
-    assert step(held=Held(outputs=("", ""), **held), seen=(Seen(), Seen())).action == action
+    assert step(held=StoreState(outputs=("", ""), **held), seen=(FileState(), FileState())).action == action
 
 
 def test_what_the_store_has_is_restored() -> None:
-    planned = step(locked=entry(), seen=(Seen(), GOOD), held=Held(outputs=("e" * 64, "")))
+    planned = step(locked=entry(), seen=(FileState(), GOOD), held=StoreState(outputs=("e" * 64, "")))
     assert planned.action == "restore"
     assert [output.action for output in planned.outputs] == ["restore", "fresh"]
     assert words(planned) == ["`a.ogg` is missing"]
@@ -160,20 +166,20 @@ def test_what_is_stale_for_one_output_leaves_the_other() -> None:
     recipe = msgspec.structs.replace(
         RECIPE, outputs=(RECIPE.outputs[0], msgspec.structs.replace(RECIPE.outputs[1], bitrate_kbps=256))
     )
-    planned = step(recipe, entry(), held=Held(outputs=("", ""), master=True))
+    planned = step(recipe, entry(), held=StoreState(outputs=("", ""), master=True))
     assert [output.action for output in planned.outputs] == ["fresh", "make"]
     assert words(planned) == ["mp3.bitrate_kbps: 192 -> 256"]
 
 
 digests = st.sampled_from(["", "d" * 64, "e" * 64, "f" * 64])
-seens = st.builds(Seen, digest=digests, damage=st.sampled_from(["", "cut"]), ours=st.booleans())
-helds = st.builds(Held, outputs=st.tuples(digests, digests), master=st.booleans(), take=st.booleans())
+seens = st.builds(FileState, digest=digests, damage=st.sampled_from(["", "cut"]), ours=st.booleans())
+helds = st.builds(StoreState, outputs=st.tuples(digests, digests), master=st.booleans(), take=st.booleans())
 recipes = st.sampled_from([RECIPE, changed(bpm=120), changed(seed=7)])
 
 
 @given(recipes, st.none() | st.builds(entry, recipes, hand_made=st.booleans()), st.tuples(seens, seens), helds)
 def test_a_persons_file_is_never_written_over(
-    recipe: Recipe, locked: LockEntry | None, seen: tuple[Seen, Seen], held: Held
+    recipe: Recipe, locked: LockEntry | None, seen: tuple[FileState, FileState], held: StoreState
 ) -> None:
     planned = step(recipe, locked, seen, held)
     for index, output in enumerate(planned.outputs):
@@ -189,7 +195,7 @@ def test_a_persons_file_is_never_written_over(
 
 @given(recipes, st.none() | st.builds(entry, recipes), st.tuples(seens, seens), helds)
 def test_every_step_that_is_not_fresh_has_a_reason(
-    recipe: Recipe, locked: LockEntry | None, seen: tuple[Seen, Seen], held: Held
+    recipe: Recipe, locked: LockEntry | None, seen: tuple[FileState, FileState], held: StoreState
 ) -> None:
     planned = step(recipe, locked, seen, held)
     assert (planned.action == "fresh") == (not planned.reasons)
@@ -200,20 +206,35 @@ def test_every_step_that_is_not_fresh_has_a_reason(
 
 @given(st.lists(st.tuples(recipes, st.none() | st.builds(entry, recipes)), max_size=6))
 def test_a_plan_is_the_sum_of_its_slots(pairs: list[tuple[Recipe, LockEntry | None]]) -> None:
-    situations = [
-        Situation(
-            recipe=recipe,
+    states = {
+        f"{index}.ogg": SlotState(
+            recipe=msgspec.structs.replace(recipe, slot=f"{index}.ogg"),
             keys=keys(recipe),
             versions=VERSIONS,
             entry=locked,
-            seen=(GOOD, GOOD),
-            held=Held(outputs=("", "")),
+            files=(GOOD, GOOD),
+            store=StoreState(outputs=("", "")),
         )
-        for recipe, locked in pairs
-    ]
-    made = plan(situations, settled=3)
-    assert made.steps == tuple(map(plan_slot, situations))
+        for index, (recipe, locked) in enumerate(pairs)
+    }
+    settled = {f"settled {index}.ogg": [f"settled {index}.ogg"] for index in range(3)}
+    made = plan(snapshot((*states, *settled), states, {**settled, "nobody asked.ogg": []}))
+    assert made.steps == tuple(map(plan_slot, states.values()))
     assert made.fresh + len(made.work) + len(made.with_action("blocked")) == 3 + len(pairs)
+
+
+def snapshot(wanted: tuple[str, ...], states: dict[str, SlotState], settled: dict[str, list[str]]) -> Snapshot:
+    return Snapshot(
+        project=Project(Path("assets.toml")),
+        manifest=read_manifest(Path("assets.toml"), parameter_types(), b'[game]\nname = "G"\n[music]\n'),
+        lock=LockFile(),
+        inputs=Inputs("", NOTHING, {}),
+        wanted=wanted,
+        states=states,
+        settled=settled,
+        stats={},
+        orphans=(),
+    )
 
 
 @given(

@@ -11,7 +11,7 @@ from conftest import Game
 
 from tydust_assetgen import events
 from tydust_assetgen.errors import ManifestError
-from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.operations.query import plan
 from tydust_assetgen.system import digest_file
 
 RATE_HZ = 22_050
@@ -51,7 +51,7 @@ def test_another_file_makes_it_stale_and_the_same_one_fresh_again(game: Game) ->
     before, old = game.digests(), digest_file(game.root / "theme.wav")[:12]
     write_tone(game, "theme.wav", 400)
     new = digest_file(game.root / "theme.wav")[:12]
-    (step,) = survey(game.project, thorough=True).plan.work
+    (step,) = plan(game.project).work
     assert [str(reason) for reason in step.reasons] == [f'references.theme.wav: "{old}" -> "{new}"']
     assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1, "fresh": 1}
     assert game.digests()["a.wav"] != before["a.wav"]
@@ -138,6 +138,17 @@ def test_a_circle_is_refused(game: Game) -> None:
         game.build()
 
 
+def test_every_circle_is_reported_with_all_else_that_is_wrong(game: Game) -> None:
+    slots(game, a="slot:b.wav", b="slot:a.wav", c="slot:d.wav", d="slot:b.wav", e="nowhere.wav", f="slot:e.wav", g="")
+    with pytest.raises(ManifestError) as caught:
+        game.build()
+    assert [(problem.slot, problem.message.partition(": ")[2]) for problem in caught.value.problems] == [
+        ("b.wav", "`a.wav` -> `b.wav` -> `a.wav`"),
+        ("a.wav", "`b.wav` -> `a.wav` -> `b.wav`"),
+        ("e.wav", "No such file or directory"),
+    ]
+
+
 def test_where_the_store_is_lost_the_published_file_is_heard(game: Game) -> None:
     slots(game, b="")
     game.build()
@@ -155,9 +166,9 @@ def test_weights_that_are_not_here_are_taken_as_the_lock_file_has_them(game: Gam
     game.slots({"a.wav": "a", "b.wav": "b"}, weights="model")
     game.build()
     weights.unlink()  # as in CI, where nobody downloads a model to check a tree
-    assert not survey(game.project, thorough=True).plan.work
+    assert not plan(game.project).work
     weights.write_text("v2")
-    (step, _) = survey(game.project, thorough=True).plan.work
+    (step, _) = plan(game.project).work
     assert [str(reason) for reason in step.reasons] == ['weights: "v1" -> "v2"']
 
 

@@ -107,9 +107,9 @@ def test_a_track_that_cant_be_made_here_comes_from_the_cache(folder: Path, machi
     ann.build()
     body = '[music."deep.ogg"]\nprompt = "a calm tone"\ngenerator = "musicgen"\nduration = 2\n'
     bob = machine("bob", str(folder), body)
-    from tydust_assetgen.planning.survey import survey
+    from tydust_assetgen.operations.query import plan
 
-    (step,) = survey(bob.project).plan.steps
+    (step,) = plan(bob.project).steps
     (path,) = records(folder, "outputs")
     found = read_record("outputs", path.name, path.read_bytes(), b"")
     assert isinstance(found.record, OutputRecord)

@@ -1,6 +1,6 @@
 """One build from start to end. This is the module that knows the order of the stages.
 
-    survey -> plan -> restore -> execute (workers: generate, finish, encode, verify) -> prune -> exports -> report
+    snapshot -> plan -> restore -> execute (workers: generate, finish, encode, verify) -> prune -> exports -> report
 
 One track's failure never stops the others. The lock entry is written last, so a build that is killed at any moment
 leaves whole files, entries that are true, and a store from which the next build goes on.
@@ -26,7 +26,8 @@ from tydust_assetgen.building.report import Options, Report, report_of
 from tydust_assetgen.building.restore import restore
 from tydust_assetgen.building.write_exports import write_exports
 from tydust_assetgen.planning.estimate import Rates
-from tydust_assetgen.planning.survey import Survey, survey
+from tydust_assetgen.planning.plan import Plan, Snapshot, plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.state import Stat, stat_of
 from tydust_assetgen.system import cores
@@ -43,7 +44,7 @@ def build(
     options: Options | None = None,
     emit: events.Emit | None = None,
     pool: Pool | None = None,
-    on_survey: Callable[[Survey], None] = lambda _: None,
+    on_survey: Callable[[Snapshot], None] = lambda _: None,
 ) -> Report:
     """Bring the asset tree to what the manifest asks for.
 
@@ -64,26 +65,31 @@ def build(
     options, tell = options or Options(), emit or (lambda _: None)
     started_s = time.monotonic()
 
-    def look() -> Survey:
-        slots, picks = options.slots, options.picks
-        seen = survey(project, slots=slots, force=options.force, thorough=options.prune, picks=picks, along=True)
-        on_survey(seen)
-        return seen
+    def look() -> tuple[Snapshot, Plan]:
+        snapshot = observe_project(project, _request(options))
+        on_survey(snapshot)
+        return snapshot, plan(snapshot)
 
     def announce_waiting() -> None:
         tell(events.Waiting(message="another build is at work here, waiting for it"))
 
     before = _stats(project)
-    seen = look()
+    snapshot, todo = look()
     with system.build_lock(project.private, wait=options.wait, on_wait=announce_waiting):
         if _stats(project) != before:  # another build has been here meanwhile
-            seen = look()
-        cache = _cache_session(seen, tell, pool)
-        while (cache or options.frozen) and find_damage(seen.plan, project.store):
-            seen = look()
-        if cache is not None and cache.download(seen.plan):
-            seen = look()
-        return _Build(seen, options, tell, started_s, pool, cache).run()
+            snapshot, todo = look()
+        cache = _cache_session(snapshot, tell, pool)
+        while (cache or options.frozen) and find_damage(todo, project.store):
+            snapshot, todo = look()
+        if cache is not None and cache.download(todo):
+            snapshot, todo = look()
+        return _Build(snapshot, todo, options, tell, started_s, pool, cache).run()
+
+
+def _request(options: Options) -> PlanRequest:
+    return PlanRequest(
+        slots=options.slots, force=options.force, thorough=options.prune, picks=options.picks, with_followed=True
+    )
 
 
 def _stats(project: Project) -> tuple[Stat, ...]:
@@ -91,23 +97,24 @@ def _stats(project: Project) -> tuple[Stat, ...]:
     return (stat_of(str(project.lock_file)), stat_of(str(project.state)))
 
 
-def _cache_session(seen: Survey, tell: events.Emit, pool: Pool | None) -> CacheSession | None:
+def _cache_session(snapshot: Snapshot, tell: events.Emit, pool: Pool | None) -> CacheSession | None:
     """The caches that this build shares; nothing is loaded where there are none."""
-    if not seen.manifest.cache.remotes and "ASSETGEN_CACHE_REMOTE" not in os.environ:
+    if not snapshot.manifest.cache.remotes and "ASSETGEN_CACHE_REMOTE" not in os.environ:
         return None
     from tydust_assetgen.cache.config import settings_of
     from tydust_assetgen.cache.session import CacheSession
 
-    settings = settings_of(seen.manifest.cache)
+    settings = settings_of(snapshot.manifest.cache)
     resting = pool.resting if pool is not None else None
-    return CacheSession(seen.project, settings, tell, resting) if settings.remotes else None
+    return CacheSession(snapshot.project, settings, tell, resting) if settings.remotes else None
 
 
 @dataclass(frozen=True)
 class _Build:
     """One build under way, holding the build lock."""
 
-    survey: Survey
+    snapshot: Snapshot
+    plan: Plan
     options: Options
     tell: events.Emit
     started_s: float
@@ -116,21 +123,21 @@ class _Build:
 
     def run(self) -> Report:
         """Do what the plan says. What was done is written down, also where this is interrupted."""
-        survey, options = self.survey, self.options
-        rates, journal = Rates(survey.project.rates), BuildJournal(survey)
-        committer = ResultCommitter(survey, journal, self.tell)
+        snapshot, options = self.snapshot, self.options
+        rates, journal = Rates(snapshot.project.rates), BuildJournal(snapshot, self.plan)
+        committer = ResultCommitter(snapshot, self.plan, journal, self.tell)
         if self.cache is not None:
             committer.on_made = self.cache.upload
         announce_plan(committer, rates, self._jobs)
         try:
             self._work(committer, rates)
             prune(committer, remove=options.prune)
-            write_exports(survey, journal, self.tell)
+            write_exports(snapshot, journal, self.tell)
         finally:
             journal.close()
             rates.save()
         self._finish_uploads()
-        report = report_of(survey, committer.tally, committer.results, time.monotonic() - self.started_s)
+        report = report_of(snapshot, self.plan, committer.tally, committer.results, time.monotonic() - self.started_s)
         if not self._paused:
             self.tell(report.summary)
         return report
@@ -141,7 +148,7 @@ class _Build:
         if not steps and not busy:
             return
         tasks = restore(steps, committer, sweep=not busy)
-        own = Pool(self._jobs, self.survey.project.logs) if self.pool is None else None
+        own = Pool(self._jobs, self.snapshot.project.logs) if self.pool is None else None
         with own or contextlib.nullcontext(self.pool) as pool:
             assert pool is not None
             execute(tasks, committer, rates, pool, offline_ok=self.options.offline_ok)

@@ -20,8 +20,7 @@ from tydust_assetgen.building.report import Result, Tally, result_of
 from tydust_assetgen.building.tasks import Task
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published, Verified
-from tydust_assetgen.planning.plan import Step
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.planning.plan import Plan, Snapshot, Step
 from tydust_assetgen.project.lockfile import LockedOutput, LockEntry
 from tydust_assetgen.project.project import Project
 
@@ -30,7 +29,8 @@ from tydust_assetgen.project.project import Project
 class ResultCommitter:
     """What became of the slots of one build."""
 
-    survey: Survey
+    snapshot: Snapshot
+    plan: Plan
     journal: BuildJournal
     tell: events.Emit
     tally: Tally = field(default_factory=Tally)
@@ -40,7 +40,7 @@ class ResultCommitter:
 
     @property
     def project(self) -> Project:
-        return self.survey.project
+        return self.snapshot.project
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -85,9 +85,9 @@ class ResultCommitter:
         data = self.project.store.read_object(verified.digest)
         if data is None:
             raise AssetgenError(f"the store lost `{verified.output.path}` before it was published", hint="build again")
-        _, seen_digest = self.survey.stats[self.survey.project_path(verified.output.path)]
+        _, seen_digest = self.snapshot.stats[self.snapshot.project_path(verified.output.path)]
         self._keep_aside(step, verified.output.path, seen_digest)
-        return publish(verified, data, self.survey.tree, seen_digest=seen_digest)
+        return publish(verified, data, self.snapshot.tree, seen_digest=seen_digest)
 
     def _keep_aside(self, step: Step, path: str, digest: str) -> None:
         """What is about to be written over, and is nowhere else, is kept: damaged or forced, nothing is ever lost."""
@@ -96,7 +96,7 @@ class ResultCommitter:
         made_here = store.has_object(digest) or (locked and locked.digest == digest and not locked.hand_made)
         if made_here or not digest:
             return
-        kept = store.keep_aside(Path(path).name, system.inside(self.survey.tree, path).read_bytes())
+        kept = store.keep_aside(Path(path).name, system.inside(self.snapshot.tree, path).read_bytes())
         place = kept.relative_to(self.project.root).as_posix()
         self.tell(events.Warned(message=f"what stood at `{path}` is kept as `{place}`", slot=step.slot))
 

@@ -18,8 +18,7 @@ from tydust_assetgen import codec, finish
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published, Sound
 from tydust_assetgen.generate.registry import sources
-from tydust_assetgen.planning.plan import OutputStep, Step
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.planning.plan import OutputStep, Plan, Snapshot, Step
 from tydust_assetgen.project.lockfile import LockedOutput, LockEntry, read_lock
 from tydust_assetgen.project.state import Stat, encode_state, stat_of, toolchain
 from tydust_assetgen.system import digest_file, write_atomic
@@ -32,21 +31,21 @@ _CLOCK_TICK_S = 0.02
 class BuildJournal:
     """What is known at this moment of a build. `close` writes everything down."""
 
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
+    def __init__(self, snapshot: Snapshot, plan: Plan) -> None:
+        self._snapshot = snapshot
         self._recorded: dict[str, LockEntry] = {}
         self._unwritten: dict[str, LockEntry] = {}
         self._dropped: set[str] = set()
-        self._stats = dict(survey.stats)
-        self._fresh = dict(survey.settled)
+        self._stats = dict(snapshot.stats)
+        self._fresh = dict(snapshot.settled)
         self._fresh_when_written: dict[str, list[str]] = {}
-        self._lock, self._lock_stat = survey.lock, survey.lock_stat
+        self._lock, self._lock_stat = snapshot.lock, snapshot.inputs.lock
         self._exports: dict[str, Stat] = {}
         self._written_at = 0.0
         self._write_s = 0.0
-        for step in survey.plan.steps:
+        for step in plan.steps:
             if step.action == "fresh":
-                self._fresh[step.slot] = [survey.project_path(output.output.path) for output in step.outputs]
+                self._fresh[step.slot] = [snapshot.project_path(output.output.path) for output in step.outputs]
 
     def record(self, entry: LockEntry, published: Iterable[str], paths: list[str] | None) -> None:
         """A slot was built.
@@ -58,12 +57,12 @@ class BuildJournal:
         """
         self._recorded[entry.slot] = self._unwritten[entry.slot] = entry
         for path in published:
-            place = self._survey.project_path(path)
+            place = self._snapshot.project_path(path)
             locked = entry.output_at(path)
-            found = stat_of(os.path.join(self._survey.project.root, place))
+            found = stat_of(os.path.join(self._snapshot.project.root, place))
             self._stats[place] = (found, locked.digest if locked else "")
         if paths is not None:
-            self._fresh_when_written[entry.slot] = [self._survey.project_path(path) for path in paths]
+            self._fresh_when_written[entry.slot] = [self._snapshot.project_path(path) for path in paths]
         if time.monotonic() - self._written_at >= _SHARE_OF_TIME * self._write_s:
             self._write_lock()
 
@@ -92,14 +91,14 @@ class BuildJournal:
         Raises:
             AssetgenError: the lock file can't be written.
         """
-        if self._unwritten or self._dropped or self._survey.lock.problems:
+        if self._unwritten or self._dropped or self._snapshot.lock.problems:
             self._write_lock()
         self._wait_for_the_clock()
         self._write_state()
 
     def _write_lock(self) -> None:
         """Write what is new; when somebody else, such as `git pull`, has changed the file meanwhile, into theirs."""
-        begun, file = time.monotonic(), self._survey.project.lock_file
+        begun, file = time.monotonic(), self._snapshot.project.lock_file
         if stat_of(str(file)) != self._lock_stat:
             self._lock, self._unwritten = read_lock(file), dict(self._recorded)
             self._fresh = {}  # by the old lock file: the next build looks again
@@ -125,24 +124,24 @@ class BuildJournal:
         time.sleep(left_s)
         for place, (found, digest) in self._stats.items():
             if found[2] > newest_ns - _CLOCK_TICK_S * 1e9:
-                path = self._survey.project.root / place
+                path = self._snapshot.project.root / place
                 self._stats[place] = (stat_of(str(path)), _digest_now(path))
                 if self._stats[place][1] != digest:
                     self._fresh = {slot: paths for slot, paths in self._fresh.items() if place not in paths}
 
     def _write_state(self) -> None:
-        survey, project = self._survey, self._survey.project
+        snapshot, project = self._snapshot, self._snapshot.project
         versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
-        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **survey.named, **self._exports}
+        watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **snapshot.inputs.named, **self._exports}
         watched |= {path: stat_of(path) for path in versions}
-        position = {slot: index for index, slot in enumerate(survey.manifest.slots)}
+        position = {slot: index for index, slot in enumerate(snapshot.manifest.slots)}
         fresh = sorted((slot for slot in self._fresh if slot in position), key=position.__getitem__)
         data = encode_state(
-            survey.manifest_digest,
+            snapshot.inputs.manifest_digest,
             slot_count=len(position),
             watched=watched,
             outputs=self._stats,
-            slots={slot: (survey.fingerprints[slot], self._fresh[slot]) for slot in fresh},
+            slots={slot: (snapshot.manifest.fingerprints[slot], self._fresh[slot]) for slot in fresh},
         )
         with contextlib.suppress(OSError):  # only a cache: without it the next build takes a closer look
             write_atomic(project.state, data, durable=False)

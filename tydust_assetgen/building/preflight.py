@@ -16,7 +16,7 @@ from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning.estimate import Rates
 from tydust_assetgen.planning.plan import Plan, Step
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.project.project import Project
 from tydust_assetgen.store import Store, digest_in
 
 _FROZEN_HINT = "`assetgen build` where it can be made sends it to the cache; commit the lock file then"
@@ -24,9 +24,8 @@ _FROZEN_HINT = "`assetgen build` where it can be made sends it to the cache; com
 
 def announce_plan(committer: ResultCommitter, rates: Rates, jobs: int) -> None:
     """Tell what the build is going to do, and what it can't do. Slots that are wholly blocked get their result."""
-    survey, tell = committer.survey, committer.tell
-    plan = survey.plan
-    for problem in survey.lock.problems:
+    plan, tell = committer.plan, committer.tell
+    for problem in committer.snapshot.lock.problems:
         tell(events.Warned(message=problem, hint="what the store still has is not made again"))
     tell(
         events.Planned(
@@ -38,7 +37,7 @@ def announce_plan(committer: ResultCommitter, rates: Rates, jobs: int) -> None:
     )
     for step in plan.steps:
         _announce_blocked(step, committer)
-    for words, slot in cautions(survey).items():
+    for words, slot in cautions(plan, committer.project).items():
         tell(events.Warned(message=words, slot=slot))
 
 
@@ -55,7 +54,7 @@ def _announce_blocked(step: Step, committer: ResultCommitter) -> None:
 
 def steps_to_do(committer: ResultCommitter, *, frozen: bool) -> tuple[Step, ...]:
     """The steps that change something. With `frozen`, and where a generator would be needed, none but failures."""
-    plan = committer.survey.plan
+    plan = committer.plan
     to_generate = plan.with_action("generate") if frozen else ()
     for step in to_generate:
         words = "it would have to be generated, and the build is frozen"
@@ -101,11 +100,11 @@ def _why(name: str) -> str:
     return f"`{name}` wants a GPU, and `--offline-ok` begins nothing that does" if made_by.resources.gpu else ""
 
 
-def cautions(survey: Survey) -> dict[str, str]:
+def cautions(plan: Plan, project: Project) -> dict[str, str]:
     """Of all slots that are to be performed: the words, and the first slot that they concern."""
     said: dict[str, str] = {}
-    for step in survey.plan.with_action("generate"):
+    for step in plan.with_action("generate"):
         brief = step.recipe.brief
-        for words in generator(brief.generator).cautions(brief, Shelf(survey.project.root)):
+        for words in generator(brief.generator).cautions(brief, Shelf(project.root)):
             said.setdefault(words, step.slot)
     return said

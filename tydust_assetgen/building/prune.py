@@ -10,8 +10,7 @@ from tydust_assetgen.building.commit import ResultCommitter
 from tydust_assetgen.building.publish import retract
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.exports.files import MAX_SIDECAR_BYTES, StaleSidecar, stale_sidecars
-from tydust_assetgen.planning.plan import Orphan
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.planning.plan import Orphan, Snapshot
 
 
 def prune(committer: ResultCommitter, *, remove: bool) -> None:
@@ -24,20 +23,20 @@ def prune(committer: ResultCommitter, *, remove: bool) -> None:
     Raises:
         AssetgenError: a file can't be read or removed.
     """
-    survey = committer.survey
-    kept = {orphan.slot for orphan in survey.plan.orphans if not _prune_orphan(orphan, committer, remove=remove)}
+    snapshot, plan = committer.snapshot, committer.plan
+    kept = {orphan.slot for orphan in plan.orphans if not _prune_orphan(orphan, committer, remove=remove)}
     if not remove:
         return
-    if survey.manifest.exports.engine == "godot":
-        sidecars = stale_sidecars(survey.manifest, survey.lock)
-        committer.tally.pruned += sum(_remove_sidecar(survey, one, committer.tell) for one in sidecars)
-    for slot in set(survey.lock.blocks) - set(survey.manifest.slots) - kept:
+    if snapshot.manifest.exports.engine == "godot":
+        sidecars = stale_sidecars(snapshot.manifest, snapshot.lock)
+        committer.tally.pruned += sum(_remove_sidecar(snapshot, one, committer.tell) for one in sidecars)
+    for slot in set(snapshot.lock.blocks) - set(snapshot.manifest.slots) - kept:
         committer.journal.drop(slot)
 
 
 def _prune_orphan(orphan: Orphan, committer: ResultCommitter, *, remove: bool) -> bool:
     """Whether it was removed."""
-    removed = remove and not orphan.modified and retract(committer.survey.tree, orphan.path, digest=orphan.digest)
+    removed = remove and not orphan.modified and retract(committer.snapshot.tree, orphan.path, digest=orphan.digest)
     if removed:
         committer.tally.pruned += 1
         committer.journal.forget(orphan.slot, orphan.path)
@@ -45,11 +44,11 @@ def _prune_orphan(orphan: Orphan, committer: ResultCommitter, *, remove: bool) -
     return removed
 
 
-def _remove_sidecar(survey: Survey, one: StaleSidecar, tell: events.Emit) -> bool:
+def _remove_sidecar(snapshot: Snapshot, one: StaleSidecar, tell: events.Emit) -> bool:
     """Whether it was there, and was removed. A sidecar whose sound is still there, or with a person's choices in it,
     stays."""
     try:
-        sound, path = system.inside(survey.tree, one.sound_path), system.inside(survey.tree, one.path)
+        sound, path = system.inside(snapshot.tree, one.sound_path), system.inside(snapshot.tree, one.path)
     except AssetgenError:
         return False  # not a path of this tree: whatever the lock file says, it is not ours
     if sound.exists() or not path.is_file():

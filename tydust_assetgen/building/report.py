@@ -10,8 +10,7 @@ import msgspec
 from tydust_assetgen import events
 
 if TYPE_CHECKING:
-    from tydust_assetgen.planning.plan import Step
-    from tydust_assetgen.planning.survey import Survey
+    from tydust_assetgen.planning.plan import Plan, Snapshot, Step
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,27 +75,27 @@ class Tally:
     pruned: int = 0
 
 
-def report_of(survey: Survey, tally: Tally, results: list[Result], seconds: float) -> Report:
+def report_of(snapshot: Snapshot, plan: Plan, tally: Tally, results: list[Result], seconds: float) -> Report:
     """The report of a build that has ended, `seconds` after it began."""
-    blocked = sum(any(output.action == "blocked" for output in step.outputs) for step in survey.plan.steps)
+    blocked = sum(any(output.action == "blocked" for output in step.outputs) for step in plan.steps)
     summary = events.Summary(
         **asdict(tally),
-        fresh=survey.plan.fresh + sum(result.action == "relock" for result in results),
+        fresh=plan.fresh + sum(result.action == "relock" for result in results),
         blocked=blocked,
         seconds=round(seconds, 3),
     )
-    return Report(summary=summary, results=_all_results(survey, results))
+    return Report(summary=summary, results=_all_results(snapshot, plan, results))
 
 
-def _all_results(survey: Survey, results: list[Result]) -> tuple[Result, ...]:
+def _all_results(snapshot: Snapshot, plan: Plan, results: list[Result]) -> tuple[Result, ...]:
     """A result for each slot that was asked for, in the manifest's order."""
     found = {result.slot: result for result in results}
-    found |= {step.slot: result_of(step, "fresh") for step in survey.plan.with_action("fresh")}
-    prefix = survey.project_path("")
-    for slot in survey.settled.keys() & set(survey.wanted):
-        paths = tuple(path.removeprefix(prefix) for path in survey.settled[slot])
+    found |= {step.slot: result_of(step, "fresh") for step in plan.with_action("fresh")}
+    prefix = snapshot.project_path("")
+    for slot in snapshot.settled.keys() & set(snapshot.wanted):
+        paths = tuple(path.removeprefix(prefix) for path in snapshot.settled[slot])
         found[slot] = Result(slot=slot, status="fresh", action="fresh", paths=paths)
-    return tuple(found[slot] for slot in survey.wanted if slot in found)
+    return tuple(found[slot] for slot in snapshot.wanted if slot in found)
 
 
 def result_of(step: Step, status: str, *, message: str = "", hint: str = "", bug: bool = False) -> Result:

@@ -33,7 +33,7 @@ def restore(steps: Sequence[Step], committer: ResultCommitter, *, sweep: bool) -
 
 def _sweep_temporaries(steps: Sequence[Step], committer: ResultCommitter) -> None:
     committer.project.store.sweep()
-    tree = committer.survey.tree
+    tree = committer.snapshot.tree
     folders = {(tree / output.output.path).parent for step in steps for output in step.outputs}
     system.sweep_temporaries(folders | {committer.project.root})
 

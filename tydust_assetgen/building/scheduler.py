@@ -26,8 +26,8 @@ class Scheduler:
         self._pool, self._committer, self._rates = pool, committer, rates
         self._tasks = {task.step.slot: task for task in tasks}
         self._dependencies = DependencyQueue(self._tasks.values())
-        survey, root = committer.survey, committer.project.root
-        self._context = WorkContext(committer.project.store.root, root, survey.tree, committer.journal.entry)
+        root, tree = committer.project.root, committer.snapshot.tree
+        self._context = WorkContext(committer.project.store.root, root, tree, committer.journal.entry)
 
     def run(self, failed: Iterable[str] = ()) -> None:
         """Work until every task has ended. Those that follow what has `failed` before fail with it."""

@@ -12,7 +12,7 @@ from tydust_assetgen import events, system
 from tydust_assetgen.building.journal import BuildJournal
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.exports.files import JudgedExport, asked_by, judge_on_disk
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.planning.plan import Snapshot
 from tydust_assetgen.project.lockfile import LockedOutput
 from tydust_assetgen.project.state import Stat, stat_of
 
@@ -20,21 +20,21 @@ _FOREIGN: Stat = (-2, -2, -2, -2)
 """No file has this stat: the next build looks again."""
 
 
-def write_exports(survey: Survey, journal: BuildJournal, tell: events.Emit) -> None:
+def write_exports(snapshot: Snapshot, journal: BuildJournal, tell: events.Emit) -> None:
     """Write what is not as it should be.
 
     Raises:
         AssetgenError: one can't be written. The others are.
     """
-    if not any(survey.manifest.exports):
+    if not any(snapshot.manifest.exports):
         return
-    _measure_unmeasured(survey, journal)
+    _measure_unmeasured(snapshot, journal)
     stats: dict[str, Stat] = {}
     failures: list[AssetgenError] = []
-    for judged in judge_on_disk(survey.manifest, journal.entry):
-        path = str(system.inside(survey.tree, judged.path))
+    for judged in judge_on_disk(snapshot.manifest, journal.entry):
+        path = str(system.inside(snapshot.tree, judged.path))
         try:
-            _write(survey, judged, tell)
+            _write(snapshot, judged, tell)
         except OSError as error:
             failures.append(AssetgenError(f"can't write `{judged.path}`: {error.strerror or error}"))
         stats[path] = _FOREIGN if judged.status == "foreign" else stat_of(path)
@@ -43,31 +43,31 @@ def write_exports(survey: Survey, journal: BuildJournal, tell: events.Emit) -> N
         raise failures[0]
 
 
-def _write(survey: Survey, judged: JudgedExport, tell: events.Emit) -> None:
+def _write(snapshot: Snapshot, judged: JudgedExport, tell: events.Emit) -> None:
     if judged.status == "foreign":
         tell(events.Warned(message=judged.reason, hint=judged.hint))
     elif judged.status != "fresh":
-        system.write_atomic(system.inside(survey.tree, judged.path), judged.data)
+        system.write_atomic(system.inside(snapshot.tree, judged.path), judged.data)
         tell(events.Wrote(path=judged.path, slot=judged.slot))
 
 
-def _measure_unmeasured(survey: Survey, journal: BuildJournal) -> None:
+def _measure_unmeasured(snapshot: Snapshot, journal: BuildJournal) -> None:
     """Measure files of which the lock file does not say yet how they sound: those that an older assetgen made."""
-    asked = asked_by(survey.manifest)
-    for slot in survey.manifest.slots:
+    asked = asked_by(snapshot.manifest)
+    for slot in snapshot.manifest.slots:
         entry = journal.entry(slot)
         if entry is None or all(one.sound or not asked(entry, one) for one in entry.outputs):
             continue
-        measured = tuple(one if one.sound else _measured(survey, one) for one in entry.outputs)
+        measured = tuple(one if one.sound else _measured(snapshot, one) for one in entry.outputs)
         if measured != entry.outputs:
             journal.record(msgspec.structs.replace(entry, outputs=measured), (), None)
 
 
-def _measured(survey: Survey, one: LockedOutput) -> LockedOutput:
+def _measured(snapshot: Snapshot, one: LockedOutput) -> LockedOutput:
     from tydust_assetgen.verify import listen  # numpy and scipy come with it
 
     try:
-        data = system.inside(survey.tree, one.output.path).read_bytes()
+        data = system.inside(snapshot.tree, one.output.path).read_bytes()
     except OSError:
         return one
     sound = listen(data, one.output) if system.digest_bytes(data) == one.digest else None

@@ -9,7 +9,8 @@ import msgspec
 from tydust_assetgen.cache.config import Settings
 from tydust_assetgen.cache.download import AT_ONCE, Downloader
 from tydust_assetgen.cache.records import Kind, size_of
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.planning.plan import Plan
+from tydust_assetgen.project.project import Project
 from tydust_assetgen.remote.remote import Remote, side_by_side
 from tydust_assetgen.store import digest_in
 
@@ -39,10 +40,10 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     remotes: tuple[RemoteOverview, ...]
 
 
-def overview(seen: Survey, settings: Settings) -> Overview:
+def overview(project: Project, plan: Plan, settings: Settings) -> Overview:
     """Ask for everything; nothing is fetched but records."""
-    store = seen.project.store
-    keys = [step.keys for step in seen.plan.steps]
+    store = project.store
+    keys = [step.keys for step in plan.steps]
     names: list[tuple[Kind, str]] = [("outputs", key) for each in keys for key in each.outputs]
     names = list(dict.fromkeys([*names, *(("takes", each.take) for each in keys)]))
     return Overview(
@@ -51,15 +52,15 @@ def overview(seen: Survey, settings: Settings) -> Overview:
         store_bytes=store.size(),
         read_only=settings.read_only,
         signed=bool(settings.secret),
-        remotes=tuple(_of_remote(seen, settings, index, names) for index in range(len(settings.remotes))),
+        remotes=tuple(_of_remote(project, settings, index, names) for index in range(len(settings.remotes))),
     )
 
 
-def _of_remote(seen: Survey, settings: Settings, index: int, names: list[tuple[Kind, str]]) -> RemoteOverview:
+def _of_remote(project: Project, settings: Settings, index: int, names: list[tuple[Kind, str]]) -> RemoteOverview:
     said: queue.SimpleQueue[str] = queue.SimpleQueue()
     address = settings.remotes[index]
-    remote = Remote(address, seen.project.root, settings.timeout_s, lambda message, _: said.put(message))
-    downloader = Downloader(seen.project.store, (remote,), settings.secret)
+    remote = Remote(address, project.root, settings.timeout_s, lambda message, _: said.put(message))
+    downloader = Downloader(project.store, (remote,), settings.secret)
     found = side_by_side(lambda name: downloader.trusted_record(remote, *name), names, AT_ONCE)
     sizes = [{digest_in(one.record): size_of(one.record)} for one in found if one is not None]
     contents = {digest: size for one in sizes for digest, size in one.items()}

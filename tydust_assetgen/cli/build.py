@@ -13,7 +13,8 @@ from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import clock, console, count_of, nothing_to_do, reporter
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.planning.estimate import Rates
-from tydust_assetgen.planning.survey import Survey, survey
+from tydust_assetgen.planning.plan import Plan, plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.lockfile import read_lock
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.seeds import published
@@ -46,44 +47,45 @@ def build(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(arguments: argparse.Namespace, project: Project) -> int:
-    """Print what a build would do, from the same survey and plan as the build's."""
-    seen = survey(project, slots=arguments.slots, force=arguments.force, thorough=arguments.prune, along=True)
-    estimate_s = Rates(project.rates).total_s(seen.plan.work, arguments.jobs or cores())
+    """Print what a build would do, from the same plan as the build's."""
+    request = PlanRequest(slots=arguments.slots, force=arguments.force, thorough=arguments.prune, with_followed=True)
+    todo = plan(observe_project(project, request))
+    estimate_s = Rates(project.rates).total_s(todo.work, arguments.jobs or cores())
     if arguments.json:
         result = PlanResult(
-            fresh=seen.plan.fresh,
-            steps=tuple(step_result(step) for step in seen.plan.steps if step.action != "fresh"),
-            orphans=seen.plan.orphans,
+            fresh=todo.fresh,
+            steps=tuple(step_result(step) for step in todo.steps if step.action != "fresh"),
+            orphans=todo.orphans,
             estimate_s=estimate_s,
-            cautions=tuple(cautions(seen)),
+            cautions=tuple(cautions(todo, project)),
         )
         print_json(result)
         return 0
-    _print_steps(seen, arguments)
+    _print_steps(todo, arguments)
     out = console(arguments.color, stderr=False)
-    if seen.plan.work:
+    if todo.work:
         out.print(
-            f"would make {count_of(len(seen.plan.work), 'slot')}, in about {clock(estimate_s)}",
+            f"would make {count_of(len(todo.work), 'slot')}, in about {clock(estimate_s)}",
             style="bold",
             markup=False,
         )
     else:
-        out.print(nothing_to_do(seen.plan.fresh), style="bold", markup=False)
-    for words in cautions(seen):
+        out.print(nothing_to_do(todo.fresh), style="bold", markup=False)
+    for words in cautions(todo, project):
         console(arguments.color).print(f"warning: {words}", style="yellow", markup=False)
     return 0
 
 
-def _print_steps(seen: Survey, arguments: argparse.Namespace) -> None:
+def _print_steps(todo: Plan, arguments: argparse.Namespace) -> None:
     out = console(arguments.color, stderr=False)
-    for step in seen.plan.steps:
+    for step in todo.steps:
         if step.action == "fresh":
             continue
         takes = f"  ({count_of(len(step.perform), 'take')})" if step.recipe.brief.takes > 1 and step.perform else ""
         out.print(f"{step.action:<9} {step.slot}{takes}", markup=False)
         for reason in step.reasons:
             out.print(f"          {reason}", style="dim", markup=False)
-    for orphan in seen.plan.orphans:
+    for orphan in todo.orphans:
         verb = "remove" if arguments.prune and not orphan.modified else "orphan"
         out.print(f"{verb:<9} {orphan.path}", markup=False)
 
@@ -138,7 +140,7 @@ def midi(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.generate.protocol import WritesMidi
     from tydust_assetgen.generate.registry import generator
 
-    (step,) = survey(project_of(arguments), slots=(arguments.slot,), thorough=True).plan.steps
+    (step,) = plan(observe_project(project_of(arguments), PlanRequest(slots=(arguments.slot,), thorough=True))).steps
     made_by = generator(step.recipe.brief.generator)
     if not isinstance(made_by, WritesMidi):
         hint = '`generator = "composer"` writes one'
@@ -154,11 +156,11 @@ def plot(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.flow import Facts
     from tydust_assetgen.operations.plot import plot as draw
 
-    seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
-    (step,) = seen.plan.steps
+    snapshot = observe_project(project_of(arguments), PlanRequest(slots=(arguments.slot,), thorough=True))
+    (step,) = plan(snapshot).steps
     output = step.recipe.outputs[0]
     try:
-        data = (seen.tree / output.path).read_bytes()
+        data = (snapshot.tree / output.path).read_bytes()
     except OSError as error:
         hint = f"`assetgen build {arguments.slot}` makes it"
         raise AssetgenError(f"`{output.path}` can't be read: {error.strerror}", hint=hint) from error

@@ -9,7 +9,8 @@ from tydust_assetgen import events
 from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import LineReporter, console, count_of
 from tydust_assetgen.errors import UsageError
-from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.planning.plan import plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 
 _PUSH_LIMIT_S = 24 * 3600.0
 _NO_CACHE = 'write `remote = "ADDRESS"` under `[cache]`, or set `ASSETGEN_CACHE_REMOTE`'
@@ -20,8 +21,8 @@ def status(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.cache.config import settings_of
     from tydust_assetgen.cache.status import overview
 
-    seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
-    result = overview(seen, settings_of(seen.manifest.cache))
+    snapshot = observe_project(project_of(arguments), PlanRequest(slots=arguments.slots, thorough=True))
+    result = overview(snapshot.project, plan(snapshot), settings_of(snapshot.manifest.cache))
     if arguments.json:
         print_json(result)
         return 1 if any(one.trouble for one in result.remotes) else 0
@@ -45,14 +46,14 @@ def push(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.cache.config import settings_of
     from tydust_assetgen.cache.session import CacheSession
 
-    seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
-    settings = settings_of(seen.manifest.cache)
+    snapshot = observe_project(project_of(arguments), PlanRequest(slots=arguments.slots, thorough=True))
+    settings = settings_of(snapshot.manifest.cache)
     if not settings.remotes:
         raise UsageError("there is no cache to send to", hint=_NO_CACHE)
     if settings.read_only:
         raise UsageError("the cache is read-only", hint="`read_only` or `ASSETGEN_CACHE_READ_ONLY` says so")
-    session = CacheSession(seen.project, settings, _reporter(arguments))
-    for step in seen.plan.steps:
+    session = CacheSession(snapshot.project, settings, _reporter(arguments))
+    for step in plan(snapshot).steps:
         session.upload(step)
     sent = session.finish(_PUSH_LIMIT_S)
     if arguments.json:

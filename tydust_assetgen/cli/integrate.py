@@ -16,7 +16,7 @@ from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.exports.depfile import CMAKE_DIR, depfile
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.manifest import Manifest, read_manifest
-from tydust_assetgen.planning.survey import choose
+from tydust_assetgen.planning.snapshot import choose
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.system import write_atomic
 

@@ -13,8 +13,8 @@ from tydust_assetgen.cli.output import print_json, project_of
 from tydust_assetgen.cli.progress import console
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
-from tydust_assetgen.planning.plan import Step
-from tydust_assetgen.planning.survey import Survey, choose, survey
+from tydust_assetgen.planning.plan import Snapshot, Step, plan
+from tydust_assetgen.planning.snapshot import PlanRequest, choose, observe_project
 
 _WORDS = {
     "fresh": ("fresh", "green"),
@@ -28,28 +28,29 @@ _WORDS = {
 
 
 def status(arguments: argparse.Namespace) -> int:
-    seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
+    snapshot = observe_project(project_of(arguments), PlanRequest(slots=arguments.slots, thorough=True))
+    todo = plan(snapshot)
     if arguments.json:
-        print_json(StatusResult(slots=tuple(map(step_result, seen.plan.steps)), orphans=seen.plan.orphans))
+        print_json(StatusResult(slots=tuple(map(step_result, todo.steps)), orphans=todo.orphans))
         return 0
     out = console(arguments.color, stderr=False)
-    _warn_of_lock(seen, arguments)
-    for step in seen.plan.steps:
+    _warn_of_lock(snapshot, arguments)
+    for step in todo.steps:
         word, style = _WORDS[step.action]
         picked = f"  (take {step.recipe.brief.pick} is picked)" if step.recipe.brief.pick else ""
         out.print(f"{word:<9} {step.slot}{picked}", style=style, markup=False)
         for reason in step.reasons:
             out.print(f"          {reason}", style="dim", markup=False)
-    for orphan in seen.plan.orphans:
+    for orphan in todo.orphans:
         what = "modified by hand, left alone" if orphan.modified else "`assetgen build --prune` removes it"
         out.print(f"orphan    {orphan.path}: no longer asked for; {what}", style="magenta", markup=False)
-    counts = f"{seen.plan.fresh} of {len(seen.plan.steps)} slots fresh"
-    out.print(counts + (f", {len(seen.plan.orphans)} orphans" if seen.plan.orphans else ""), markup=False)
+    counts = f"{todo.fresh} of {len(todo.steps)} slots fresh"
+    out.print(counts + (f", {len(todo.orphans)} orphans" if todo.orphans else ""), markup=False)
     return 0
 
 
-def _warn_of_lock(seen: Survey, arguments: argparse.Namespace) -> None:
-    for problem in seen.lock.problems:
+def _warn_of_lock(snapshot: Snapshot, arguments: argparse.Namespace) -> None:
+    for problem in snapshot.lock.problems:
         console(arguments.color).print(f"warning: {problem}", style="yellow", markup=False)
 
 
@@ -58,13 +59,14 @@ def check(arguments: argparse.Namespace) -> int:
         from tydust_assetgen.cli.hook import staged
 
         return staged(arguments)
-    seen = survey(project_of(arguments), slots=arguments.slots)
-    stale = [step for step in seen.plan.steps if step.action != "fresh"]
-    exports = _exports_not_fresh(seen, arguments)
+    snapshot = observe_project(project_of(arguments), PlanRequest(slots=arguments.slots))
+    todo = plan(snapshot)
+    stale = [step for step in todo.steps if step.action != "fresh"]
+    exports = _exports_not_fresh(snapshot, arguments)
     if arguments.json:
-        print_json(CheckResult(fresh=seen.plan.fresh, stale=tuple(map(step_result, stale)), beside=exports))
+        print_json(CheckResult(fresh=todo.fresh, stale=tuple(map(step_result, stale)), beside=exports))
         return 1 if stale or exports else 0
-    for problem in seen.lock.problems:
+    for problem in snapshot.lock.problems:
         sys.stderr.write(f"warning: {problem}\n")
     for step in stale:
         for reason in step.reasons:
@@ -72,7 +74,7 @@ def check(arguments: argparse.Namespace) -> int:
     if stale:
         command = "assetgen adopt SLOT" if all(step.action == "blocked" for step in stale) else "assetgen build"
         sys.stderr.write(
-            f"  hint: `{command}` puts it right; {len(stale)} of {len(stale) + seen.plan.fresh} slots are not fresh\n"
+            f"  hint: `{command}` puts it right; {len(stale)} of {len(stale) + todo.fresh} slots are not fresh\n"
         )
         return 1
     for found in exports:
@@ -80,23 +82,22 @@ def check(arguments: argparse.Namespace) -> int:
     if exports:
         return 1
     if not arguments.quiet:
-        sys.stderr.write(f"all is fresh: {seen.plan.fresh} slots\n")
+        sys.stderr.write(f"all is fresh: {todo.fresh} slots\n")
     return 0
 
 
-def _exports_not_fresh(seen: Survey, arguments: argparse.Namespace) -> tuple[ExportResult, ...]:
+def _exports_not_fresh(snapshot: Snapshot, arguments: argparse.Namespace) -> tuple[ExportResult, ...]:
     """Files beside the music that are not as they should be, such as the catalogue."""
-    if arguments.slots or not any(seen.manifest.exports):
+    if arguments.slots or not any(snapshot.manifest.exports):
         return ()
     from tydust_assetgen.exports.files import judge_on_disk
 
-    found = [one for one in judge_on_disk(seen.manifest, seen.lock.entry) if one.status != "fresh"]
+    found = [one for one in judge_on_disk(snapshot.manifest, snapshot.lock.entry) if one.status != "fresh"]
     return tuple(ExportResult(path=one.path, status=one.status, reason=one.reason, hint=one.hint) for one in found)
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    seen = survey(project_of(arguments), slots=(arguments.slot,), thorough=True)
-    (step,) = seen.plan.steps
+    (step,) = plan(observe_project(project_of(arguments), PlanRequest(slots=(arguments.slot,), thorough=True))).steps
     if arguments.json:
         result = msgspec.structs.asdict(step_result(step))
         print_json({**result, "recipe": step.recipe, "keys": step.keys, "locked": step.entry})
@@ -180,10 +181,11 @@ def verify(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.cli.output import print_reports, with_bar
     from tydust_assetgen.operations.verify import inspect
 
-    seen = survey(project_of(arguments), slots=arguments.slots, thorough=True)
+    snapshot = observe_project(project_of(arguments), PlanRequest(slots=arguments.slots, thorough=True))
+    todo = plan(snapshot)
     quiet = arguments.json or arguments.quiet
-    with with_bar("verify", len(seen.plan.steps), arguments.color, quiet=quiet) as advance:
-        reports = inspect(seen, jobs=arguments.jobs, on_report=lambda _: advance())
+    with with_bar("verify", len(todo.steps), arguments.color, quiet=quiet) as advance:
+        reports = inspect(snapshot, todo, jobs=arguments.jobs, on_report=lambda _: advance())
     ok = all(report.ok for report in reports)
     if arguments.json:
         from tydust_assetgen.cli.json_types import VerifyResult

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tydust_assetgen import codec, finish, scoring
 from tydust_assetgen.codec import CODEC_VERSION
-from tydust_assetgen.errors import AssetgenError, ManifestError, Problem
+from tydust_assetgen.errors import AssetgenError, ManifestError
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Output, Recipe
 from tydust_assetgen.generate.registry import generator, parameter_types, sources
@@ -24,12 +24,12 @@ from tydust_assetgen.git_hook import EXPORT_NAMES, SIDECAR, lock_of, papers_of
 from tydust_assetgen.git_hook.blobs import content_of
 from tydust_assetgen.git_hook.git import Blobs, Entry, Staged, entries, filtered, ignored
 from tydust_assetgen.git_hook.memo import Content, Memory, Whole
-from tydust_assetgen.git_hook.staged_keys import StagedKeyring
 from tydust_assetgen.git_hook.verdict import Refusal, Verdict
 from tydust_assetgen.manifest import MAX_BYTES as MANIFEST_MAX_BYTES
 from tydust_assetgen.manifest import Manifest, read_manifest
 from tydust_assetgen.planning.reasons import Wanted, changes
-from tydust_assetgen.planning.resolve_keys import Keyed
+from tydust_assetgen.planning.references import reference_digest
+from tydust_assetgen.planning.resolve_keys import KeyResolver, ResolvedSlot
 from tydust_assetgen.project.lockfile import MAX_BYTES, LockedOutput, LockEntry, LockFile
 from tydust_assetgen.scoring import SCORING_VERSION
 
@@ -174,24 +174,25 @@ class Bench:
         wanted = self._chosen(slots)
         marks = {slot: mark for slot in wanted if (mark := self._mark(slot))}
         unsure = [slot for slot in wanted if not self.memory.knows(marks.get(slot, ""))]
-        keyed = self._keyed(self.manifest.resolve(unsure))
-        refusals = {each.recipe.slot: tuple(self._judged(each)) for each in keyed}
-        right = [each.recipe.slot for each in keyed if not refusals[each.recipe.slot]]
-        lasting = [each.recipe.slot for each in keyed if each.recipe.slot in right and self._lasts(each)]
+        resolver = KeyResolver(self.manifest, self.lock, reference_digest=self._reference_digest, ask_generators=False)
+        resolved = resolver.resolve(self.manifest.resolve(unsure))
+        refusals = {each.recipe.slot: tuple(self._judged(each)) for each in resolved}
+        right = [each.recipe.slot for each in resolved if not refusals[each.recipe.slot]]
+        lasting = [each.recipe.slot for each in resolved if each.recipe.slot in right and self._lasts(each)]
         self.memory.keep(marks[slot] for slot in lasting)
         verdict = Verdict(
-            right=len(wanted) - len(keyed) + len(right),
+            right=len(wanted) - len(resolved) + len(right),
             refusals=tuple(one for found in refusals.values() for one in found),
         )
-        return verdict, len(lasting) == len(keyed)
+        return verdict, len(lasting) == len(resolved)
 
-    def _lasts(self, keyed: Keyed) -> bool:
+    def _lasts(self, resolved: ResolvedSlot) -> bool:
         """Whether a slot that is right stays so while the index and the versions do: nothing else has decided it, such
         as a model's weights, `.gitignore` or a filter."""
-        if keyed.key_parameters or keyed.recipe.brief.references:
+        if resolved.key_parameters or resolved.recipe.brief.references:
             return False
-        entry = self.entry(keyed.recipe.slot)
-        locked = (entry.output_at(output.path) if entry else None for output in keyed.recipe.outputs)
+        entry = self.entry(resolved.recipe.slot)
+        locked = (entry.output_at(output.path) if entry else None for output in resolved.recipe.outputs)
         return all(one and self._digest(self.tree + one.output.path) == one.digest for one in locked)
 
     def _digest(self, path: str) -> str:
@@ -207,7 +208,7 @@ class Bench:
     def _chosen(self, slots: tuple[str, ...]) -> tuple[str, ...]:
         if not slots:
             return self.manifest.slots
-        from tydust_assetgen.planning.survey import choose
+        from tydust_assetgen.planning.snapshot import choose
 
         return choose(self.manifest, slots)
 
@@ -244,37 +245,35 @@ class Bench:
         asked = b"\0".join((self._rules.encode(), self.manifest.fingerprint(slot), slot.encode(), repr(files).encode()))
         return hashlib.blake2b(asked + b"\0" + self.lock.blocks[slot], digest_size=16).hexdigest()
 
-    def _keyed(self, recipes: Iterable[Recipe]) -> list[Keyed]:
-        recipes = tuple(recipes)
-        ring = StagedKeyring(self.manifest, self.lock, recipes={recipe.slot: recipe for recipe in recipes}, bench=self)
-        found, problems = list[Keyed](), list[Problem]()
-        for recipe in recipes:
-            try:
-                found.append(ring.of(recipe))
-            except ManifestError as error:
-                problems += error.problems
-        if problems:
-            raise ManifestError.all(dict.fromkeys(problems))
-        return found
+    def _reference_digest(self, manifest: Manifest, recipe: Recipe, path: str) -> str:
+        """Digest of a sound as it is staged. What is no file in the index, such as a link, is read from the disk."""
+        place = self.root + path
+        item = self.index.get(place)
+        if item is None:
+            hint = f"`git add {place}` first" if Path(self.staged.top, place).exists() else "is it committed?"
+            raise ManifestError(f"`{path}` is not staged", place=recipe.place, slot=recipe.slot, hint=hint)
+        return reference_digest(manifest, recipe, path) if item.trouble else self.content(item.blob).digest
 
-    def _judged(self, keyed: Keyed) -> Iterator[Refusal]:
-        entry = self.entry(keyed.recipe.slot)
-        pairs = list(zip(keyed.recipe.outputs, keyed.keys.outputs, strict=True))
+    def _judged(self, resolved: ResolvedSlot) -> Iterator[Refusal]:
+        entry = self.entry(resolved.recipe.slot)
+        pairs = list(zip(resolved.recipe.outputs, resolved.keys.outputs, strict=True))
         locked = [entry.output_at(output.path) if entry else None for output, _ in pairs]
         stale = [
             why
             for (output, key), lock in zip(pairs, locked, strict=True)
-            for why in _stale(keyed, entry, output, key, lock)
+            for why in _stale(resolved, entry, output, key, lock)
         ]
         if stale:
             by_hand = any(lock and lock.hand_made for lock in locked)
-            yield self._refusal(keyed, "", *self.mender.stale(keyed, tuple(dict.fromkeys(stale)), by_hand=by_hand))
+            yield self._refusal(
+                resolved, "", *self.mender.stale(resolved, tuple(dict.fromkeys(stale)), by_hand=by_hand)
+            )
             return
-        for output, lock in zip(keyed.recipe.outputs, locked, strict=True):
-            if lock is not None and (found := self._file(keyed, output, lock)) is not None:
+        for output, lock in zip(resolved.recipe.outputs, locked, strict=True):
+            if lock is not None and (found := self._file(resolved, output, lock)) is not None:
                 yield found
 
-    def _file(self, keyed: Keyed, output: Output, locked: LockedOutput) -> Refusal | None:
+    def _file(self, resolved: ResolvedSlot, output: Output, locked: LockedOutput) -> Refusal | None:
         """What is wrong with one file of a slot whose keys are right."""
         path = self.tree + output.path
         item = self.index.get(path)
@@ -282,16 +281,16 @@ class Bench:
             kept_out = bool(ignored(self.staged.top, [path]))
             if kept_out and self._bare:
                 return None
-            return self._refusal(keyed, path, *self.mender.missing(keyed, path, locked, kept_out=kept_out))
+            return self._refusal(resolved, path, *self.mender.missing(resolved, path, locked, kept_out=kept_out))
         if item.trouble:
-            return self._refusal(keyed, path, *self.mender.odd(keyed, path, locked, item.trouble))
+            return self._refusal(resolved, path, *self.mender.odd(resolved, path, locked, item.trouble))
         found = self.content(item.blob)
         if found.digest == locked.digest or self._written(path, item.blob, found) == locked.digest:
             return None
-        return self._refusal(keyed, path, *self.mender.other(keyed, path, locked, found))
+        return self._refusal(resolved, path, *self.mender.other(resolved, path, locked, found))
 
-    def _refusal(self, keyed: Keyed, path: str, reason: str, mend: tuple[str, ...]) -> Refusal:
-        return Refusal(manifest=self.place, slot=keyed.recipe.slot, path=path, reason=reason, mend=mend)
+    def _refusal(self, resolved: ResolvedSlot, path: str, reason: str, mend: tuple[str, ...]) -> Refusal:
+        return Refusal(manifest=self.place, slot=resolved.recipe.slot, path=path, reason=reason, mend=mend)
 
     @cached_property
     def mender(self) -> Mender:
@@ -315,10 +314,12 @@ class Bench:
         return hashlib.sha256(filtered(self.folder, path, blob)).hexdigest()
 
 
-def _stale(keyed: Keyed, entry: LockEntry | None, output: Output, key: str, lock: LockedOutput | None) -> Iterator[str]:
+def _stale(
+    slot: ResolvedSlot, entry: LockEntry | None, output: Output, key: str, lock: LockedOutput | None
+) -> Iterator[str]:
     """Why the lock file's word on an output is not what is asked."""
     if lock is None:
         yield f"the staged lock file does not know `{output.path}`"
     elif lock.key != key:
-        wanted = Wanted(keyed.recipe, output, keyed.versions, keyed.key_parameters)
+        wanted = Wanted(slot.recipe, output, slot.versions, slot.key_parameters)
         yield from map(str, changes(entry, wanted, lock.output))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tydust_assetgen.git_hook import MANIFEST_NAME, lock_of
 from tydust_assetgen.git_hook.memo import Content
-from tydust_assetgen.planning.resolve_keys import Keyed
+from tydust_assetgen.planning.resolve_keys import ResolvedSlot
 from tydust_assetgen.project.lockfile import LockedOutput, LockFile, read_lock
 from tydust_assetgen.system import digest_file
 
@@ -32,20 +32,20 @@ class Mender:
     data: bytes
     """Of the staged manifest."""
 
-    def stale(self, keyed: Keyed, reasons: tuple[str, ...], *, by_hand: bool) -> Mend:
+    def stale(self, resolved: ResolvedSlot, reasons: tuple[str, ...], *, by_hand: bool) -> Mend:
         """The lock file's keys are not those that the manifest asks for."""
-        slot = keyed.recipe.slot
-        files = [self.tree + output.path for output in keyed.recipe.outputs]
+        slot = resolved.recipe.slot
+        files = [self.tree + output.path for output in resolved.recipe.outputs]
         first = () if self._manifest_staged else (self.add([self.place]),)
         why = "; ".join(reasons)
-        if self._built(keyed):
+        if self._built(resolved):
             return f"it is built, but `{self.lock}` is not staged with it: {why}", (self.add([self.lock, *files]),)
         if by_hand:
             why = f"it is hand-made, and its recipe has changed since: {why}"
             return why, (*first, self.assetgen("adopt", slot), self.add([self.lock, *files]))
         return why, (*first, self.assetgen("build", slot), self.add([self.lock, *files]))
 
-    def missing(self, keyed: Keyed, path: str, locked: LockedOutput, *, kept_out: bool) -> Mend:
+    def missing(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, *, kept_out: bool) -> Mend:
         """A file that the lock file has is not in the index."""
         stands = os.path.lexists(os.path.join(self.top, path))
         if kept_out and stands:
@@ -54,23 +54,23 @@ class Mender:
             reason = f"`{path}` is not in git"
         else:
             reason = f"`{path}` is missing or deleted"
-        return reason, self._commands(keyed, path, locked, "", force=kept_out)
+        return reason, self._commands(resolved, path, locked, "", force=kept_out)
 
-    def other(self, keyed: Keyed, path: str, locked: LockedOutput, found: Content) -> Mend:
+    def other(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, found: Content) -> Mend:
         """What is staged is not what the lock file has the digest of."""
         what = "the Git LFS pointer of " if found.pointer else ""
         have, want = (_short(digest) for digest in (found.digest, locked.digest))
         reason = f"{what}`{path}` is staged with digest {have}, and `{self.lock}` has {want}"
-        return reason, self._commands(keyed, path, locked, found.digest)
+        return reason, self._commands(resolved, path, locked, found.digest)
 
-    def odd(self, keyed: Keyed, path: str, locked: LockedOutput, trouble: str) -> Mend:
+    def odd(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, trouble: str) -> Mend:
         """It is no plain file."""
-        return f"`{path}`: {trouble}, and must be a file", self._commands(keyed, path, locked, "")
+        return f"`{path}`: {trouble}, and must be a file", self._commands(resolved, path, locked, "")
 
     def _commands(
-        self, keyed: Keyed, path: str, locked: LockedOutput, staged: str, *, force: bool = False
+        self, resolved: ResolvedSlot, path: str, locked: LockedOutput, staged: str, *, force: bool = False
     ) -> tuple[str, ...]:
-        slot = keyed.recipe.slot
+        slot = resolved.recipe.slot
         here = _digest(os.path.join(self.top, path))
         entry = self.now.entry(slot)
         now = entry.output_at(locked.output.path) if entry else None
@@ -83,10 +83,10 @@ class Mender:
         make = "adopt" if here and here == staged else "build"
         return self.assetgen(make, slot), self.add([self.lock, path], force=force)
 
-    def _built(self, keyed: Keyed) -> bool:
+    def _built(self, resolved: ResolvedSlot) -> bool:
         """The lock file of the working tree has just what is asked."""
-        entry = self.now.entry(keyed.recipe.slot)
-        pairs = zip(keyed.recipe.outputs, keyed.keys.outputs, strict=True)
+        entry = self.now.entry(resolved.recipe.slot)
+        pairs = zip(resolved.recipe.outputs, resolved.keys.outputs, strict=True)
         return entry is not None and all(
             (now := entry.output_at(output.path)) and now.key == key for output, key in pairs
         )

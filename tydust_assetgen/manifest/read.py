@@ -91,6 +91,17 @@ class Manifest:
         asked = self._whole if self.linked else _canonical(raw) or self._text.encode()
         return _digest(b"%b%b\0%b" % (base or self._bases[""], slot.encode(), asked))
 
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of every slot, hexadecimal."""
+        return {slot: self.fingerprint(slot).hex() for slot in self.slots}
+
+    @cached_property
+    def tree_prefix(self) -> str:
+        """What turns an output's path into one relative to the manifest's folder: `assets/`, or nothing."""
+        tree = self.assets.relative_to(self.root).as_posix()
+        return "" if tree == "." else f"{tree}/"
+
     def line_of(self, slot: str, key: str = "") -> int:
         """The line where a slot, or one of its keys, is set; 0 where there is none. An empty slot: any dotted path."""
         return self._lines.of(slot, key)

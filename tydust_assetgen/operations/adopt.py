@@ -8,8 +8,8 @@ from tydust_assetgen import codec, system
 from tydust_assetgen.building.journal import BuildJournal, entry_of
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published
-from tydust_assetgen.planning.plan import OutputStep
-from tydust_assetgen.planning.survey import Survey, survey
+from tydust_assetgen.planning.plan import OutputStep, Snapshot, plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.project import Project
 
 _BY_HAND = Provenance(generator="a person", version="", licence="unknown")
@@ -23,21 +23,22 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
         AssetgenError: a file is missing, or does not decode whole as what its name says.
     """
     with system.build_lock(project.private, wait=True, on_wait=lambda: None):
-        seen = survey(project, slots=(slot,), thorough=True)
-        (step,) = seen.plan.steps
-        accepted = {output.output.path: _accept(seen, output) for output in step.outputs}
+        snapshot = observe_project(project, PlanRequest(slots=(slot,), thorough=True))
+        todo = plan(snapshot)
+        (step,) = todo.steps
+        accepted = {output.output.path: _accept(snapshot, output) for output in step.outputs}
         entry = entry_of(step, accepted, Facts(), _BY_HAND)
         own = tuple(msgspec.structs.replace(o, hand_made=o.output.path in accepted) for o in entry.outputs)
-        journal = BuildJournal(seen)
+        journal = BuildJournal(snapshot, todo)
         journal.record(msgspec.structs.replace(entry, outputs=own), (), list(accepted))
         journal.close()
     return tuple(accepted)
 
 
-def _accept(seen: Survey, step: OutputStep) -> Published:
+def _accept(snapshot: Snapshot, step: OutputStep) -> Published:
     path = step.output.path
     try:
-        data = system.inside(seen.tree, path).read_bytes()
+        data = system.inside(snapshot.tree, path).read_bytes()
     except OSError as error:
         raise AssetgenError(f"`{path}` can't be read: {error.strerror}", hint="put your file there first") from error
     if damage := codec.damage(data, step.output.codec):
@@ -46,7 +47,7 @@ def _accept(seen: Survey, step: OutputStep) -> Published:
     codec.decode(data, step.output.codec)  # a player has to, too; its error says why not
     from tydust_assetgen.verify import listen
 
-    digest = seen.project.store.adopt(data)
-    if digest != seen.stats[seen.project_path(path)][1]:
+    digest = snapshot.project.store.adopt(data)
+    if digest != snapshot.stats[snapshot.project_path(path)][1]:
         raise AssetgenError(f"`{path}` changed while it was adopted", hint="adopt it again when it is ready")
     return Published(path=path, digest=digest, size=len(data), sound=listen(data, step.output))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tydust_assetgen.planning.plan import Plan, Step
-from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.planning.plan import plan as plan_of
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.project import Project
 
 
@@ -16,7 +17,7 @@ def plan(project: Project, slots: Iterable[str] = ()) -> Plan:
         ManifestError: the manifest is not right.
         UsageError: a slot that the manifest does not have.
     """
-    return survey(project, slots=slots, thorough=True).plan
+    return plan_of(observe_project(project, PlanRequest(slots=tuple(slots), thorough=True)))
 
 
 def check(project: Project, slots: Iterable[str] = ()) -> tuple[Step, ...]:
@@ -26,4 +27,5 @@ def check(project: Project, slots: Iterable[str] = ()) -> tuple[Step, ...]:
         ManifestError: the manifest is not right.
         UsageError: a slot that the manifest does not have.
     """
-    return tuple(step for step in survey(project, slots=slots).plan.steps if step.action != "fresh")
+    seen = observe_project(project, PlanRequest(slots=tuple(slots)))
+    return tuple(step for step in plan_of(seen).steps if step.action != "fresh")

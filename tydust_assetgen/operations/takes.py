@@ -6,7 +6,9 @@ the build takes it from the store like any other take.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -16,8 +18,8 @@ from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.building.report import Options, Report
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Entrant, Output, Scores, Take
-from tydust_assetgen.planning.plan import Step
-from tydust_assetgen.planning.survey import survey
+from tydust_assetgen.planning.plan import Step, plan
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.seeds import seed_of
 from tydust_assetgen.store import Store
@@ -57,7 +59,7 @@ def takes_of(project: Project, slot: str) -> KnownTakes:
         ManifestError: the manifest is not right.
         UsageError: a slot that the manifest does not have.
     """
-    (step,) = survey(project, slots=(slot,), thorough=True).plan.steps
+    step = _step(project, slot)
     contest = project.store.contest(_unpicked(project, step).keys.take)
     entrants = {entrant.number: entrant for entrant in contest.entrants} if contest else {}
     best = contest.chosen if contest else 0 if step.recipe.brief.pick else step.published
@@ -68,12 +70,18 @@ def takes_of(project: Project, slot: str) -> KnownTakes:
     )
 
 
+def _step(project: Project, slot: str, picks: Mapping[str, int] = MappingProxyType({})) -> Step:
+    """What a build would do with one slot."""
+    request = PlanRequest(slots=(slot,), thorough=True, picks=picks)
+    (step,) = plan(observe_project(project, request)).steps
+    return step
+
+
 def _unpicked(project: Project, step: Step) -> Step:
     """The same slot as if no take were picked: its contest lies under the key that it has then."""
     if not step.recipe.brief.pick:
         return step
-    (free,) = survey(project, slots=(step.slot,), thorough=True, picks={step.slot: 0}).plan.steps
-    return free
+    return _step(project, step.slot, {step.slot: 0})
 
 
 def _numbers(step: Step) -> range:
@@ -116,7 +124,7 @@ def pick(
         AssetgenError: a file of the slot is in a person's hands; nothing was changed.
     """
     tell = emit or (lambda _: None)
-    (step,) = survey(project, slots=(slot,), thorough=True, picks={slot: number}).plan.steps
+    step = _step(project, slot, {slot: number})
     blocked = [output.output.path for output in step.outputs if output.action == "blocked"]
     if blocked:
         hint = f"`assetgen build --force {slot}` makes it again; then pick"
@@ -135,7 +143,7 @@ def export(project: Project, slot: str, folder: Path) -> tuple[Path, ...]:
         UsageError: a slot that the manifest does not have.
         AssetgenError: no take is here, or a file can't be written.
     """
-    (step,) = survey(project, slots=(slot,), thorough=True).plan.steps
+    step = _step(project, slot)
     held = {number: project.store.take(step.keys.candidates[number - 1]) for number in _numbers(step)}
     places = tuple(_write(step, number, take, folder) for number, take in held.items() if take is not None)
     if not places:

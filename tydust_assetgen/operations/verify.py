@@ -7,14 +7,14 @@ by now, a warning says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 
 from tydust_assetgen.building.messages import Failure, FileToInspect, Inspected, InspectedFile, InspectJob
 from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.flow import Check, Facts, Output, Recipe
-from tydust_assetgen.planning.plan import Step
-from tydust_assetgen.planning.survey import Survey
+from tydust_assetgen.planning.plan import Plan, Snapshot, Step
 from tydust_assetgen.project.lockfile import LockEntry
 from tydust_assetgen.system import cores
 
@@ -31,14 +31,14 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect(
-    survey: Survey, *, jobs: int = 0, on_report: Callable[[SlotReport], None] | None = None
+    snapshot: Snapshot, plan: Plan, *, jobs: int = 0, on_report: Callable[[SlotReport], None] | None = None
 ) -> list[SlotReport]:
-    """Inspect every slot of a thorough survey, in parallel; the reports stand in the manifest's task."""
-    steps = {step.slot: step for step in survey.plan.steps}
+    """Inspect every slot of a thorough plan, in parallel; the reports stand in the manifest's task."""
+    steps = {step.slot: step for step in plan.steps}
     found: dict[str, SlotReport] = {}
-    with Pool(jobs or cores(), survey.project.logs) as pool:
+    with Pool(jobs or cores(), snapshot.project.logs) as pool:
         for step in steps.values():
-            pool.submit(_job(survey, step))
+            pool.submit(_job(snapshot.tree, step))
         for report in _reports(pool):
             step = steps[report.slot]
             found[report.slot] = _with_warning(_lenient(report, step), step)
@@ -61,10 +61,10 @@ def _failed(file: FileToInspect, failure: Failure) -> InspectedFile:
     return InspectedFile(path=file.output.path, digest="", checks=(check,))
 
 
-def _job(survey: Survey, step: Step) -> InspectJob:
+def _job(tree: Path, step: Step) -> InspectJob:
     recipe = _as_built(step.recipe, step.entry) if step.entry else step.recipe
     files = tuple(
-        FileToInspect(output=output, place=str(survey.tree / output.path), digest=_locked_digest(step, output))
+        FileToInspect(output=output, place=str(tree / output.path), digest=_locked_digest(step, output))
         for output in recipe.outputs
     )
     return InspectJob(recipe=recipe, facts=step.entry.facts if step.entry else Facts(), files=files)

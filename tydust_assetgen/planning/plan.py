@@ -1,26 +1,29 @@
-"""Deciding what to do, and why. Pure: in walk `Situation`s, one for each slot, out walks a `Plan`.
+"""Decides what to do with each slot, and why: from a `Snapshot` to a `Plan`. Pure.
 
-Nothing here looks at the disk, the clock or the store. Whoever calls has looked, and says what was seen.
+Nothing here looks at the disk, the clock or the store: `snapshot.py` has looked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from tydust_assetgen.flow import Output, Recipe, Scalar
-from tydust_assetgen.manifest import SLOT
+from tydust_assetgen.manifest import SLOT, Manifest
 from tydust_assetgen.planning.reasons import Reason, Wanted, changes
 from tydust_assetgen.project.keys import Keys, Versions
-from tydust_assetgen.project.lockfile import LockEntry
+from tydust_assetgen.project.lockfile import LockEntry, LockFile
+from tydust_assetgen.project.project import Project
+from tydust_assetgen.project.state import Stat
 
 Action: TypeAlias = Literal["fresh", "relock", "restore", "encode", "finish", "generate", "blocked"]
 """What a slot needs, cheapest first; `blocked` when all that it needs is in a person's hands."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class FileState(msgspec.Struct, frozen=True, kw_only=True):
     """What stands on the disk at one output's path."""
 
     digest: str = ""
@@ -33,7 +36,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """The store has these very bytes, so a person loses nothing when they are written over."""
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     """What the store has for a slot."""
 
     outputs: tuple[str, ...]
@@ -44,7 +47,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of those of its takes that are there."""
 
 
-class Situation(msgspec.Struct, frozen=True, kw_only=True):
+class SlotState(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one slot before anything is decided."""
 
     recipe: Recipe
@@ -52,9 +55,47 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     versions: Versions
     key_parameters: dict[str, Scalar] = {}
     entry: LockEntry | None
-    seen: tuple[Seen, ...]
-    held: Held
+    files: tuple[FileState, ...]
+    store: StoreState
     forced: bool = False
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that decide, as they were before they were read: a change in between is noticed next time."""
+
+    manifest_digest: str
+    """As in `State`; empty where it can't be read."""
+    lock: Stat
+    named: dict[str, Stat]
+    """Every file that the manifest names, by its path."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was seen of a project: all that a plan is made from, and that a build writes down when it has ended."""
+
+    project: Project
+    manifest: Manifest
+    lock: LockFile
+    inputs: Inputs
+    wanted: tuple[str, ...]
+    """The slots that were asked for, in the manifest's order."""
+    states: dict[str, SlotState]
+    """Of the slots that needed a closer look."""
+    settled: dict[str, list[str]]
+    """Slots that are as the last build left them, with the paths of their outputs (relative to the project)."""
+    stats: dict[str, tuple[Stat, str]]
+    """Stat and digest of every output that was looked at, by path (relative to the project)."""
+    orphans: tuple[Orphan, ...]
+
+    @property
+    def tree(self) -> Path:
+        return self.manifest.assets
+
+    def project_path(self, output_path: str) -> str:
+        """An output's path relative to the project, as the state has it."""
+        return self.manifest.tree_prefix + output_path
 
 
 class OutputStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,72 +175,74 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(step for step in self.steps if step.action not in ("fresh", "blocked"))
 
 
-def plan(situations: Iterable[Situation], *, settled: int = 0, orphans: tuple[Orphan, ...] = ()) -> Plan:
-    """The plan for these slots, in their order."""
-    return Plan(steps=tuple(map(plan_slot, situations)), settled=settled, orphans=orphans)
+def plan(snapshot: Snapshot) -> Plan:
+    """The plan for the slots that were asked for, in their order."""
+    states, settled = snapshot.states, snapshot.settled.keys() & set(snapshot.wanted)
+    steps = tuple(plan_slot(states[slot]) for slot in snapshot.wanted if slot in states)
+    return Plan(steps=steps, settled=len(settled - states.keys()), orphans=snapshot.orphans)
 
 
-def plan_slot(situation: Situation) -> Step:
+def plan_slot(state: SlotState) -> Step:
     """What one slot needs, with its reasons."""
-    verdicts = [_judge(situation, index) for index in range(len(situation.recipe.outputs))]
+    verdicts = [_judge(state, index) for index in range(len(state.recipe.outputs))]
     outputs = tuple(output for output, _ in verdicts)
     reasons = [reason for _, found in verdicts for reason in found]
-    action = _action(situation, outputs)
+    action = _action(state, outputs)
     return Step(
-        recipe=situation.recipe,
-        keys=situation.keys,
-        versions=situation.versions,
+        recipe=state.recipe,
+        keys=state.keys,
+        versions=state.versions,
         action=action,
         reasons=tuple(dict.fromkeys(reasons)),
         outputs=outputs,
-        key_parameters=situation.key_parameters,
-        entry=situation.entry,
-        contenders=_contenders(situation),
-        perform=_perform(situation) if action == "generate" else (),
+        key_parameters=state.key_parameters,
+        entry=state.entry,
+        contenders=_contenders(state),
+        perform=_perform(state) if action == "generate" else (),
     )
 
 
-def _contenders(situation: Situation) -> tuple[int, ...]:
+def _contenders(state: SlotState) -> tuple[int, ...]:
     """All takes of the slot, where neither a person has picked one nor the lock file knows which was the best."""
-    brief, entry = situation.recipe.brief, situation.entry
+    brief, entry = state.recipe.brief, state.entry
     if brief.pick:
         return (brief.pick,)
-    same = entry is not None and entry.take_key == situation.keys.take and not situation.forced
+    same = entry is not None and entry.take_key == state.keys.take and not state.forced
     chosen = entry.provenance.chosen if entry and same else 0
     return (chosen,) if 1 <= chosen <= brief.takes else tuple(range(1, brief.takes + 1))
 
 
-def _perform(situation: Situation) -> tuple[int, ...]:
-    held = () if situation.forced else situation.held.candidates
-    return tuple(number for number in _contenders(situation) if number not in held)
+def _perform(state: SlotState) -> tuple[int, ...]:
+    held = () if state.forced else state.store.candidates
+    return tuple(number for number in _contenders(state) if number not in held)
 
 
-def _action(situation: Situation, outputs: tuple[OutputStep, ...]) -> Action:
+def _action(state: SlotState, outputs: tuple[OutputStep, ...]) -> Action:
     wanted = {output.action for output in outputs}
-    if "make" in wanted and situation.forced:
+    if "make" in wanted and state.forced:
         return "generate"
     if "make" in wanted:
-        held = situation.held
-        return "encode" if held.master else "finish" if held.take or not _perform(situation) else "generate"
+        store = state.store
+        return "encode" if store.master else "finish" if store.take or not _perform(state) else "generate"
     ladder: tuple[Action, ...] = ("restore", "relock", "blocked")
     return next((action for action in ladder if action in wanted), "fresh")
 
 
-def _judge(situation: Situation, index: int) -> tuple[OutputStep, tuple[Reason, ...]]:
+def _judge(state: SlotState, index: int) -> tuple[OutputStep, tuple[Reason, ...]]:
     """What one output needs. The order of the questions is the rule: a person's file is found before it is replaced."""
-    output, key = situation.recipe.outputs[index], situation.keys.outputs[index]
-    seen, stored = situation.seen[index], situation.held.outputs[index]
-    locked = situation.entry.output_at(output.path) if situation.entry else None
+    output, key = state.recipe.outputs[index], state.keys.outputs[index]
+    seen, stored = state.files[index], state.store.outputs[index]
+    locked = state.entry.output_at(output.path) if state.entry else None
     path = output.path
 
     def step(
         action: Literal["fresh", "relock", "make", "blocked"], *reasons: Reason
     ) -> tuple[OutputStep, tuple[Reason, ...]]:
-        if action == "make" and stored and not situation.forced:
+        if action == "make" and stored and not state.forced:
             return OutputStep(output=output, key=key, action="restore", digest=stored), reasons
         return OutputStep(output=output, key=key, action=action, digest=seen.digest, size=seen.size), reasons
 
-    if situation.forced:
+    if state.forced:
         return step("make", Reason(kind="forced", path=path))
     if locked and seen.digest == locked.digest:
         if locked.key == key:
@@ -207,8 +250,8 @@ def _judge(situation: Situation, index: int) -> tuple[OutputStep, tuple[Reason, 
         if seen.digest == stored:
             return step("relock", Reason(kind="lock entry lost", path=path))
         why = changes(
-            situation.entry,
-            Wanted(situation.recipe, output, situation.versions, situation.key_parameters),
+            state.entry,
+            Wanted(state.recipe, output, state.versions, state.key_parameters),
             locked.output,
         )
         if locked.hand_made:

@@ -1,4 +1,4 @@
-"""Keys of whole slots, on this machine. In walks a recipe, out it walks complete, with its keys.
+"""Resolves the keys of slots, each after the slots that it follows.
 
 A recipe says which sounds its generator is to hear; here they get their digests. A generator may add what only the
 machine knows, such as a digest of a model's weights; where it does not know, what the lock file says of it counts, so
@@ -8,15 +8,14 @@ key, and so becomes stale with it.
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
-from tydust_assetgen.codec import CODEC_VERSION, MAX_BYTES
+from tydust_assetgen.codec import CODEC_VERSION
 from tydust_assetgen.errors import ManifestError, Problem, UsageError
 from tydust_assetgen.finish import FINISH_VERSION
 from tydust_assetgen.flow import Brief, Recipe, Reference, Scalar
@@ -24,16 +23,19 @@ from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.manifest import SLOT, Manifest
 from tydust_assetgen.manifest.validate import nearest
+from tydust_assetgen.planning.references import circle_error, dependency_order, followed_by, reference_digest, wrong
 from tydust_assetgen.project.keys import Keys, Versions, keys_of, performance
 from tydust_assetgen.project.lockfile import LockFile
 from tydust_assetgen.scoring import SCORING_VERSION
-from tydust_assetgen.system import digest_file
 
 LONGEST_ROW = 100
 """Slots that follow one another."""
 
+ReferenceDigest: TypeAlias = Callable[[Manifest, Recipe, str], str]
+"""Gives the digest of a sound file that a recipe names by its path; raises ManifestError."""
 
-class Keyed(msgspec.Struct, frozen=True, kw_only=True):
+
+class ResolvedSlot(msgspec.Struct, frozen=True, kw_only=True):
     """A recipe with the digests of its references, and what follows from it."""
 
     recipe: Recipe
@@ -41,63 +43,123 @@ class Keyed(msgspec.Struct, frozen=True, kw_only=True):
     versions: Versions
     key_parameters: dict[str, Scalar]
 
+    @property
+    def slot(self) -> str:
+        return self.recipe.slot
+
 
 @dataclass
-class Keyring:
-    """The keys of one manifest's slots."""
+class KeyResolver:
+    """Resolves the slots of one manifest."""
 
     manifest: Manifest
     lock: LockFile
     picks: Mapping[str, int] = field(default_factory=dict)
     """Takes to pin from now on, by slot; 0 takes a pin back. Other slots keep the pin that the lock file has."""
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
-    """Those that are resolved already, by slot."""
-    stays_by_hand: Callable[[Keyed], bool] = lambda _: True
-    """Whether a person's own file will still stand for this slot when the build has ended."""
-    _known: dict[str, Keyed] = field(default_factory=dict)
+    reference_digest: ReferenceDigest = reference_digest
+    ask_generators: bool = True
+    """Let generators say what they can't do. Not needed for what was built; what may not be sold is always refused."""
+    remade: set[str] = field(default_factory=set)
+    """Slots whose hand-made file will be made again, so that others follow their take. Whoever walks adds to it."""
+    _resolved: dict[str, ResolvedSlot] = field(default_factory=dict)
+    _failed: dict[str, ManifestError] = field(default_factory=dict)
+    _rows: dict[str, int] = field(default_factory=dict)
+    """How many slots stand in the longest row that ends with this one."""
 
-    def of_slot(self, slot: str, trail: tuple[str, ...] = ()) -> Keyed:
-        """The keys of a slot by its name; see `of`."""
-        if slot in self._known:
-            return self._known[slot]
-        recipe = self.recipes.get(slot) or self.manifest.resolve((slot,))[0]
-        return self.of(recipe, trail)
-
-    def of(self, recipe: Recipe, trail: tuple[str, ...] = ()) -> Keyed:
-        """A slot's keys.
-
-        Args:
-            recipe: as the manifest gives it.
-            trail: the slots that led here, each following the next.
+    def resolve(self, recipes: Iterable[Recipe]) -> list[ResolvedSlot]:
+        """These slots with their keys, in this order.
 
         Raises:
-            ManifestError: a sound that it is to hear is not there, or its generator can't do what it asks.
+            ManifestError: with every problem of all these slots.
             UsageError: a pick of a take that the slot does not have.
         """
-        if recipe.slot not in self._known:
-            self._known[recipe.slot] = self._keyed(recipe, (*trail, recipe.slot))
-        return self._known[recipe.slot]
+        recipes = tuple(recipes)
+        found = {one.slot: one for one in self.walk(recipes)}
+        if problems := [problem for recipe in recipes for problem in self.problems(recipe.slot)]:
+            raise ManifestError.all(dict.fromkeys(problems))
+        return [found[recipe.slot] for recipe in recipes]
 
-    def _keyed(self, recipe: Recipe, trail: tuple[str, ...]) -> Keyed:
-        heard = tuple(self._heard(recipe, reference, trail) for reference in recipe.brief.references)
-        brief = msgspec.structs.replace(recipe.brief, references=heard)
+    def walk(self, recipes: Iterable[Recipe]) -> Iterator[ResolvedSlot]:
+        """These slots, and those that they follow, each after those that it follows itself.
+
+        Those that can't be resolved are left out: `problems` says why.
+
+        Raises:
+            UsageError: a pick of a take that the slot does not have.
+        """
+        asked = {recipe.slot: recipe for recipe in recipes}
+        known = self._with_followed(asked) if self.manifest.linked else asked
+        for recipe in dependency_order(known) if self.manifest.linked else asked.values():
+            try:
+                self._resolved[recipe.slot] = self._resolve(recipe)
+            except ManifestError as error:
+                self._failed[recipe.slot] = error
+            else:
+                yield self._resolved[recipe.slot]
+        stuck = {slot: known[slot] for slot in known if slot not in self._resolved and slot not in self._failed}
+        self._failed |= {slot: circle_error(slot, stuck) for slot in stuck}
+
+    def problems(self, slot: str) -> tuple[Problem, ...]:
+        """Why a slot was left out of a walk; empty when it was not."""
+        return self._failed[slot].problems if slot in self._failed else ()
+
+    def _with_followed(self, asked: Mapping[str, Recipe]) -> dict[str, Recipe]:
+        """These recipes, and those of all slots that they follow, directly or not."""
+        found, unread = dict(asked), list(asked.values())
+        while unread:
+            for slot in followed_by(unread.pop()):
+                if slot in found or slot in self._failed or slot not in self._slots:
+                    continue
+                try:
+                    (found[slot],) = self.manifest.resolve((slot,))
+                    unread.append(found[slot])
+                except ManifestError as error:
+                    self._failed[slot] = error
+        return found
+
+    def _resolve(self, recipe: Recipe) -> ResolvedSlot:
+        references = tuple(self._with_digest(recipe, reference) for reference in recipe.brief.references)
+        self._refuse_long_row(recipe)
+        brief = msgspec.structs.replace(recipe.brief, references=references)
         brief = msgspec.structs.replace(brief, pick=self._pick(recipe.slot, brief))
         recipe = msgspec.structs.replace(recipe, brief=brief)
-        self._refuse(recipe)
-        made_by = generator(brief.generator)
-        versions = Versions(
-            generator=made_by.version,
-            finish=FINISH_VERSION,
-            codec=CODEC_VERSION,
-            scoring=SCORING_VERSION if brief.takes > 1 and not brief.pick else "",
-        )
+        if self.ask_generators or self.manifest.commercial:
+            _refuse(recipe, self._shelf, commercial=self.manifest.commercial)
+        versions = _versions(brief)
         more = self._key_parameters(recipe.slot, brief)
-        return Keyed(recipe=recipe, keys=keys_of(recipe, versions, more), versions=versions, key_parameters=more)
+        return ResolvedSlot(recipe=recipe, keys=keys_of(recipe, versions, more), versions=versions, key_parameters=more)
+
+    def _with_digest(self, recipe: Recipe, reference: Reference) -> Reference:
+        path = reference.path
+        if path.startswith(SLOT):
+            return Reference(path, self._sound_of(recipe, path.removeprefix(SLOT)))
+        return Reference(path, self.reference_digest(self.manifest, recipe, path))
+
+    def _sound_of(self, recipe: Recipe, slot: str) -> str:
+        """Another slot's take key; where a person's own file was adopted for it, and stays, that file's digest."""
+        if slot not in self._slots:
+            near = nearest(slot, self.manifest.slots)
+            raise wrong(recipe, f"there is no slot `{slot}`", f"did you mean `{near}`?" if near else "")
+        if slot in self._failed:
+            raise self._failed[slot]
+        entry = self.lock.entry(slot)
+        own = entry.output_at(slot) if entry and slot not in self.remade else None
+        return own.digest if own and own.hand_made else self._resolved[slot].keys.take
+
+    def _refuse_long_row(self, recipe: Recipe) -> None:
+        followed = followed_by(recipe)
+        if not followed:
+            return
+        row = 1 + max(self._rows.get(slot, 1) for slot in followed)
+        if row > LONGEST_ROW + 1:
+            what = f"more than {LONGEST_ROW} slots follow each other in a row"
+            raise wrong(recipe, what, "let them follow the first one")
+        self._rows[recipe.slot] = row
 
     def _pick(self, slot: str, brief: Brief) -> int:
         """The number of the take that a person chose: just now, or for the same brief in the lock file."""
         if slot in self.picks:
-            return _checked(slot, self.picks[slot], brief.takes)
+            return _checked_pick(slot, self.picks[slot], brief.takes)
         entry = self.lock.entry(slot) if brief.takes > 1 else None
         pinned = entry is not None and _asked(entry.brief) == _asked(brief)
         return entry.brief.pick if entry and pinned and 0 <= entry.brief.pick <= brief.takes else 0
@@ -109,66 +171,6 @@ class Keyring:
         locked = entry.key_parameters if entry and same else {}
         return {name: locked.get(name, "") if value == "" else value for name, value in here.items()}
 
-    def _heard(self, recipe: Recipe, reference: Reference, trail: tuple[str, ...]) -> Reference:
-        path = reference.path
-        slot = path.removeprefix(SLOT)
-        digest = self._slot_digest(recipe, slot, trail) if slot != path else self._file_digest(recipe, path)
-        return Reference(path, digest)
-
-    def _file_digest(self, recipe: Recipe, path: str) -> str:
-        place = self.manifest.root / path
-        try:
-            real = place.resolve()
-            real.relative_to(self.manifest.root.resolve())
-            found = place.stat()
-            digest = digest_file(place) if found.st_size <= MAX_BYTES else ""
-        except ValueError:
-            raise _wrong(recipe, f"`{path}` lies outside the manifest's folder: it is a link that leads out") from None
-        except OSError as error:
-            raise _wrong(recipe, f"`{path}` can't be read: {error.strerror or error}", "is it committed?") from error
-        if stat.S_ISDIR(found.st_mode):
-            raise _wrong(recipe, f"`{path}` is a folder, not a sound file")
-        if owner := self._owner_of(real):
-            hint = f'write "{SLOT}{owner}": then that one is made first'
-            raise _wrong(recipe, f"`{path}` is what the slot `{owner}` becomes", hint)
-        if not digest:
-            raise _wrong(recipe, f"`{path}` is larger than {MAX_BYTES >> 20} MB", "a minute of it is enough")
-        return digest
-
-    def _owner_of(self, real: Path) -> str:
-        """The slot that becomes this file; it would change while it is followed."""
-        tree = self.manifest.assets.resolve()
-        return self.manifest.owner_of(real.relative_to(tree).as_posix()) if tree in real.parents else ""
-
-    def _slot_digest(self, recipe: Recipe, slot: str, trail: tuple[str, ...]) -> str:
-        """The other slot's take key; where a person's own file was adopted for it, that file's digest."""
-        if slot not in self._slots:
-            near = nearest(slot, self.manifest.slots)
-            raise _wrong(recipe, f"there is no slot `{slot}`", f"did you mean `{near}`?" if near else "")
-        if slot in trail:
-            circle = " -> ".join(f"`{name}`" for name in (*trail[trail.index(slot) :], slot))
-            raise _wrong(recipe, f"slots follow each other in a circle: {circle}", "let one of them go first")
-        if len(trail) > LONGEST_ROW:
-            what = f"more than {LONGEST_ROW} slots follow each other in a row"
-            raise _wrong(recipe, what, "let them follow the first one")
-        keyed = self.of_slot(slot, trail)
-        entry = self.lock.entry(slot)
-        locked = entry.output_at(slot) if entry else None
-        by_hand = locked is not None and locked.hand_made and self.stays_by_hand(keyed)
-        return locked.digest if locked and by_hand else keyed.keys.take
-
-    def _refuse(self, recipe: Recipe) -> None:
-        """What its generator can't do, or may not do for this game."""
-        made_by = generator(recipe.brief.generator)
-        found = list(made_by.check(recipe.brief, self._shelf))
-        licence = made_by.licence(recipe.brief)
-        if self.manifest.commercial and not found and (problem := _not_for_sale(licence)):
-            found.append(problem)
-        if found:
-            raise ManifestError.all(
-                Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found
-            )
-
     @cached_property
     def _slots(self) -> frozenset[str]:
         return frozenset(self.manifest.slots)
@@ -178,16 +180,38 @@ class Keyring:
         return Shelf(self.manifest.root)
 
 
+def _versions(brief: Brief) -> Versions:
+    return Versions(
+        generator=generator(brief.generator).version,
+        finish=FINISH_VERSION,
+        codec=CODEC_VERSION,
+        scoring=SCORING_VERSION if brief.takes > 1 and not brief.pick else "",
+    )
+
+
 def _asked(brief: Brief) -> tuple[int, bytes]:
     return brief.takes, performance(brief)
 
 
-def _checked(slot: str, number: int, takes: int) -> int:
+def _checked_pick(slot: str, number: int, takes: int) -> int:
     if 0 <= number <= takes and (takes > 1 or not number):
         return number
     if takes == 1:
         raise UsageError(f"`{slot}` has one take only", hint="`takes = 4` in the manifest makes four to choose from")
     raise UsageError(f"`{slot}` has takes 1 to {takes}, there is no take {number}", hint=f"`assetgen takes {slot}`")
+
+
+def _refuse(recipe: Recipe, shelf: Shelf, *, commercial: bool) -> None:
+    """Raise what its generator can't do, or may not do for this game."""
+    made_by = generator(recipe.brief.generator)
+    found = list(made_by.check(recipe.brief, shelf))
+    licence = made_by.licence(recipe.brief)
+    if commercial and not found and (problem := _not_for_sale(licence)):
+        found.append(problem)
+    if found:
+        raise ManifestError.all(
+            Problem(each.message, each.place or recipe.place, recipe.slot, each.hint) for each in found
+        )
 
 
 def _not_for_sale(licence: str) -> Problem | None:
@@ -199,7 +223,3 @@ def _not_for_sale(licence: str) -> Problem | None:
         what = "its licence is not known, and `[policy]` says `commercial = true`"
         return Problem(what, hint='say the licence of weights of your own, such as `licence = "MIT"`')
     return None
-
-
-def _wrong(recipe: Recipe, message: str, hint: str = "") -> ManifestError:
-    return ManifestError(message, place=recipe.place, slot=recipe.slot, hint=hint)

@@ -23,7 +23,8 @@ from tydust_assetgen.building.tasks import slots_of
 from tydust_assetgen.errors import AssetgenError, Problem, UsageError
 from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.manifest import read_manifest
-from tydust_assetgen.planning.survey import Survey, survey
+from tydust_assetgen.planning.plan import Snapshot
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.state import NOTHING, Stat, read_state, stat_of
 from tydust_assetgen.system import cores
@@ -109,7 +110,7 @@ class _Session:
     """How all that is followed stood when the last build had ended, as far as that build knows."""
     stats_before: dict[str, Stat] = field(default_factory=dict)
     """How the inputs stood when the build under way, or the last edit, was looked at."""
-    seen: Survey | None = None
+    seen: Snapshot | None = None
     broken: tuple[Problem, ...] = ()
     polling: str | None = None
 
@@ -136,7 +137,7 @@ class _Session:
             observer.start()
             report: Report | None = None
             try:
-                report = build(self.project, self.options, self._tell, self.pool, self._note_survey)
+                report = build(self.project, self.options, self._tell, self.pool, self._note_snapshot)
             except UsageError as error:
                 if first:
                     raise
@@ -163,15 +164,14 @@ class _Session:
             path: stat_of(path) for path in self.detector.inputs if path != str(self.project.lock_file)
         }
 
-    def _note_survey(self, seen: Survey) -> None:
+    def _note_snapshot(self, seen: Snapshot) -> None:
         """A build has looked: follow what it saw, and hold the inputs against what they were then."""
         self.seen, self.broken = seen, ()
         outputs = (self.project.root / path for path in seen.stats)
-        self.detector.follow(seen.named, outputs)
+        self.detector.follow(seen.inputs.named, outputs)
         manifest = str(self.project.manifest)
-        self.stats_before = {manifest: self.stats_before.get(manifest, stat_of(manifest))} | _absolute(
-            self.project.root, seen.named
-        )
+        named = _absolute(self.project.root, seen.inputs.named)
+        self.stats_before = {manifest: self.stats_before.get(manifest, stat_of(manifest)), **named}
 
     def _settle(self, report: Report | None, before: dict[str, Stat]) -> None:
         """What stands now is known, but for what has changed since the build looked or wrote."""
@@ -220,7 +220,7 @@ class _Session:
 
     def _is_right(self) -> bool:
         try:
-            survey(self.project, slots=self.options.slots, along=True)
+            observe_project(self.project, PlanRequest(slots=self.options.slots, with_followed=True))
         except AssetgenError as error:
             self._say_broken(error.problems)
             return False
