@@ -19,7 +19,7 @@ from conftest import put_ffmpeg
 from tests.codec.sounds import MADE_BY, TAGS, encoded, master, output
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.codec import Tags, damage, decode, encode
-from tydust_assetgen.codec.containers import ilst, m4a, mp4
+from tydust_assetgen.codec.containers import m4a, mp4
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Facts, Master
 
@@ -83,11 +83,11 @@ def test_tags_of_any_length_move_the_audio_and_its_offsets() -> None:
     data = encoded("m4a")
     sound = decode(data, "m4a").audio.samples
     for length in (0, 1, 70_000, 3_000_000):
-        tagged = ilst.with_tags(data, {"MODEL": "x" * length} if length else {})
+        tagged = mp4.with_tags(data, {"MODEL": "x" * length} if length else {})
         heard = decode(tagged, "m4a")
         assert heard.tags == ({"model": "x" * length} if length else {})
         assert np.array_equal(heard.audio.samples, sound)
-        assert ilst.with_tags(tagged, ilst.tags(data)) == data
+        assert mp4.with_tags(tagged, mp4.tags(data)) == data
 
 
 def test_large_offsets_are_moved_too() -> None:

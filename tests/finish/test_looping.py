@@ -19,7 +19,7 @@ from tydust_assetgen.dsp import seam
 from tydust_assetgen.dsp.beats import bar_phase, beat_windows, sound_frames
 from tydust_assetgen.finish import finish
 from tydust_assetgen.finish.looping import FoundLoop, find_loop, words_for
-from tydust_assetgen.finish.looping.fade import Fade, Span, looped
+from tydust_assetgen.finish.looping.loop import Fade, Span, looped
 from tydust_assetgen.flow import Facts, Finish, Provenance, SectionTime, Take
 
 RATE_HZ = 22_050

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tydust_assetgen.remote import DistrustError
 from tydust_assetgen.remote.address import Address, read_address
-from tydust_assetgen.remote.errors import DistrustError
 from tydust_assetgen.remote.remote import Remote, open_transport
 
 from .conftest import MakeGame, every_kind, warnings

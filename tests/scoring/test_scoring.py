@@ -22,9 +22,8 @@ from tydust_assetgen.generate.composer import Composer
 from tydust_assetgen.generate.protocol import Shelf
 from tydust_assetgen.scoring import WEIGHTS, ranked, score
 from tydust_assetgen.scoring import marks as scoring_marks
-from tydust_assetgen.verify import music as music_verifying
-from tydust_assetgen.verify import signal as verifying
-from tydust_assetgen.verify.music import music_checks
+from tydust_assetgen.verify import sound as verifying
+from tydust_assetgen.verify.sound import music_checks
 
 Samples = NDArray[np.float64]
 D, AB = 2, 8
@@ -223,7 +222,7 @@ def test_the_same_take_gets_the_same_scores() -> None:
 def test_a_fault_is_what_verifying_would_refuse() -> None:
     ours = (scoring_marks.SILENCE_S, scoring_marks.ENDING_S, scoring_marks.LOUDNESS_TOLERANCE_LU)
     assert ours == (verifying.SILENCE_S, verifying.ENDING_S, verifying.LOUDNESS_TOLERANCE_LU)
-    theirs = (music_verifying.EVIDENCE_S, music_verifying.CLEAR_KEY, music_verifying.CLEAR_BEAT)
+    theirs = (verifying.EVIDENCE_S, verifying.CLEAR_KEY, verifying.CLEAR_BEAT)
     assert theirs == (scoring_marks.EVIDENCE_S, scoring_marks.CLEAR_KEY, scoring_marks.CLEAR_BEAT)
 
 

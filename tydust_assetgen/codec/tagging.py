@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from tydust_assetgen.audio import LoopPoints
-from tydust_assetgen.codec.containers import flac, ilst, mp3, ogg, riff
+from tydust_assetgen.codec.containers import flac, mp3, mp4, ogg, riff
 from tydust_assetgen.codec.formats import Tags
 from tydust_assetgen.codec.tags import id3
 from tydust_assetgen.errors import CodecError
@@ -40,7 +40,7 @@ def write(data: bytes, codec: Codec, tags: Tags, loop: LoopPoints | None, rate_h
     values = {_NAMES[field]: text for field, text in texts.items()} | _loop_values(loop)
     if codec in ogg.MAGIC:
         return ogg.with_tags(data, codec, values)
-    return {"flac": flac.with_tags, "mp3": mp3.with_tags, "m4a": ilst.with_tags}[codec](data, values)
+    return {"flac": flac.with_tags, "mp3": mp3.with_tags, "m4a": mp4.with_tags}[codec](data, values)
 
 
 def read(data: bytes, codec: Codec) -> tuple[dict[str, str], LoopPoints | None]:
@@ -67,7 +67,7 @@ def _read(data: bytes, codec: Codec) -> tuple[dict[str, str], LoopPoints | None]
 def _values(data: bytes, codec: Codec) -> dict[str, str]:
     if codec in ogg.MAGIC:
         return ogg.tags(data, codec)
-    return {"flac": flac.tags, "mp3": id3.tags, "m4a": ilst.tags}[codec](data)
+    return {"flac": flac.tags, "mp3": id3.tags, "m4a": mp4.tags}[codec](data)
 
 
 def _clean(text: str) -> str:

@@ -17,8 +17,14 @@ from tydust_assetgen.dsp.faults import (
 )
 from tydust_assetgen.dsp.key import KeyEstimate, estimate_key, parse_key
 from tydust_assetgen.dsp.key import relation as key_relation
-from tydust_assetgen.dsp.loudness import integrated_lufs, loudness_range_lu, short_term_lufs
-from tydust_assetgen.dsp.peak import sample_peak_dbfs, true_peak_dbtp, true_peak_envelope
+from tydust_assetgen.dsp.loudness import (
+    integrated_lufs,
+    loudness_range_lu,
+    sample_peak_dbfs,
+    short_term_lufs,
+    true_peak_dbtp,
+    true_peak_envelope,
+)
 from tydust_assetgen.dsp.seam import Seam, seam
 from tydust_assetgen.dsp.tempo import TempoEstimate, estimate_tempo
 from tydust_assetgen.dsp.tempo import relation as tempo_relation

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tydust_assetgen.remote import DistrustError, RemoteError
 from tydust_assetgen.remote.address import Address
-from tydust_assetgen.remote.errors import DistrustError, RemoteError
 
 _PROTOCOLS = {"s3": ("s3", "s3fs"), "gs": ("gcs", "gcsfs"), "az": ("az", "adlfs")}
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
+from tydust_assetgen.remote import DistrustError, RemoteError
 from tydust_assetgen.remote.address import Address
-from tydust_assetgen.remote.errors import DistrustError, RemoteError
 
 CONNECT_S = 5.0
 _AT_ONCE = 16

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from tydust_assetgen.remote.errors import DistrustError, RemoteError
+from tydust_assetgen.remote import DistrustError, RemoteError
 from tydust_assetgen.system import remove
 
 _ABANDONED_S = 24 * 3600

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from tydust_assetgen.remote import DistrustError, RemoteError, words_of
 from tydust_assetgen.remote.address import Address
-from tydust_assetgen.remote.errors import DistrustError, RemoteError, words_of
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

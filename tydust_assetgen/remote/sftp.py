@@ -14,8 +14,8 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tydust_assetgen.remote import DistrustError, RemoteError
 from tydust_assetgen.remote.address import Address
-from tydust_assetgen.remote.errors import DistrustError, RemoteError
 
 if TYPE_CHECKING:
     import paramiko

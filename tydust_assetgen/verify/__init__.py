@@ -1,6 +1,6 @@
 """Decodes every encoded file again and checks that it is what was asked for, before it is published.
 
-The checks are those of the container (`container`), of the signal (`signal`) and of the music (`music`). For another
+The checks are those of the container (`container`) and of the sound (`sound`). For another
 check, write a function there that returns a `Check` (made by `checks.judged`), and raise `VERIFY_VERSION`.
 """
 
@@ -14,8 +14,7 @@ from tydust_assetgen.errors import AssetgenError, CodecError, Problem
 from tydust_assetgen.flow import Check, Encoded, Facts, Output, Recipe, Sound, Verified
 from tydust_assetgen.verify.checks import LOSSY, judged
 from tydust_assetgen.verify.container import container_checks
-from tydust_assetgen.verify.music import music_checks
-from tydust_assetgen.verify.signal import finite_check, signal_checks
+from tydust_assetgen.verify.sound import finite_check, music_checks, signal_checks
 
 __all__ = ["VERIFY_VERSION", "VerificationError", "inspect", "listen", "verify"]
 

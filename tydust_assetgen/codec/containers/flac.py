@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tydust_assetgen.codec.containers.crc import crc8, crc16
-from tydust_assetgen.codec.tags import id3, refuse_many, trailer, vorbis
+from tydust_assetgen.codec.tags import id3, refuse_many, vorbis
 from tydust_assetgen.errors import CodecError
 
 _PADDING, _COMMENTS = 1, 4
@@ -56,7 +56,7 @@ def damage(data: bytes) -> str:
     """What is broken in a FLAC file; empty when it is whole."""
     try:
         facts = stream_info(data)
-        found = sum(_walk(data, facts.audio, trailer.end(data)))
+        found = sum(_walk(data, facts.audio, id3.trailing_start(data)))
     except CodecError as broken:
         return str(broken)
     if found < facts.frames:

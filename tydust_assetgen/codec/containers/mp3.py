@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tydust_assetgen.codec.containers.crc import crc16_reflected
-from tydust_assetgen.codec.tags import id3, trailer
+from tydust_assetgen.codec.tags import id3
 from tydust_assetgen.errors import CodecError
 
 BITRATES_KBPS: dict[int, tuple[int, ...]] = {
@@ -109,7 +109,7 @@ def walk(data: bytes) -> Stream:
         CodecError: it is cut, or something stands between the frames that is neither a tag nor zeros.
     """
     position = start = _after_tags(data, 0)
-    end, limit = start, trailer.end(data)
+    end, limit = start, id3.trailing_start(data)
     first = _header(data, start)
     count = kbps = 0
     while position < limit:
@@ -135,7 +135,7 @@ def with_tags(data: bytes, values: Mapping[str, str]) -> bytes:
 
 def untagged(data: bytes) -> bytes:
     """The frames alone."""
-    return data[_after_tags(data, 0) : trailer.end(data)]
+    return data[_after_tags(data, 0) : id3.trailing_start(data)]
 
 
 def _gap(data: bytes, position: int, first: Frame | None) -> int:

@@ -1,9 +1,13 @@
-"""Reads ID3 tags of any version, and writes ID3v2.4 tags in UTF-8.
+"""Reads ID3 tags of any version, writes ID3v2.4 tags in UTF-8, and finds where tags behind the audio begin.
 
 Source: M. Nilsson, "ID3 tag version 2.4.0 - Main Structure", called "structure" below, and "- Native Frames" (id3.org,
 2000); versions 2.3.0 (1999) and 2.2.0 (1998) where they differ; ID3v1 (E. Kemp, 1996).
 
 Only the title, the album and free text (`TXXX`) are read. Compressed and encrypted frames are passed over.
+
+Behind the audio, taggers hang tags onto any kind of file, MP3 or not, and players look away: ID3v1 and the `TAG+` block
+in front of it; APE tags version 1 and 2 (Monkey's Audio); Lyrics3 version 2 (P. Strnad, 1998); ID3v2.4 with a footer
+(structure, section 3.4).
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ def tag(values: Mapping[str, str]) -> bytes:
     return b"ID3\x04\x00\x00" + _syncsafe(len(frames)) + frames if frames else b""
 
 
-def end(data: bytes, position: int = 0) -> int:
+def end_of_tag(data: bytes, position: int = 0) -> int:
     """Where the ID3v2 tag ends that begins at `position`; `position` itself when none does."""
     if data[position : position + 3] != b"ID3" or position + _HEADER > len(data):
         return position
@@ -43,7 +47,7 @@ def end(data: bytes, position: int = 0) -> int:
 def end_of_all(data: bytes, position: int = 0) -> int:
     """Where the last of the ID3v2 tags ends that stand one behind another from `position`; of too many, any."""
     for _ in range(MOST_PIECES):
-        after = end(data, position)
+        after = end_of_tag(data, position)
         if after == position:
             break
         position = after
@@ -56,7 +60,7 @@ def tags(data: bytes) -> dict[str, str]:
     Raises:
         CodecError: the tag is too large or has too many frames.
     """
-    if end(data) == 0:
+    if end_of_tag(data) == 0:
         return _version1(data[-128:])
     found: dict[str, str] = {}
     for frame, content in _frames(data):
@@ -75,7 +79,7 @@ def _frame(name: str, text: str) -> bytes:
 def _frames(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name and content of each frame up to the padding; an unknown version has none."""
     version, flags = data[3], data[5]
-    body = data[_HEADER : end(data)]
+    body = data[_HEADER : end_of_tag(data)]
     refuse_large(len(body))
     if version not in (2, 3, 4) or (version == 2 and flags & _EXTENDED):  # there, that flag says compressed
         return
@@ -151,3 +155,50 @@ def _syncsafe(number: int) -> bytes:
 def _number(data: bytes, bits: int = 8) -> int:
     """A big-endian number of so many bits a byte; 7 where it is synchsafe (structure, section 6.2)."""
     return sum((byte & (1 << bits) - 1) << bits * place for place, byte in enumerate(reversed(data)))
+
+
+_ID3V1, _ID3V1_MORE = 128, 227
+_APE_FOOTER, _HAS_HEADER = 32, 0x80000000
+_LYRICS_END, _LYRICS_BEGIN, _LYRICS_SIZE = b"LYRICS200", b"LYRICSBEGIN", 6
+
+
+def trailing_start(data: bytes) -> int:
+    """Where the tags at the end of a file begin; its length when it has none. Any bytes will do."""
+    position = len(data)
+    while (before := _before(data, position)) < position:
+        position = before
+    return position
+
+
+def _before(data: bytes, end: int) -> int:
+    """Where the one tag begins that ends at `end`; `end` itself when none does."""
+    for size, mark in ((_ID3V1, b"TAG"), (_ID3V1_MORE, b"TAG+")):
+        if end >= size and data.startswith(mark, end - size):
+            return end - size
+    sizes = (_ape(data, end), _lyrics(data, end), _id3v2(data, end))
+    return next((end - size for size in sizes if 0 < size <= end), end)
+
+
+def _ape(data: bytes, end: int) -> int:
+    start = end - _APE_FOOTER
+    if start < 0 or not data.startswith(b"APETAGEX", start):
+        return 0
+    size, flags = (int.from_bytes(data[start + at : start + at + 4], "little") for at in (12, 20))
+    return size + (_APE_FOOTER if flags & _HAS_HEADER else 0)
+
+
+def _lyrics(data: bytes, end: int) -> int:
+    start = end - len(_LYRICS_END)
+    digits = data[max(start - _LYRICS_SIZE, 0) : max(start, 0)]
+    if not (data.endswith(_LYRICS_END, 0, end) and len(digits) == _LYRICS_SIZE and digits.isdigit()):
+        return 0
+    size = end - start + _LYRICS_SIZE + int(digits)
+    return size if size <= end and data.startswith(_LYRICS_BEGIN, end - size) else 0
+
+
+def _id3v2(data: bytes, end: int) -> int:
+    start = end - 10
+    if start < 0 or not data.startswith(b"3DI", start):
+        return 0
+    size = end_of_tag(b"ID3" + data[start + 3 : end])
+    return size if size <= end and data.startswith(b"ID3", end - size) else 0

@@ -15,10 +15,21 @@ from tydust_assetgen import dsp
 from tydust_assetgen.audio import Audio, LoopPoints
 from tydust_assetgen.dsp.beats import SoundFrames, sound_frames
 from tydust_assetgen.dsp.spectra import mono
-from tydust_assetgen.finish.looping.fade import Fade, Samples, Span, fitting, looped
+from tydust_assetgen.finish.looping.loop import (
+    SHORTEST,
+    Fade,
+    FoundLoop,
+    LoopTarget,
+    Samples,
+    Span,
+    facts_of,
+    fitting,
+    loop_target,
+    looped,
+    words_for,
+)
 from tydust_assetgen.finish.looping.refine import refined, unlike_db
 from tydust_assetgen.finish.looping.search import rough_loops
-from tydust_assetgen.finish.looping.target import SHORTEST, FoundLoop, LoopTarget, facts_of, loop_target, words_for
 from tydust_assetgen.flow import Facts
 
 __all__ = ["FoundLoop", "facts_of", "find_loop", "words_for"]

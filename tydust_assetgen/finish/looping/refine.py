@@ -14,9 +14,8 @@ from scipy.ndimage import uniform_filter1d
 
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.dsp.beats import STEPS_PER_DB, SoundFrames, sound_frames
-from tydust_assetgen.finish.looping.fade import Samples, Span
+from tydust_assetgen.finish.looping.loop import LoopTarget, Meter, Samples, Span, grid_spare
 from tydust_assetgen.finish.looping.search import RoughLoop
-from tydust_assetgen.finish.looping.target import LoopTarget, Meter, grid_spare
 
 _ONSETS_S = 1.5
 """Seconds on each side of the cut over which onsets are compared, and waves."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tydust_assetgen.dsp.beats import STEPS_PER_DB, SoundFrames
-from tydust_assetgen.finish.looping.target import LoopTarget, Meter, grid_spare
+from tydust_assetgen.finish.looping.loop import LoopTarget, Meter, grid_spare
 
 Costs = NDArray[np.float32]
 

@@ -1,6 +1,8 @@
 """Writes the score of a brief: the same brief gives the same score, everywhere.
 
 A draft whose key is not clear is written again with other random numbers, a few times; the clearest is kept.
+
+Chiptune is limited to what an old console can play: two pulses, a triangle and noise, each one note at a time.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from textwrap import shorten
 from msgspec.structs import replace as replace_fields
 
 from tydust_assetgen.flow import Brief
-from tydust_assetgen.generate.composer import accompaniment, chip_voices
+from tydust_assetgen.generate.composer import accompaniment
 from tydust_assetgen.generate.composer.design import Design, design
 from tydust_assetgen.generate.composer.drums import drums
 from tydust_assetgen.generate.composer.key_clarity import CLEAR, margin
-from tydust_assetgen.generate.composer.lead_sheet import Bar, lead_sheet
+from tydust_assetgen.generate.composer.lead_sheet import Bar, lead_sheet, scale_at
 from tydust_assetgen.generate.composer.melody import counter_melody, lead
 from tydust_assetgen.generate.composer.score import TICKS_PER_BEAT, Note, Part, Role, Score
 from tydust_assetgen.generate.composer.styles import STEP, Mix
+from tydust_assetgen.generate.composer.theory import step, triad
 
 _DRAFTS = 6
 _TRIM_DB = {"choir_pad": -4.0, "strings": 1.5, "dark_pad": 1.0, "soft_lead": 1.5}
@@ -89,7 +92,7 @@ def _pitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
 def _unpitched(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     """Drums and noises."""
     if plan.style.name == "chiptune":
-        return [_part(plan, "drums", chip_voices.one_drum(drums(plan, sheet)))]
+        return [_part(plan, "drums", one_drum(drums(plan, sheet)))]
     return [
         *_by_patch(plan, sheet, "drums", drums(plan, sheet)),
         _part(plan, "fx", accompaniment.risers(plan, sheet), "riser"),
@@ -121,12 +124,12 @@ def _layers(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
 
 def _chip_band(plan: Design, sheet: tuple[Bar, ...]) -> list[Part]:
     """Two pulses, a triangle and noise, each one note at a time; the second pulse echoes the first in calm bars."""
-    line = chip_voices.one_voice(lead(plan, sheet))
-    harmony = chip_voices.thirds(plan, line, sheet) if plan.thirds else ()
-    second = chip_voices.second_pulse(line, accompaniment.arpeggios(plan, sheet), harmony, sheet)
+    line = one_voice(lead(plan, sheet))
+    harmony = thirds(plan, line, sheet) if plan.thirds else ()
+    second = second_pulse(line, accompaniment.arpeggios(plan, sheet), harmony, sheet)
     return [
         _part(plan, "arp", second),
-        _part(plan, "bass", chip_voices.one_voice(accompaniment.bass(plan, sheet))),
+        _part(plan, "bass", one_voice(accompaniment.bass(plan, sheet))),
         _part(plan, "lead", line),
     ]
 
@@ -151,3 +154,54 @@ def _moved(plan: Design, note: Note, shift: int) -> Note:
     """To its key; every second sixteenth comes late by up to a third of its length (full swing is triplets)."""
     late = round(plan.parameters.swing * STEP / 3) if note.start % (2 * STEP) == STEP else 0
     return Note(note.start + late, max(1, note.length - late), note.pitch + shift, note.velocity)
+
+
+_ECHO_TICKS = 3 * STEP
+# Which drum sounds when several want the one noise channel.
+_RANK = {49: 5, 38: 4, 39: 4, 36: 3, 46: 2, 42: 1}
+
+
+def one_voice(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Every note ends where the next begins; of several that begin together the highest sounds."""
+    by_start = {note.start: note for note in sorted(notes)}
+    line = [by_start[start] for start in sorted(by_start)]
+    ends = [*(note.start for note in line[1:]), 1 << 30]
+    return tuple(
+        note._replace(length=min(note.length, end - note.start)) for note, end in zip(line, ends, strict=False)
+    )
+
+
+def one_drum(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Of several drums that begin together the most important one sounds."""
+    ranked = sorted(notes, key=lambda note: (note.start, _RANK.get(note.pitch, 0), note.pitch))
+    return one_voice({note.start: note for note in ranked}.values())
+
+
+def second_pulse(
+    line: tuple[Note, ...], arpeggios: tuple[Note, ...], harmony: tuple[Note, ...], sheet: tuple[Bar, ...]
+) -> tuple[Note, ...]:
+    """The second voice of the lead where there is one, else arpeggios, and where they rest an echo of the lead."""
+    ticks = sheet[0].ticks
+    sung = {note.start // ticks for note in harmony}
+    broken = [note for note in arpeggios if note.start // ticks not in sung]
+    taken = sung | {note.start // ticks for note in broken}
+    echo = [
+        note._replace(start=note.start + _ECHO_TICKS, velocity=max(8, note.velocity - 40))
+        for note in line
+        if (note.start + _ECHO_TICKS) // ticks not in taken and note.start + _ECHO_TICKS < len(sheet) * ticks
+    ]
+    return one_voice([*harmony, *broken, *echo])
+
+
+def thirds(design: Design, line: tuple[Note, ...], sheet: tuple[Bar, ...]) -> tuple[Note, ...]:
+    """A second voice a third below the lead, a fourth where only that is in the chord, in full bars."""
+    found = []
+    for note in line:
+        bar = sheet[note.start // sheet[0].ticks]
+        if bar.level == 2 and not bar.closing:
+            tick = note.start - bar.start
+            third, fourth = (step(note.pitch, down, scale_at(bar, tick, design)) for down in (-2, -3))
+            chord = triad(bar.chord_at(tick), design.key.mode)
+            pitch = fourth if third % 12 not in chord and fourth % 12 in chord else third
+            found.append(note._replace(pitch=pitch, velocity=max(8, note.velocity - 16)))
+    return tuple(found)
