@@ -25,7 +25,7 @@ _OWN: dict[str, tuple[str, ...]] = {
 
 def examine() -> dict[str, dict[str, str]]:
     """Versions, encoders and generators, each with `ok` or the reason why it does not work, with a remedy. What is
-    said to be here was imported, in a child process."""
+    called ok was imported, in a child process."""
     from tydust_assetgen.generate.musicgen.hub import doctor as musicgen
 
     tried = try_imports(_OWN | USED)

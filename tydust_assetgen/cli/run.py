@@ -24,7 +24,7 @@ def run(words: list[str]) -> int:
         arguments = parser().parse_args(words)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
-    except SystemExit as stop:  # argparse has said what is wrong, or shown its help
+    except SystemExit as stop:  # argparse has printed what is wrong, or its help
         return int(stop.code or 0)
     except AssetgenError as error:
         return _print_error(error)

@@ -74,7 +74,7 @@ class Board(LineReporter):
     def __call__(self, event: events.Event) -> None:
         again = isinstance(event, events.Blocked) and self.notes.get(event.slot) == "; ".join(event.reasons)
         self._note(event)
-        if not again:  # it was said before, and stands in the picture
+        if not again:  # it was printed before, and stands in the table
             super().__call__(event)
         often = isinstance(event, events.Progressed) and time.monotonic() - self._drawn_s < _OFTEN_S
         if not often:

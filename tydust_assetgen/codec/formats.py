@@ -128,6 +128,6 @@ def damage(data: bytes, codec: Codec) -> str:
         return "it is empty"
     from tydust_assetgen.codec.containers import flac, mp3, mp4, ogg, riff, sniff
 
-    walks = {"ogg": ogg.damage, "flac": flac.damage, "mp3": mp3.damage, "wav": riff.damage, "m4a": mp4.damage}
+    checkers = {"ogg": ogg.damage, "flac": flac.damage, "mp3": mp3.damage, "wav": riff.damage, "m4a": mp4.damage}
     found = sniff.container(data) or CONTAINERS[codec]
-    return walks[found](data) if found in walks else ""
+    return checkers[found](data) if found in checkers else ""

@@ -50,7 +50,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 class Generator(Protocol):
     """Makes performances. The same brief gives the same samples on the same machine, whatever is made beside it.
 
-    A parameter that names a file to hear (a melody, say) is annotated `Meta(extra={"reference": True})`: the build
+    A parameter that names a sound file (a melody, say) is annotated `Meta(extra={"reference": True})`: the build
     checks it, puts its digest into the key, and hands its sound in on the `Shelf`. One that may name a folder is
     annotated `Meta(extra={"files": (...)})`: when one of these files in it changes, keys are asked for again.
     """

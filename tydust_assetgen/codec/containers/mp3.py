@@ -5,7 +5,7 @@ how many frames and bytes there are and, where LAME wrote it, the delay, the pad
 (the LAME tag, revision 1): with that, cuts and flipped bits are noticed; without it, only cuts inside a frame are.
 
 Others than LAME write such a tag too, with checksums that are wrong (ffmpeg 5.1 for mono, Lavf's for low rates), and
-`mp3gain` changes the frames under it: nothing is said of those.
+`mp3gain` changes the frames under it: those are not called broken.
 """
 
 from __future__ import annotations

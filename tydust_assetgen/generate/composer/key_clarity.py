@@ -1,6 +1,6 @@
 """Measures on the score how clearly a piece is in its key.
 
-The composer listens to its own score before anyone measures the sound. Every note counts with its length and
+This is known before there is any sound to measure. Every note counts with its length and
 loudness, and with its overtones: the fifth harmonic of a tonic is its major third, which can turn a minor key into a
 major one. The pitch classes of the whole are correlated with the key profiles of C. Krumhansl and E. Kessler
 (Psychological Review 89, 1982), those of the opening with the tonic triad.

@@ -61,7 +61,7 @@ def _invented(design: Design, theme: str) -> Motif:
 
 
 def _contour(rng: Rng, count: int) -> Contour:
-    """Mostly steps, now and then a note said twice, at most one leap, which is turned back."""
+    """Mostly steps, now and then a repeated note, at most one leap, which is turned back."""
     direction = 1 if rng.chance(0.6) else -1
     leap_at = rng.integer(1, count - 1) if count > 2 and rng.chance(0.75) else -1
     contour = [0]

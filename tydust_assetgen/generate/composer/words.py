@@ -168,7 +168,7 @@ def _patches_of(clause: str, roles: list[Role]) -> dict[Role, str]:
 
 
 def _sum(patterns: tuple[tuple[re.Pattern[str], float], ...], text: str) -> float:
-    """Each group of words counts once, however often it is said."""
+    """Each group of words counts once, however often it occurs."""
     return max(-0.4, min(0.4, sum(by for pattern, by in patterns if pattern.search(text))))
 
 

@@ -19,9 +19,9 @@ def at(hz: float) -> np.ndarray:
 
 def filtered(hz: float, cutoff_hz: float, poles: int = 4, resonance: float = 0.0) -> np.ndarray:
     source = osc.bank(osc.Tone("saw", poles, resonance), hz)
-    flat, walk = source.tables(osc.course(np.full(BLOCKS + 1, cutoff_hz, np.float32), smooth=True))
+    flat, fades = source.tables(osc.course(np.full(BLOCKS + 1, cutoff_hz, np.float32), smooth=True))
     phase = osc.phase_of(at(hz), 0.0, osc.BLOCK).frames(0, BLOCKS, osc.BLOCK)
-    return osc.read(source.bits, flat, phase, walk).reshape(-1)
+    return osc.read(source.bits, flat, phase, fades).reshape(-1)
 
 
 @pytest.mark.parametrize("wave", ["saw", "square", "pulse0.125", "pulse0.25", "steps", "triangle"])
@@ -75,23 +75,23 @@ def test_the_chip_triangle_has_the_32_steps_of_the_2a03() -> None:
 
 @given(st.lists(st.floats(20.0, 20_000.0), min_size=2, max_size=40), st.booleans())
 def test_a_walking_filter_never_jumps(cutoffs: list[float], smooth: bool) -> None:
-    walk = osc.course(np.array(cutoffs, np.float32), smooth)
-    span = walk.high - walk.low
-    ends = walk.low + span * walk.end.astype(np.float64)
-    starts = walk.low + span * walk.start.astype(np.float64)
+    fades = osc.course(np.array(cutoffs, np.float32), smooth)
+    span = fades.high - fades.low
+    ends = fades.low + span * fades.end.astype(np.float64)
+    starts = fades.low + span * fades.start.astype(np.float64)
     assert ends[:-1] == pytest.approx(starts[1:], abs=1e-3)
     asked = 12.0 * np.log2(np.array(cutoffs) / 10.0)
     assert np.max(np.abs(starts - asked[:-1])) <= 1.0
     # Between two tables a mixture is one of neighbours, so both sides of an edge mix the same two.
     inside = np.flatnonzero(np.abs(ends[:-1] - np.rint(ends[:-1])) > 1e-3)
-    assert np.array_equal(walk.low[:-1][inside], walk.low[1:][inside])
-    assert np.array_equal(walk.high[:-1][inside], walk.high[1:][inside])
+    assert np.array_equal(fades.low[:-1][inside], fades.low[1:][inside])
+    assert np.array_equal(fades.high[:-1][inside], fades.high[1:][inside])
 
 
 def test_tables_are_the_same_whatever_was_asked_before() -> None:
     fresh, used = (osc.Bank(osc.Tone("saw", 4, 0.3), 82.4, 18_000.0) for _ in range(2))
     used.tables(osc.course(np.geomspace(100, 9_000, 50).astype(np.float32), smooth=True))
-    walk = osc.course(np.full(3, 800.0, np.float32), smooth=True)
-    (one, first), (other, second) = fresh.tables(walk), used.tables(walk)
+    fades = osc.course(np.full(3, 800.0, np.float32), smooth=True)
+    (one, first), (other, second) = fresh.tables(fades), used.tables(fades)
     rows = [flat.reshape(-1, 1 << fresh.bits)[path.low[0]] for flat, path in ((one, first), (other, second))]
     assert np.array_equal(rows[0], rows[1])

@@ -15,8 +15,8 @@ BLOCKS, BLOCK = 128, 512
 
 def played(hz: float, cutoffs_hz: np.ndarray, start: float = 0.0) -> np.ndarray:
     splice = tape_loops.splice(hz, 44_100.0)
-    walk = osc.course(cutoffs_hz.astype(np.float32), smooth=False)
-    (runs,), rows = tape_loops.Tapes(osc.Tone("saw"), hz, osc.CEILING_HZ, (splice,), BLOCK).runs(walk)
+    fades = osc.course(cutoffs_hz.astype(np.float32), smooth=False)
+    (runs,), rows = tape_loops.Tapes(osc.Tone("saw"), hz, osc.CEILING_HZ, (splice,), BLOCK).runs(fades)
     starts = (splice.start(start) + np.arange(BLOCKS) * BLOCK) % splice.frames
     return tape_loops.play(runs, rows, starts).reshape(-1)
 

@@ -1,6 +1,6 @@
 """Chorus, ping-pong delay and reverb. All linear, all exact on a loop: what goes in is folded by who calls.
 
-Chorus walks over a stretch with some history before it; delay is a handful of taps; the reverb is a convolution with a
+Chorus reads a stretch with some history before it; delay is a handful of taps; the reverb is a convolution with a
 made-up room: noise that decays in time, faster at high frequencies, different on both sides.
 """
 

@@ -30,15 +30,15 @@ def _side(patch: Fm, base_hz: float, time_s: Floats, opened: float, side: float)
     sound = np.zeros_like(time_s)
     for ratio, level in patch.carriers:
         if detuned_hz * ratio < _CEILING_HZ:
-            bent = _turns(detuned_hz * ratio, len(time_s))
+            angle = _turns(detuned_hz * ratio, len(time_s))
             for operator, wave in zip(patch.operators, waves, strict=True):
-                bent += wave * np.float32(_depth(operator, detuned_hz, ratio, opened))
-            sound += np.sin(bent, out=bent) * np.float32(level)
+                angle += wave * np.float32(_depth(operator, detuned_hz, ratio, opened))
+            sound += np.sin(angle, out=angle) * np.float32(level)
     return sound
 
 
 def _wave(operator: Operator, base_hz: float, time_s: Floats) -> Floats:
-    """A modulator at an index of 1: all carriers are bent by the same one."""
+    """A modulator at an index of 1: all carriers share it."""
     fall = np.float32(operator.sustain) + np.float32(1.0 - operator.sustain) * np.exp(
         time_s * np.float32(-3.0 / operator.decay_s)
     )
@@ -54,5 +54,5 @@ def _turns(frequency_hz: float, count: int) -> Floats:
 
 def _depth(operator: Operator, base_hz: float, ratio: float, opened: float) -> float:
     """The index, held where Carson's rule (bandwidth about 2 (index + 1) modulator) stays under the ceiling."""
-    room = (_CEILING_HZ - base_hz * ratio) / (base_hz * operator.ratio) - 1.0
-    return float(max(0.0, min(operator.index * 2.0**opened, room)))
+    highest = (_CEILING_HZ - base_hz * ratio) / (base_hz * operator.ratio) - 1.0
+    return float(max(0.0, min(operator.index * 2.0**opened, highest)))

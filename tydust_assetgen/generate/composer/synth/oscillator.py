@@ -2,7 +2,7 @@
 
 A note's waveform is a sum of harmonics, and a filter gives each of them a gain and a phase. So a table of one
 cycle, made by an inverse Fourier transform of (wave x filter response), *is* the filtered oscillator, with no
-alias and no warping. A moving filter is a walk over a bank of such tables, one for each twelfth of an octave of
+alias and no warping. A moving filter fades through a bank of such tables, one for each twelfth of an octave of
 cutoff: every block of 64 frames fades from the table of its first cutoff to the table of its last.
 
 Frequencies and cutoffs are given for each block's edge; sound is float32.
@@ -116,7 +116,7 @@ def response(ratio: Doubles, poles: int, resonance: float) -> Complexes:
 
 
 class Course(NamedTuple):
-    """How a filter walks over its tables: each block `[blocks]` fades between two, from one share to another."""
+    """How a filter moves over its tables: each block `[blocks]` fades between two, from one share to another."""
 
     low: Ints
     high: Ints
@@ -131,7 +131,7 @@ class Course(NamedTuple):
 
 
 def course(cutoff_hz: Floats, smooth: bool) -> Course:
-    """The walk for cutoffs at the edges of the blocks `[blocks + 1]`.
+    """The fades for cutoffs at the edges of the blocks `[blocks + 1]`.
 
     Smooth: a place between two tables is a mixture of both. For that to be continuous no block may cross a table, so
     of two edges that lie on either side of one the nearer is moved onto it, and where a block passes a whole step or
@@ -196,18 +196,18 @@ class Rows:
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}
 
-    def missing(self, walk: Course) -> list[int]:
+    def missing(self, fades: Course) -> list[int]:
         """Places that have no row yet; from now on they have, in this order, after those that are there."""
-        new = [step for step in np.union1d(walk.low, walk.high).tolist() if step not in self._rows]
+        new = [step for step in np.union1d(fades.low, fades.high).tolist() if step not in self._rows]
         self._rows.update({step: len(self._rows) + i for i, step in enumerate(new)})
         return new
 
-    def of(self, walk: Course) -> Course:
-        """The walk with rows in place of its places."""
-        wanted = np.union1d(walk.low, walk.high)
+    def of(self, fades: Course) -> Course:
+        """The fades with rows in place of table numbers."""
+        wanted = np.union1d(fades.low, fades.high)
         rows = np.array([self._rows[step] for step in wanted.tolist()], np.int64)
-        low, high = (rows[np.searchsorted(wanted, steps)] for steps in (walk.low, walk.high))
-        return walk._replace(low=low, high=high)
+        low, high = (rows[np.searchsorted(wanted, steps)] for steps in (fades.low, fades.high))
+        return fades._replace(low=low, high=high)
 
 
 class Bank:
@@ -223,12 +223,12 @@ class Bank:
         self._rows = Rows()
         self._tables = np.empty((0, 1 << self.bits), np.complex64)
 
-    def tables(self, walk: Course) -> tuple[Tables, Course]:
-        """All tables made so far, flat, and the walk with their rows in place of its steps."""
-        missing = self._rows.missing(walk)
+    def tables(self, fades: Course) -> tuple[Tables, Course]:
+        """All tables made so far, flat, and the fades with their rows in place of table numbers."""
+        missing = self._rows.missing(fades)
         if missing:
             self._tables = np.concatenate([self._tables, self._made(missing)])
-        return self._tables.reshape(-1), self._rows.of(walk)
+        return self._tables.reshape(-1), self._rows.of(fades)
 
     def _made(self, steps: list[int]) -> Tables:
         size = 1 << self.bits
@@ -281,10 +281,10 @@ def phase_of(frequency_hz: Doubles, start: float, block: int, rate_hz: float = S
     return Phase(_starts(step, block) + np.uint32(int((start % 1.0) * 2.0**32)), step)
 
 
-def read(bits: int, flat: Tables, phase: Turns, walk: Course) -> Floats:
+def read(bits: int, flat: Tables, phase: Turns, fades: Course) -> Floats:
     """Sound `[blocks, block]` for a phase of that shape.
 
-    The numbers in `walk` are rows of `flat`, as `Bank.tables` gives them.
+    The numbers in `fades` are rows of `flat`, as `Bank.tables` gives them.
     """
     below = 32 - bits
     # Signed 32-bit numbers become floats and indices four times faster than unsigned or 64-bit ones.
@@ -295,18 +295,18 @@ def read(bits: int, flat: Tables, phase: Turns, walk: Course) -> Floats:
     def line(blocks: Picked, rows: Ints) -> Floats:
         return _line(flat, index[blocks] + _offsets(rows, bits), between[blocks])
 
-    return walked(line, walk, phase.shape[1])
+    return along_fades(line, fades, phase.shape[1])
 
 
-def walked(row: Callable[[Picked, Ints], Floats], walk: Course, block: int) -> Floats:
-    """Sound `[blocks, block]` along a walk, from `row`, which plays some of the blocks, each from one table."""
-    here = row(slice(None), walk.low)
-    moving = np.flatnonzero((walk.low != walk.high) & ((walk.start != 0.0) | (walk.end != 0.0)))
+def along_fades(row: Callable[[Picked, Ints], Floats], fades: Course, block: int) -> Floats:
+    """Sound `[blocks, block]` along these fades, from `row`, which plays some of the blocks, each from one table."""
+    here = row(slice(None), fades.low)
+    moving = np.flatnonzero((fades.low != fades.high) & ((fades.start != 0.0) | (fades.end != 0.0)))
     if len(moving):
         # Picking blocks copies them: worth it only where few move.
         few: Picked = moving if 2 * len(moving) < len(here) else slice(None)
-        there = row(few, walk.high[few])
-        start, end = walk.start[few][:, None], walk.end[few][:, None]
+        there = row(few, fades.high[few])
+        start, end = fades.start[few][:, None], fades.end[few][:, None]
         there -= here[few]
         there *= start + (end - start) * (np.arange(block, dtype=np.float32) * np.float32(1.0 / block))
         here[few] += there
@@ -328,6 +328,6 @@ def steady(tone: Tone, frequency_hz: Doubles, start: float, ceiling_hz: float = 
     """A bare wave, its filter wide open, with one frequency for each block of `BLOCK` frames."""
     source = bank(tone, float(np.max(frequency_hz)), ceiling_hz)
     wide_open = course(np.full(len(frequency_hz) + 1, 1e9, np.float32), smooth=False)
-    flat, walk = source.tables(wide_open)
+    flat, fades = source.tables(wide_open)
     phase = phase_of(frequency_hz, start, BLOCK).frames(0, len(frequency_hz), BLOCK)
-    return read(source.bits, flat, phase, walk).reshape(-1)
+    return read(source.bits, flat, phase, fades).reshape(-1)

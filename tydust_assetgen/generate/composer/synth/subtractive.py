@@ -80,9 +80,9 @@ def play(patch: Subtractive, pitch: int, count: int, opened: float, seed: str) -
     rate_hz = float(SAMPLE_RATE_HZ * over)
     block = _SLOW if patch.filter.slow else _QUICK
     time = Time(count * over, block, rate_hz)
-    walk = _cutoffs(patch.filter, pitch, time.edges_s, opened)
+    fades = _cutoffs(patch.filter, pitch, time.edges_s, opened)
     random = randomness("phases", seed, pitch)
-    voices = [v for oscillator in patch.oscillators for v in _unison(patch, oscillator, pitch, walk, time, random)]
+    voices = [v for oscillator in patch.oscillators for v in _unison(patch, oscillator, pitch, fades, time, random)]
     sound = _summed(voices, time)
     if patch.breath:
         _breathe(sound, patch.breath, pitch)
@@ -113,7 +113,7 @@ def _cutoffs(low_pass: Filter, pitch: int, edges_s: Floats, opened: float) -> Co
     return course(cutoffs, smooth=not low_pass.slow)
 
 
-def _bend(patch: Subtractive, times_s: Floats) -> Doubles:
+def _pitch_factors(patch: Subtractive, times_s: Floats) -> Doubles:
     """Factor on the frequency per block: the scoop at the start and the delayed vibrato."""
     cents = np.zeros(len(times_s))
     if patch.scoop_cents:
@@ -141,7 +141,7 @@ def _pans(voices: int) -> list[float]:
 
 
 def _unison(
-    patch: Subtractive, oscillator: Oscillator, pitch: int, walk: Course, time: Time, random: np.random.Generator
+    patch: Subtractive, oscillator: Oscillator, pitch: int, fades: Course, time: Time, random: np.random.Generator
 ) -> list[Voice]:
     """The voices of one oscillator.
 
@@ -158,9 +158,9 @@ def _unison(
     source = _Source(_tone(patch, oscillator), top_hz, 9_000.0 if patch.drive else CEILING_HZ)
     moves = oscillator.width or ((patch.vibrato_cents or patch.scoop_cents) and not oscillator.straight)
     voices = (
-        _moving(patch, oscillator, source, tuned_hz, phases, walk, time)
+        _moving(patch, oscillator, source, tuned_hz, phases, fades, time)
         if moves
-        else (_standing(source, tuned_hz, phases, walk, time))
+        else (_standing(source, tuned_hz, phases, fades, time))
     )
     return [Voice(*pair) for pair in zip(voices, _gains(patch, oscillator), strict=True)]
 
@@ -189,11 +189,11 @@ def _gains(patch: Subtractive, oscillator: Oscillator) -> Iterator[tuple[float, 
 
 
 def _standing(
-    source: _Source, tuned_hz: list[float], phases: list[float], walk: Course, time: Time
+    source: _Source, tuned_hz: list[float], phases: list[float], fades: Course, time: Time
 ) -> Iterator[Callable[[int, int], Floats]]:
     """Voices whose pitch stands still: copied from tapes."""
     splices = tuple(tape_loops.splice(hz, time.rate_hz) for hz in tuned_hz)
-    made, rows = tape_loops.tapes(*source, splices, time.block).runs(walk)
+    made, rows = tape_loops.tapes(*source, splices, time.block).runs(fades)
     blocks = np.arange(time.blocks) * time.block
     for runs, splice, phase in zip(made, splices, phases, strict=True):
         starts = (splice.start(phase) + blocks) % splice.frames
@@ -210,15 +210,15 @@ def _moving(
     source: _Source,
     tuned_hz: list[float],
     phases: list[float],
-    walk: Course,
+    fades: Course,
     time: Time,
 ) -> Iterator[Callable[[int, int], Floats]]:
     """Voices whose pitch or width moves: read from tables."""
     tables = bank(*source)
-    flat, rows = tables.tables(walk)
-    bend = _bend(patch, time.edges_s[:-1])
+    flat, rows = tables.tables(fades)
+    factors = _pitch_factors(patch, time.edges_s[:-1])
     for hz, start in zip(tuned_hz, phases, strict=True):
-        phase = phase_of(hz * bend, start, time.block, time.rate_hz)
+        phase = phase_of(hz * factors, start, time.block, time.rate_hz)
         minus = phase.ahead(_widths(oscillator, time), time.block) if oscillator.width else None
 
         def looked_up(low: int, high: int, phase: Phase = phase, minus: Phase | None = minus) -> Floats:
@@ -264,8 +264,8 @@ _MARGIN = 512
 def _driven(sound: Floats, drive: float) -> Floats:
     """Overdrive at four times the rate, then back."""
     gain = np.float32(1.0 + 11.0 * drive)
-    bent = np.tanh(sound * gain) * np.float32(1.0 / np.tanh(float(gain)) * (1.0 - 0.35 * drive))
+    clipped = np.tanh(sound * gain) * np.float32(1.0 / np.tanh(float(gain)) * (1.0 - 0.35 * drive))
     count = sound.shape[1] // OVERSAMPLING
     whole = fft.next_fast_len(count + _MARGIN, real=True)
-    padded = np.pad(bent, ((0, 0), (0, whole * OVERSAMPLING - bent.shape[1])))
+    padded = np.pad(clipped, ((0, 0), (0, whole * OVERSAMPLING - clipped.shape[1])))
     return resampled(padded, whole, 20_500.0, SAMPLE_RATE_HZ * OVERSAMPLING)[:, :count]

@@ -23,7 +23,7 @@ from tydust_assetgen.generate.composer.synth.oscillator import (
     Rows,
     Tables,
     Tone,
-    walked,
+    along_fades,
 )
 from tydust_assetgen.generate.composer.synth.signal import Floats, Ints
 
@@ -79,11 +79,11 @@ class Tapes:
         self._rows = Rows()
         self._tapes = [np.empty((0, splice.frames + block), np.float32) for splice in splices]
 
-    def runs(self, walk: Course) -> tuple[list[Floats], Course]:
-        """For each frequency a view of every run of its tapes, `[rows, starts, block]`, and the walk with the tapes'
+    def runs(self, fades: Course) -> tuple[list[Floats], Course]:
+        """For each frequency a view of every run of its tapes, `[rows, starts, block]`, and the fades with the tapes'
         rows in place of its steps.
         """
-        missing = self._rows.missing(walk)
+        missing = self._rows.missing(fades)
         if missing:
             spectra = self._filtered.at(missing)
             self._tapes = [
@@ -91,7 +91,7 @@ class Tapes:
                 for tapes, splice in zip(self._tapes, self._splices, strict=True)
             ]
         views = [np.lib.stride_tricks.sliding_window_view(tapes, self._block, axis=1) for tapes in self._tapes]
-        return views, self._rows.of(walk)
+        return views, self._rows.of(fades)
 
     def _made(self, harmonics: Tables, splice: Splice) -> Floats:
         spectra = np.zeros((len(harmonics), splice.frames // 2 + 1), np.complex64)
@@ -108,16 +108,16 @@ def tapes(tone: Tone, top_hz: float, ceiling_hz: float, splices: tuple[Splice, .
     return Tapes(tone, top_hz, ceiling_hz, splices, block)
 
 
-def play(runs: Floats, walk: Course, starts: Ints) -> Floats:
+def play(runs: Floats, fades: Course, starts: Ints) -> Floats:
     """Sound `[blocks, block]`: each block a run of its tape, from the frame that `starts` says.
 
     Args:
         runs: every run there is, as `Tapes.runs` shows them.
-        walk: which tape each block is played from; its numbers are rows of `runs`.
+        fades: which tape each block is played from; its numbers are rows of `runs`.
         starts: frames `[blocks]`.
     """
 
     def run(blocks: Picked, rows: Ints) -> Floats:
         return np.asarray(runs[rows, starts[blocks]])
 
-    return walked(run, walk, runs.shape[2])
+    return along_fades(run, fades, runs.shape[2])
