@@ -183,7 +183,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(mark.fault for mark in self.marks if mark.fault)
 
 
-class Entrant(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedTake(msgspec.Struct, frozen=True, kw_only=True):
     """One of several takes, as it was judged."""
 
     number: int
@@ -194,10 +194,10 @@ class Entrant(msgspec.Struct, frozen=True, kw_only=True):
     """Why there are no scores."""
 
 
-class Contest(msgspec.Struct, frozen=True, kw_only=True):
+class TakeSelection(msgspec.Struct, frozen=True, kw_only=True):
     """How the best of several takes was chosen."""
 
-    entrants: tuple[Entrant, ...]
+    entrants: tuple[JudgedTake, ...]
     chosen: int
     """Its number."""
 

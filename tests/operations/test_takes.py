@@ -391,7 +391,7 @@ def test_exported_takes_are_finished_and_say_which_is_which(game: Game, tmp_path
         export(game.project, SLOT, tmp_path / "listen")
 
 
-def test_the_store_forgets_a_contest_with_its_take(game: Game) -> None:
+def test_the_store_forgets_a_selection_with_its_take(game: Game) -> None:
     four(game)
     built(game)
     contests = list((game.project.private / "store/records/contests").rglob("*.json"))

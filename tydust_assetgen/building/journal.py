@@ -1,4 +1,4 @@
-"""Book-keeping of one build: the lock file and the state. In walk lock entries as slots are published.
+"""The journal of one build: writes the lock file and the state as slots are published.
 
 The lock file is written after each track, so that a killed build keeps what it has done; when it is large, it is
 written less often, never costing more than a twentieth of the time. What is not yet in it heals from the store.

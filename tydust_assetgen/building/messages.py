@@ -160,6 +160,8 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
 
 Answer: TypeAlias = Progressed | Made | TakeReady | Performed | Inspected | Failure | Stopped
 
+LOG_VARIABLE = "ASSETGEN_WORKER_LOG"
+"""Tells a worker which file it is to log to from its first job on."""
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 GENERATED = 0.6
 """How much of a track's bar is done when its take is."""

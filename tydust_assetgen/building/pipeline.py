@@ -1,7 +1,7 @@
-"""The walk of one track: perform, finish, encode, verify. In walks a `TrackJob`, out walks a `Made`.
+"""The stages of one track in a worker: generate, finish, encode, verify.
 
-Each step first asks the store, so that only what is missing is made, and leaves its result there: a build that is
-killed has lost at most the step it was in. This runs in a worker process; publishing is the build's own work.
+Each stage first asks the store, so that only what is missing is made, and leaves its result there: a build that is
+killed has lost at most the stage it was in. This runs in a worker process; publishing is the build's own work.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _NOTED_DIFFERENCE_S = 0.05
 
 
 @dataclass
-class _Walk:
+class _TrackPipeline:
     """One track on its way: the job, and what had to be made."""
 
     job: TrackJob
@@ -86,21 +86,21 @@ def make_track(job: TrackJob, store: Store, tell: Tell) -> Made:
     """Make what the job asks for.
 
     Raises:
-        AssetgenError: a step failed; what was done before it is in the store.
+        AssetgenError: a stage failed; what was done before it is in the store.
     """
     begun = time.perf_counter()
-    walk = _Walk(job, store, tell)
-    master = walk.master()
-    verified = tuple(walk.output(index, master) for index in job.outputs)
+    track = _TrackPipeline(job, store, tell)
+    master = track.master()
+    verified = tuple(track.output(index, master) for index in job.outputs)
     return Made(
         slot=job.recipe.slot,
         verified=verified,
         facts=master.facts,
         provenance=master.provenance,
-        generated=walk.performer.made,
-        finished=walk.finished,
-        generate_s=walk.performer.seconds,
-        finish_s=time.perf_counter() - begun - walk.performer.seconds,
+        generated=track.performer.made,
+        finished=track.finished,
+        generate_s=track.performer.seconds,
+        finish_s=time.perf_counter() - begun - track.performer.seconds,
         notes=tuple(dict.fromkeys([*_notes(job.recipe, master), *_warnings(verified)])),
     )
 

@@ -1,6 +1,6 @@
-"""The last room: a verified file gets its final name in the asset tree.
+"""Publishing: a verified file gets its final name in the asset tree.
 
-In walk a `Verified`, its bytes and the tree, out walks a `Published`. The file appears whole or not at all, and
+The file appears whole or not at all, and
 never in place of something that came there after the plan was made.
 """
 

@@ -1,4 +1,4 @@
-"""Takes on their way to a master. In walks a `TrackJob`, out walks the take to publish: of several, the best.
+"""Take selection: of several takes of a slot, the best one is published.
 
 Each candidate comes from the store or is performed now, and is left in the store at once. All are finished as the slot
 asks, because a seam or a lack of loudness shows only then, and scored. One that can't be made or finished is left out
@@ -18,7 +18,7 @@ from tydust_assetgen import finish
 from tydust_assetgen.building.messages import TrackJob
 from tydust_assetgen.building.references import shelf_of
 from tydust_assetgen.errors import AssetgenError, GenerationError
-from tydust_assetgen.flow import Contest, Entrant, Master, Scores, Take
+from tydust_assetgen.flow import JudgedTake, Master, Scores, Take, TakeSelection
 from tydust_assetgen.generate.protocol import MatchesText, Shelf
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.project.seeds import candidate, seed_of
@@ -95,20 +95,20 @@ def choose(performer: Performer) -> Chosen:
             take = _as_chosen(take, number, ())
             store.put_take(job.keys.take, take)
         return Chosen(take)
-    judged = _Judged(performer)
-    chosen = judged.best()
+    selector = _TakeSelector(performer)
+    chosen = selector.best()
     store.put_take(job.keys.take, chosen.take)
-    store.put_contest(job.keys.take, judged.contest)
+    store.put_selection(job.keys.take, selector.selection)
     return chosen
 
 
 @dataclass
-class _Judged:
-    """The contest of one job. Only the best take so far is kept in memory."""
+class _TakeSelector:
+    """Judges the takes of one job. Only the best one so far is kept in memory."""
 
     performer: Performer
-    entrants: list[Entrant] = field(default_factory=list)
-    troubles: list[AssetgenError] = field(default_factory=list)
+    judged: list[JudgedTake] = field(default_factory=list)
+    failures: list[AssetgenError] = field(default_factory=list)
     _best: tuple[int, Take, Master] | None = None
 
     def best(self) -> Chosen:
@@ -116,8 +116,8 @@ class _Judged:
             try:
                 self._judge(number)
             except AssetgenError as error:
-                self.troubles.append(error)
-                self.entrants.append(self._entrant(number, trouble=error.problems[0].message))
+                self.failures.append(error)
+                self.judged.append(self._judged_take(number, trouble=error.problems[0].message))
         if self._best is None:
             raise self._none_left()
         number, take, master = self._best
@@ -126,9 +126,9 @@ class _Judged:
         return Chosen(take, replace(master, provenance=take.provenance, notes=notes))
 
     @property
-    def contest(self) -> Contest:
+    def selection(self) -> TakeSelection:
         assert self._best is not None
-        return Contest(entrants=tuple(self.entrants), chosen=self._best[0])
+        return TakeSelection(entrants=tuple(self.judged), chosen=self._best[0])
 
     def _judge(self, number: int) -> None:
         job = self.performer.job
@@ -138,16 +138,16 @@ class _Judged:
         best = self._scores_of(self._best[0]) if self._best else None
         if best is None or ranked([best, scores])[0] == 1:
             self._best = (number, take, master)
-        self.entrants.append(self._entrant(number, scores))
+        self.judged.append(self._judged_take(number, scores))
 
     def _text_match(self, master: Master) -> float | None:
         brief = self.performer.job.recipe.brief
         made_by = generator(brief.generator)
         return made_by.text_match(master.audio, brief.prompt) if isinstance(made_by, MatchesText) else None
 
-    def _entrant(self, number: int, scores: Scores | None = None, trouble: str = "") -> Entrant:
+    def _judged_take(self, number: int, scores: Scores | None = None, trouble: str = "") -> JudgedTake:
         job = self.performer.job
-        return Entrant(
+        return JudgedTake(
             number=number,
             seed=seed_of(job.recipe.brief.seed, number),
             take_key=job.keys.candidates[number - 1],
@@ -156,21 +156,21 @@ class _Judged:
         )
 
     def _scores_of(self, number: int) -> Scores | None:
-        return next(entrant.scores for entrant in self.entrants if entrant.number == number)
+        return next(one.scores for one in self.judged if one.number == number)
 
     def _notes(self, number: int) -> Iterator[str]:
-        totals = {entrant.number: entrant.scores.total for entrant in self.entrants if entrant.scores}
+        totals = {one.number: one.scores.total for one in self.judged if one.scores}
         others = [total for other, total in totals.items() if other != number]
-        yield f"take {number} of {len(self.entrants)} {_compared(totals[number], others)}"
+        yield f"take {number} of {len(self.judged)} {_compared(totals[number], others)}"
         best = self._scores_of(number)
         if best and best.fault:
             yield f"no take is without a fault: {best.fault}"
-        yield from (f"take {lost.number} could not be made: {lost.trouble}" for lost in self.entrants if lost.trouble)
+        yield from (f"take {lost.number} could not be made: {lost.trouble}" for lost in self.judged if lost.trouble)
 
     def _none_left(self) -> AssetgenError:
         """What is wrong with the first is most likely wrong with all."""
-        first = self.troubles[0].problems[0]
-        words = f"none of {len(self.entrants)} takes could be made: {first.message}"
+        first = self.failures[0].problems[0]
+        words = f"none of {len(self.judged)} takes could be made: {first.message}"
         return GenerationError(words, place=first.place, hint=first.hint)
 
 

@@ -1,4 +1,4 @@
-"""A worker process: in walk jobs on standard input, out walk what became of them on standard output.
+"""What runs inside a worker process: it reads jobs from standard input and writes answers to standard output.
 
 Frames are a 4-byte length and msgpack: typed messages, no pickle. When the input ends, because the build has ended or
 was killed, the worker ends at once, whatever it is doing: no process is ever left behind.
@@ -6,6 +6,7 @@ was killed, the worker ends at once, whatever it is doing: no process is ever le
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -20,6 +21,7 @@ from typing import BinaryIO
 import msgspec
 
 from tydust_assetgen.building.messages import (
+    LOG_VARIABLE,
     Answer,
     Failure,
     InspectJob,
@@ -43,7 +45,7 @@ _AHEAD_S = 0.1
 
 
 class Unwanted(BaseException):
-    """The job under way is wanted no more. Not an `Exception`: no generator takes it for one of its troubles."""
+    """The job under way is no longer wanted. Not an `Exception`: no generator takes it for one of its troubles."""
 
 
 def main() -> None:
@@ -55,6 +57,7 @@ def main() -> None:
     unwanted = threading.Event()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, unwanted), daemon=True).start()
     job = _first(jobs)
+    _log_to_file()
     while True:
         write_frame(answers, _answer(job, answers, unwanted))
         job = jobs.get()
@@ -69,6 +72,15 @@ def _first(jobs: queue.SimpleQueue[Job]) -> Job:
         from tydust_assetgen.codec import decoding, encoding  # noqa: F401
 
         return jobs.get()
+
+
+def _log_to_file() -> None:
+    """The build has made the log file by now."""
+    with contextlib.suppress(OSError, KeyError):
+        log = os.open(os.environ[LOG_VARIABLE], os.O_WRONLY | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
 
 
 def _listen(pipe: BinaryIO, jobs: queue.SimpleQueue[Job], unwanted: threading.Event) -> None:

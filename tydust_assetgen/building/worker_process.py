@@ -31,7 +31,16 @@ from typing import BinaryIO
 
 import msgspec
 
-from tydust_assetgen.building.messages import Answer, Job, PerformJob, Stop, TrackJob, read_frame, write_frame
+from tydust_assetgen.building.messages import (
+    LOG_VARIABLE,
+    Answer,
+    Job,
+    PerformJob,
+    Stop,
+    TrackJob,
+    read_frame,
+    write_frame,
+)
 from tydust_assetgen.errors import StoreError
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.building.worker import main; main()"
@@ -77,16 +86,19 @@ class WorkerProcess:
         self.job: Job | None = None
         """`None` while it is idle."""
         self.log = log
+        """What it writes on standard error. The file begins with the first job: a worker may be started before it is
+        known that there is anything to do, and must leave no trace then."""
+        self._early_log = _unnamed_file()
+        self._log_begun, self._logged_bytes = False, 0
         self._end_at = float("inf")
-        with _open_log(log) as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, *sys.path],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **_ONE_THREAD},
-                start_new_session=True,  # Ctrl-C is for the build, which then ends its workers
-            )
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BOOT, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._early_log,
+            env={**os.environ, **_ONE_THREAD, LOG_VARIABLE: str(log)},
+            start_new_session=True,  # Ctrl-C is for the build, which then ends its workers
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]
@@ -112,7 +124,13 @@ class WorkerProcess:
         return takes_of(self.job) if self.job and making else frozenset()
 
     def give(self, job: Job) -> None:
-        """Let an idle worker begin with a job."""
+        """Let an idle worker begin with a job.
+
+        Raises:
+            StoreError: its log can't be written.
+        """
+        if not self._log_begun:
+            self._write_log()
         self.job, self.state = job, WorkerState.PERFORMING
         self._write(job)
 
@@ -153,9 +171,24 @@ class WorkerProcess:
             answers.put((self, _answer_decoder.decode(data)))
         answers.put((self, None))
 
+    def _write_log(self) -> None:
+        """Write down what it said before it opened the log file itself, which it does before its first job."""
+        self._early_log.seek(self._logged_bytes)
+        data = self._early_log.read()
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.log, "ab" if self._log_begun else "wb") as file:
+                file.write(data)
+        except OSError as error:
+            message = f"can't write `{self.log}`: {error.strerror or error}"
+            raise StoreError(message, hint="is the disk full?") from error
+        self._log_begun, self._logged_bytes = True, self._logged_bytes + len(data)
+
     def how_it_ended(self) -> str:
-        """In words."""
+        """In words; its log is complete then."""
         code = self._process.wait()
+        with contextlib.suppress(StoreError):
+            self._write_log()
         how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return f"the worker process was {how}" if code < 0 else f"the worker process {how}"
 
@@ -167,6 +200,7 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self._input.close()
         self._output.close()
+        self._early_log.close()
 
 
 def takes_of(job: Job) -> frozenset[str]:
@@ -178,9 +212,10 @@ def takes_of(job: Job) -> frozenset[str]:
     return frozenset()
 
 
-def _open_log(path: Path) -> BinaryIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "wb")
-    except OSError as error:
-        raise StoreError(f"can't write `{path}`: {error.strerror or error}", hint="is the disk full?") from error
+def _unnamed_file() -> BinaryIO:
+    """A file that nobody sees, and that goes when it is closed."""
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):
+        import tempfile
+
+        return tempfile.TemporaryFile()
+    return os.fdopen(os.memfd_create("worker.log"), "w+b")  # without `tempfile`, which takes 10 ms to import

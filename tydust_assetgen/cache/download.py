@@ -104,7 +104,7 @@ class Downloader:
         def write() -> None:
             self.store.keep(kind, key, record, data)
             if kind == "takes" and found.contest is not None:
-                self.store.put_contest(key, found.contest)
+                self.store.put_selection(key, found.contest)
 
         return self._keep(write)
 

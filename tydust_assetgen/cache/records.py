@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from tydust_assetgen.flow import Contest, Facts, Sound
+from tydust_assetgen.flow import Facts, Sound, TakeSelection
 from tydust_assetgen.store import OutputRecord, TakeRecord, digest_in, is_digest
 
 Kind: TypeAlias = Literal["takes", "outputs"]
@@ -38,7 +38,7 @@ class CacheRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record that may be trusted."""
 
     record: TakeRecord | OutputRecord
-    contest: Contest | None = None
+    contest: TakeSelection | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +82,9 @@ def read_record(kind: Kind, key: str, data: bytes, secret: bytes) -> CacheRecord
         record, contest = bytes(envelope.record), bytes(envelope.contest)
         if secret and not hmac.compare_digest(_mac(kind, key, record, contest, secret), envelope.mac):
             raise RefusedError("a record is not signed with this team's secret")
-        cached = CacheRecord(record=_record(kind, record), contest=msgspec.json.decode(contest, type=Contest | None))
+        cached = CacheRecord(
+            record=_record(kind, record), contest=msgspec.json.decode(contest, type=TakeSelection | None)
+        )
     except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
         raise RefusedError("a record can't be read") from None
     if fault := _fault(cached):

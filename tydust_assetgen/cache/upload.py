@@ -105,7 +105,7 @@ class Uploader:
             return Sent(left=1)
         if remote.has(record_name(key)):
             return Sent(there=1)
-        contest = self.store.contest(key) if kind == "takes" else None
+        contest = self.store.selection(key) if kind == "takes" else None
         data = write_record(kind, key, CacheRecord(record=record, contest=contest), self.secret)
         return Sent(sent=1) if remote.put(record_name(key), data) else Sent(left=1)
 

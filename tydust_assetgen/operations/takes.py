@@ -17,7 +17,7 @@ from tydust_assetgen.building.build import build
 from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.building.report import Options, Report
 from tydust_assetgen.errors import AssetgenError
-from tydust_assetgen.flow import Entrant, Output, Scores, Take
+from tydust_assetgen.flow import JudgedTake, Output, Scores, Take
 from tydust_assetgen.planning.plan import Step, plan
 from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.project import Project
@@ -60,13 +60,13 @@ def takes_of(project: Project, slot: str) -> KnownTakes:
         UsageError: a slot that the manifest does not have.
     """
     step = _step(project, slot)
-    contest = project.store.contest(_unpicked(project, step).keys.take)
-    entrants = {entrant.number: entrant for entrant in contest.entrants} if contest else {}
-    best = contest.chosen if contest else 0 if step.recipe.brief.pick else step.published
+    selection = project.store.selection(_unpicked(project, step).keys.take)
+    judged = {one.number: one for one in selection.entrants} if selection else {}
+    best = selection.chosen if selection else 0 if step.recipe.brief.pick else step.published
     return KnownTakes(
         slot=slot,
         published=step.published,
-        takes=tuple(_known(project.store, step, number, best, entrants) for number in _numbers(step)),
+        takes=tuple(_known(project.store, step, number, best, judged) for number in _numbers(step)),
     )
 
 
@@ -78,7 +78,7 @@ def _step(project: Project, slot: str, picks: Mapping[str, int] = MappingProxyTy
 
 
 def _unpicked(project: Project, step: Step) -> Step:
-    """The same slot as if no take were picked: its contest lies under the key that it has then."""
+    """The same slot as if no take were picked: its selection lies under the key that it has then."""
     if not step.recipe.brief.pick:
         return step
     return _step(project, step.slot, {step.slot: 0})
@@ -88,9 +88,9 @@ def _numbers(step: Step) -> range:
     return range(1, step.recipe.brief.takes + 1)
 
 
-def _known(store: Store, step: Step, number: int, best: int, entrants: dict[int, Entrant]) -> KnownTake:
+def _known(store: Store, step: Step, number: int, best: int, judged: dict[int, JudgedTake]) -> KnownTake:
     brief, key = step.recipe.brief, step.keys.candidates[number - 1]
-    judged = entrants.get(number)
+    found = judged.get(number)
     return KnownTake(
         number=number,
         seed=seed_of(brief.seed, number),
@@ -98,8 +98,8 @@ def _known(store: Store, step: Step, number: int, best: int, entrants: dict[int,
         here=store.has("takes", key),
         best=number == best,
         picked=number == brief.pick,
-        scores=judged.scores if judged else None,
-        trouble=judged.trouble if judged else "",
+        scores=found.scores if found else None,
+        trouble=found.trouble if found else "",
     )
 
 

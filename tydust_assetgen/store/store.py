@@ -19,7 +19,7 @@ import msgspec
 
 from tydust_assetgen.audio import Audio
 from tydust_assetgen.errors import StoreError
-from tydust_assetgen.flow import Contest, Master, Take
+from tydust_assetgen.flow import Master, Take, TakeSelection
 from tydust_assetgen.store.records import (
     KINDS,
     Collected,
@@ -99,17 +99,17 @@ class Store:
             return None
         return Master(audio, record.loop, record.facts, record.provenance, record.notes)
 
-    def contest(self, key: str) -> Contest | None:
+    def selection(self, key: str) -> TakeSelection | None:
         """How the take under a key was chosen from several, or `None`."""
         try:
-            return msgspec.json.decode(self._contest_path(key).read_bytes(), type=Contest)
+            return msgspec.json.decode(self._selection_path(key).read_bytes(), type=TakeSelection)
         except (OSError, msgspec.MsgspecError):
             return None
 
     # writing
 
-    def put_contest(self, key: str, contest: Contest) -> None:
-        self._write(self._contest_path(key), msgspec.json.encode(contest, order="deterministic"))
+    def put_selection(self, key: str, selection: TakeSelection) -> None:
+        self._write(self._selection_path(key), msgspec.json.encode(selection, order="deterministic"))
 
     def put_take(self, key: str, take: Take) -> None:
         audio = self._put_audio(take.audio)
@@ -237,7 +237,7 @@ class Store:
     def _record_path(self, kind: Kind, key: str) -> Path:
         return self.root / "records" / kind / key[:2] / f"{key}.json"
 
-    def _contest_path(self, key: str) -> Path:
+    def _selection_path(self, key: str) -> Path:
         return self.root / "records" / "contests" / key[:2] / f"{key}.json"
 
     def _record(self, kind: Kind, key: str, type_: type[_R], *, use: bool = True) -> _R | None:
