@@ -22,6 +22,7 @@ sys.path.insert(0, str(PLUGINS))  # as if the plug-in were installed; workers se
 
 from tydust_assetgen import events  # noqa: E402
 from tydust_assetgen.building.build import build  # noqa: E402
+from tydust_assetgen.building.messages import LOG_VARIABLE  # noqa: E402
 from tydust_assetgen.building.pool import Pool  # noqa: E402
 from tydust_assetgen.building.report import Options, Report  # noqa: E402
 from tydust_assetgen.flow import Scalar  # noqa: E402
@@ -146,10 +147,11 @@ class Game:
 
     def workers(self) -> list[int]:
         """Worker processes whose log lies in this game's folder."""
-        found = []
+        found, log = [], f"\0{LOG_VARIABLE}={self.root}/".encode()
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if process.name.isdigit() and os.readlink(process / "fd/2").startswith(str(self.root)):
+                is_worker = process.name.isdigit() and b"building.worker" in (process / "cmdline").read_bytes()
+                if is_worker and log in b"\0" + (process / "environ").read_bytes():
                     found.append(int(process.name))
         return found
 

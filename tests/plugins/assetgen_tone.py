@@ -6,6 +6,7 @@ Its parameters can make it slow, fail, crash or die, as real generators do, and 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -132,6 +133,8 @@ def _misbehave(trouble: str, brief: Brief, log: str) -> None:
             os.kill(os.getpid(), 9)
         case "crash":
             raise ZeroDivisionError("a bug in the tone generator")
+        case "say":
+            sys.stderr.write("a word from the tone generator\n")
         case "die":
             os._exit(7)
         case "kill":
