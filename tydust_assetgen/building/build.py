@@ -66,24 +66,27 @@ def build(
     started_s = time.monotonic()
 
     def look() -> tuple[Snapshot, Plan]:
-        snapshot = observe_project(project, _request(options))
+        snapshot = observe_project(project, _request(options), on_edited=workers.warm)
         on_survey(snapshot)
         return snapshot, plan(snapshot)
 
     def announce_waiting() -> None:
         tell(events.Waiting(message="another build is at work here, waiting for it"))
 
-    before = _stats(project)
-    snapshot, todo = look()
-    with system.build_lock(project.private, wait=options.wait, on_wait=announce_waiting):
-        if _stats(project) != before:  # another build has been here meanwhile
-            snapshot, todo = look()
-        cache = _cache_session(snapshot, tell, pool)
-        while (cache or options.frozen) and find_damage(todo, project.store):
-            snapshot, todo = look()
-        if cache is not None and cache.download(todo):
-            snapshot, todo = look()
-        return _Build(snapshot, todo, options, tell, started_s, pool, cache).run()
+    with contextlib.ExitStack() as stack:
+        workers = pool or stack.enter_context(Pool(options.jobs or cores(), project.logs))
+        before = _stats(project)
+        snapshot, todo = look()
+        with system.build_lock(project.private, wait=options.wait, on_wait=announce_waiting):
+            if _stats(project) != before:  # another build has been here meanwhile
+                snapshot, todo = look()
+            cache = _cache_session(snapshot, tell, workers)
+            while (cache or options.frozen) and find_damage(todo, project.store):
+                snapshot, todo = look()
+            if cache is not None and cache.download(todo):
+                snapshot, todo = look()
+            stages = _Build(snapshot, todo, options, tell, started_s, workers, cache)
+            return stages.run(last=pool is None)
 
 
 def _request(options: Options) -> PlanRequest:
@@ -97,7 +100,7 @@ def _stats(project: Project) -> tuple[Stat, ...]:
     return (stat_of(str(project.lock_file)), stat_of(str(project.state)))
 
 
-def _cache_session(snapshot: Snapshot, tell: events.Emit, pool: Pool | None) -> CacheSession | None:
+def _cache_session(snapshot: Snapshot, tell: events.Emit, workers: Pool) -> CacheSession | None:
     """The caches that this build shares; nothing is loaded where there are none."""
     if not snapshot.manifest.cache.remotes and "ASSETGEN_CACHE_REMOTE" not in os.environ:
         return None
@@ -105,8 +108,7 @@ def _cache_session(snapshot: Snapshot, tell: events.Emit, pool: Pool | None) -> 
     from tydust_assetgen.cache.session import CacheSession
 
     settings = settings_of(snapshot.manifest.cache)
-    resting = pool.resting if pool is not None else None
-    return CacheSession(snapshot.project, settings, tell, resting) if settings.remotes else None
+    return CacheSession(snapshot.project, settings, tell, workers.resting) if settings.remotes else None
 
 
 @dataclass(frozen=True)
@@ -118,17 +120,21 @@ class _Build:
     options: Options
     tell: events.Emit
     started_s: float
-    pool: Pool | None
+    workers: Pool
     cache: CacheSession | None
 
-    def run(self) -> Report:
-        """Do what the plan says. What was done is written down, also where this is interrupted."""
+    def run(self, *, last: bool) -> Report:
+        """Do what the plan says. What was done is written down, also where this is interrupted.
+
+        Args:
+            last: no other build follows with these workers, so that it is worth while to wait for uploads.
+        """
         snapshot, options = self.snapshot, self.options
         rates, journal = Rates(snapshot.project.rates), BuildJournal(snapshot, self.plan)
         committer = ResultCommitter(snapshot, self.plan, journal, self.tell)
         if self.cache is not None:
             committer.on_made = self.cache.upload
-        announce_plan(committer, rates, self._jobs)
+        announce_plan(committer, rates, options.jobs or cores())
         try:
             self._work(committer, rates)
             prune(committer, remove=options.prune)
@@ -136,32 +142,16 @@ class _Build:
         finally:
             journal.close()
             rates.save()
-        self._finish_uploads()
+        if self.cache is not None:
+            self.cache.finish(None if last else 0.0 if self.workers.paused else _SENDING_S)
         report = report_of(snapshot, self.plan, committer.tally, committer.results, time.monotonic() - self.started_s)
-        if not self._paused:
+        if not self.workers.paused:
             self.tell(report.summary)
         return report
 
     def _work(self, committer: ResultCommitter, rates: Rates) -> None:
         steps = steps_to_do(committer, frozen=self.options.frozen)
-        busy = self.pool is not None and self.pool.busy  # with what an earlier build of a watch began
-        if not steps and not busy:
-            return
-        tasks = restore(steps, committer, sweep=not busy)
-        own = Pool(self._jobs, self.snapshot.project.logs) if self.pool is None else None
-        with own or contextlib.nullcontext(self.pool) as pool:
-            assert pool is not None
-            execute(tasks, committer, rates, pool, offline_ok=self.options.offline_ok)
-
-    @property
-    def _jobs(self) -> int:
-        return self.options.jobs or cores()
-
-    @property
-    def _paused(self) -> bool:
-        return self.pool is not None and self.pool.paused
-
-    def _finish_uploads(self) -> None:
-        """Whoever builds again soon does not wait: uploads go on beside the next build."""
-        if self.cache is not None:
-            self.cache.finish(None if self.pool is None else 0.0 if self._paused else _SENDING_S)
+        busy = self.workers.busy  # with what an earlier build of a watch began
+        if steps or busy:
+            tasks = restore(steps, committer, sweep=not busy)
+            execute(tasks, committer, rates, self.workers, offline_ok=self.options.offline_ok)

@@ -46,6 +46,7 @@ class Pool:
     ) -> None:
         for worker in self._workers:
             worker.close()
+        self._workers.clear()
 
     def warm(self) -> None:
         """Have a worker that loads what tracks need before there is work: the first one then begins at once."""

@@ -91,11 +91,12 @@ def _all_results(snapshot: Snapshot, plan: Plan, results: list[Result]) -> tuple
     """A result for each slot that was asked for, in the manifest's order."""
     found = {result.slot: result for result in results}
     found |= {step.slot: result_of(step, "fresh") for step in plan.with_action("fresh")}
-    prefix = snapshot.project_path("")
-    for slot in snapshot.settled.keys() & set(snapshot.wanted):
-        paths = tuple(path.removeprefix(prefix) for path in snapshot.settled[slot])
-        found[slot] = Result(slot=slot, status="fresh", action="fresh", paths=paths)
-    return tuple(found[slot] for slot in snapshot.wanted if slot in found)
+    prefix, settled = snapshot.project_path(""), snapshot.settled
+    for slot in snapshot.wanted:
+        if slot in settled:
+            paths = tuple([path.removeprefix(prefix) for path in settled[slot]])
+            found[slot] = Result(slot=slot, status="fresh", action="fresh", paths=paths)
+    return tuple([found[slot] for slot in snapshot.wanted if slot in found])
 
 
 def result_of(step: Step, status: str, *, message: str = "", hint: str = "", bug: bool = False) -> Result:

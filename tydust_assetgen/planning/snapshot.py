@@ -7,7 +7,7 @@ written. Slots whose recipe, lock entry and files are as the last build left the
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,8 +51,14 @@ class _LastBuild:
     """Fingerprint and outputs of every fresh slot; empty where all is to be looked at closely."""
 
 
-def observe_project(project: Project, request: PlanRequest) -> Snapshot:
+def observe_project(project: Project, request: PlanRequest, on_edited: Callable[[], None] = lambda: None) -> Snapshot:
     """Look at all that a request is about.
+
+    Args:
+        project: where.
+        request: what somebody wants to know.
+        on_edited: called at once when the manifest is not the one that the last build read: most likely there is
+            something to do, and whoever is to do it can get ready meanwhile. It may still turn out to be wrong.
 
     Raises:
         ManifestError: the manifest is not right; all its problems at once.
@@ -60,9 +66,11 @@ def observe_project(project: Project, request: PlanRequest) -> Snapshot:
         AssetgenError: the lock file can't be read, or is from a newer assetgen.
     """
     manifest_digest = _digest_of(project.manifest)  # before it is read: an edit in between is noticed next time
+    state = read_state(str(project.state))
+    if state is not None and manifest_digest not in ("", state.manifest):
+        on_edited()
     manifest = read_manifest(project.manifest, parameter_types())
     wanted = choose(manifest, request.slots)
-    state = read_state(str(project.state))
     unchanged = state is not None and state.watched_unchanged(str(project.root))
     named = {str(path): stat_of(str(path)) for path in manifest.files}
     inputs = Inputs(manifest_digest, stat_of(str(project.lock_file)), named)
@@ -129,8 +137,7 @@ def _last_build(state: State | None, *, settle: bool) -> _LastBuild:
     if state is None:
         return _LastBuild()
     try:
-        digests, fresh = state.digests, state.slots if settle else {}
-        known = {path: (found, digests[path]) for path, found in state.outputs.items()}
+        known, fresh = state.known_outputs, state.slots if settle else {}
     except ValueError:
         return _LastBuild()
     whole = all(path in known for _, paths in fresh.values() for path in paths)

@@ -103,7 +103,8 @@ class LockFile:
     @property
     def newer_format(self) -> int:
         """The format of a file that a newer assetgen wrote; 0 when this one can read it."""
-        header = _name_of(self.data.partition(b"\n\n")[0])
+        end = self.data.find(b"\n\n")
+        header = _name_of(self.data[:end] if end >= 0 else self.data)
         return header.assetgen_lock if header and header.assetgen_lock > FORMAT else 0
 
     @property

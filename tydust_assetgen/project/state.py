@@ -36,10 +36,10 @@ class State:
         complete: every slot of the manifest was fresh.
         watched: stats by path of what else must not change: the lock file, files that the manifest names, toolchain.
         outputs: stats by path, relative to the project; those of one slot stand together.
-        digests: SHA-256 by output path.
+        known_outputs: stat and SHA-256 by output path.
         slots: for every fresh slot its fingerprint and its outputs.
 
-    `digests` and `slots` raise ValueError when that part of the file is damaged.
+    `known_outputs` and `slots` raise ValueError when that part of the file is damaged.
     """
 
     def __init__(self, lines: list[str], body: bytes) -> None:
@@ -51,6 +51,7 @@ class State:
         split = 32 * len(self._paths)
         self._numbers: list[int] = memoryview(body)[:split].cast("q").tolist()
         self._rest = body[split:]
+        self._lines: list[str] | None = None
         if len(self._numbers) != 4 * len(self._paths) or not 0 <= self._watched_count <= len(self._paths):
             raise ValueError("a state whose parts don't fit together")
 
@@ -91,14 +92,19 @@ class State:
         return dict(zip(self._paths[self._watched_count :], quads, strict=True))
 
     @property
-    def digests(self) -> dict[str, str]:
+    def known_outputs(self) -> dict[str, tuple[Stat, str]]:
+        """Stat and SHA-256 of every output."""
+        numbers = self._numbers[4 * self._watched_count :]
+        quads = zip(numbers[0::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)
         paths = self._paths[self._watched_count :]
-        return dict(zip(paths, self._rest_lines[: len(paths)], strict=True))
+        return dict(zip(paths, zip(quads, self._rest_lines[: len(paths)], strict=True), strict=True))
 
     @property
     def _rest_lines(self) -> list[str]:
-        text = self._rest.decode("utf-8", "surrogateescape")
-        return text.split("\n") if text else []
+        if self._lines is None:
+            text = self._rest.decode("utf-8", "surrogateescape")
+            self._lines = text.split("\n") if text else []
+        return self._lines
 
     @property
     def slots(self) -> dict[str, tuple[str, list[str]]]:
