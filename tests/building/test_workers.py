@@ -1,8 +1,9 @@
-"""Workers: the table of their states, and what is in their logs."""
+"""Workers: the table of their states, when the first one starts, and what is in their logs."""
 
 from __future__ import annotations
 
 import io
+import queue
 from pathlib import Path
 
 import msgspec
@@ -10,9 +11,11 @@ import pytest
 from conftest import Game
 
 from tydust_assetgen.building import worker_process
+from tydust_assetgen.building.build import build
 from tydust_assetgen.building.messages import Job, PerformJob, ShelfContents, Stop
 from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.building.worker_process import WorkerProcess, WorkerState
+from tydust_assetgen.errors import ManifestError
 
 BATCH = PerformJob(
     store="", shelf=ShelfContents(""), slots=("a.ogg",), numbers=(1,), briefs=(), take_keys=("key of the take",)
@@ -74,6 +77,49 @@ def test_a_batch_that_is_stopping_is_not_taken_up(tmp_path: Path) -> None:
     for state, found in {WorkerState.STOPPING: frozenset(), WorkerState.LEFT_PERFORMING: {BATCH.take_keys[0]}}.items():
         pool._workers = [bare_worker(state)]
         assert pool.take_up(BATCH.take_keys) == found
+
+
+@pytest.fixture
+def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of what happens in a build: a worker starts, the project was looked at."""
+    happened = list[str]()
+
+    class Noted(WorkerProcess):
+        def __init__(self, log: Path, answers: queue.SimpleQueue[object]) -> None:
+            happened.append("worker")
+            super().__init__(log, answers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tydust_assetgen.building.pool.WorkerProcess", Noted)
+    return happened
+
+
+def test_after_an_edit_the_worker_starts_before_the_project_is_looked_at(game: Game, order: list[str]) -> None:
+    def look() -> list[str]:
+        order.clear()
+        build(game.project, on_survey=lambda _: order.append("looked"))
+        return order
+
+    game.slots({"a.ogg": "slow tune"})
+    assert look() == ["looked", "worker"]
+    assert look() == ["looked"]
+    game.slots({"a.ogg": "fast tune"})
+    assert look() == ["worker", "looked"]
+    assert game.counts() == {"fresh": 1}
+
+
+def test_a_worker_that_had_nothing_to_do_leaves_no_trace(game: Game, order: list[str]) -> None:
+    game.pool = None
+    game.slots({"a.ogg": "slow tune"})
+    game.build()
+    log = game.root / ".assetgen/logs/worker-1.log"
+    log.write_text("of the build before")
+    game.write('[music."a.ogg"]\nprompt = 5\n')
+    order.clear()
+    with pytest.raises(ManifestError):
+        game.build()
+    assert order == ["worker"]
+    assert log.read_text() == "of the build before"
+    assert not game.workers()
 
 
 def test_what_a_worker_says_stands_in_its_log(game: Game) -> None:
