@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ GENERATORS = [
     pytest.param(name, marks=pytest.mark.skipif(shutil.which(tool) is None, reason=f"no {tool} here"))
     for name, tool in (("Ninja", "ninja"), ("Unix Makefiles", "make"))
 ]
+GENERATED = re.compile(r"\d+ generated")
+"""What assetgen says; CMake itself speaks of `compiler generated dependencies`."""
 LISTS = """
 cmake_minimum_required(VERSION 3.21)
 project(game LANGUAGES NONE)
@@ -66,7 +69,7 @@ def test_a_second_build_does_nothing_and_an_edit_rebuilds_one(game: Game, genera
     assert sorted(first) == ["music/one.ogg", "music/two words.ogg"]
 
     again = built.build()
-    assert "generated" not in again
+    assert not GENERATED.search(again)
     assert "nothing to do" not in again, "assetgen was started for nothing"
     assert built.copies() == first
 
@@ -74,7 +77,7 @@ def test_a_second_build_does_nothing_and_an_edit_rebuilds_one(game: Game, genera
     assert "1 generated, 1 fresh" in built.build()
     second = built.copies()
     assert [name for name in first if first[name] != second[name]] == ["music/two words.ogg"]
-    assert "generated" not in built.build()
+    assert not GENERATED.search(built.build())
 
     game.slots({"music/one.ogg": "first", "music/two words.ogg": "changed", "music/three.ogg": "third"})
     more = built.build()
