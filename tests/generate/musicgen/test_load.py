@@ -356,7 +356,8 @@ def test_importing_audiocraft_runs_nothing_of_its_training_and_says_nothing() ->
 def test_a_model_loads_and_reads_words_without_what_takes_longest_to_import(tiny_t5: Checkpoint) -> None:
     unwanted = ("transformers", "huggingface_hub", "torchaudio", "dora", "scipy", "sympy", "torch._dynamo", "triton")
     out = run(
-        "import sys; from pathlib import Path; from tydust_assetgen.generate.musicgen import loading, models\n"
+        "import sys; from pathlib import Path; from tydust_assetgen.generate.musicgen.spec import models\n"
+        "from tydust_assetgen.generate.musicgen.runtime import load as loading\n"
         f"source = models.find({str(tiny_t5.folder)!r}, '', Path())\n"
         "musicgen = loading.load(source, device='cpu', precision='auto').musicgen\n"
         "words = musicgen._prepare_tokens_and_attributes(['calm', 'x'], None, None)[0]\n"
