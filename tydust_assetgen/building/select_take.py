@@ -175,7 +175,7 @@ class _TakeSelector:
 
 
 def _compared(total: float, others: Iterable[float]) -> str:
-    """What is said of the chosen take beside the others."""
+    """What is recorded of the chosen take next to the others."""
     known = [f"{other:.2f}" for other in sorted(others)]
     if not known:
         return f"is left: {total:.2f}"

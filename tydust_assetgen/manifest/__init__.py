@@ -1,4 +1,4 @@
-"""The manifest. In walks the path of an `assets.toml`, out walks a `Manifest`, and from it one `Recipe` per slot.
+"""The manifest `assets.toml`: reading it gives a `Manifest`, which gives one `Recipe` for each slot.
 
 Reading does next to nothing per slot, so that a large manifest with one edited slot costs little; a slot is
 checked and resolved when its recipe is asked for. Every mistake of a person is reported at once, each with its place.

@@ -1,4 +1,4 @@
-"""Judges prompts by the pattern. In walk the recipes of a manifest, out walk findings, each with a better example.
+"""Finds weak spots in prompts, and gives a better example for each.
 
 What a person wrote is judged (text, fields, their own `[defaults]` and `[genre]` tables), not what this program fills
 in. A finding is advice, never an error: a generator can make music of anything, but it guesses what is left open.

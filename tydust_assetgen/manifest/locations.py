@@ -1,4 +1,4 @@
-"""Where things stand. In walks the text of a manifest, out walk line numbers of slots and their keys.
+"""Line numbers of slots and their keys in the text of a manifest.
 
 A TOML parser gives no lines. `Lines` finds one slot by a search that costs a millisecond in a large manifest, and
 falls back to a scan of all tokens, made once, where the search finds none or several (dotted keys, escapes, a slot

@@ -1,4 +1,4 @@
-"""Which files a slot becomes. In walk its name and its settings, out walk its `Output`s, the slot's own first."""
+"""Which files a slot becomes: its `Output`s, the slot's own first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A generator's own parameters. In walk the tables that name it, out walk its parameters with defaults filled in."""
+"""A generator's own parameters, merged from the tables that name it, with defaults filled in."""
 
 from __future__ import annotations
 

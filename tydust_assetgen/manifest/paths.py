@@ -1,4 +1,4 @@
-"""Which files a slot may become. In walks a slot's name, out walk the reasons why it must not be written.
+"""Which file names a slot may have, and the reasons why one must not be written.
 
 The rules are those of the strictest system a game is built on, so that a manifest that works here works
 everywhere: no way out of the asset tree, and no name that Windows refuses (Microsoft, Naming Files, Paths, and

@@ -1,4 +1,4 @@
-"""Who wins where several places say something. In walk the layers of a slot, strongest first, out walks one value.
+"""Which setting wins where several places give one.
 
     the slot's fields  >  its text  >  [genre.NAME] of the manifest  >  [defaults]  >  the built-in genre  >  PROGRAM
 

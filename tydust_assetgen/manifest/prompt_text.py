@@ -1,4 +1,4 @@
-"""The whole prompt text of a slot. In walk its fields, the parts of its text and its brief, out walks one text.
+"""The whole prompt of a slot, as generators that read text get it.
 
 A prompt that a person wrote stays verbatim (but for line breaks); what the brief decides and the text does not say
 follows after it. Without one, the text is written from the parts, in the order of the pattern.

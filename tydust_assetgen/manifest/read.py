@@ -1,4 +1,4 @@
-"""Reads a manifest. In walks its path, out walks a `Manifest`, which gives recipes and fingerprints of slots.
+"""Reads a manifest: the `Manifest` gives recipes and fingerprints of slots.
 
 `read_manifest` checks what is not of one slot alone; a slot is checked when its recipe is asked for. When anything is
 wrong, all slots are checked too, so that a person sees every mistake at once.

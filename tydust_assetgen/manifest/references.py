@@ -1,4 +1,4 @@
-"""Sounds that a slot's generator is to hear. In walk its parameters, out walk `Reference`s, still without a digest.
+"""Sounds that a slot follows: the `Reference`s that its parameters name, still without a digest.
 
 A parameter that names one is annotated `Meta(extra={"reference": True})`. It is a file, relative to the manifest's
 folder, or `slot:` and the name of another slot. Only names are judged here; whether the file is there, whoever

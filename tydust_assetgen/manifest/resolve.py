@@ -1,7 +1,4 @@
-"""From one slot of the manifest to its `Recipe`. Pure.
-
-In walk the slot's table and what it stands in, out walks the recipe, or what is wrong.
-"""
+"""From one slot of the manifest to its `Recipe`. Pure."""
 
 from __future__ import annotations
 

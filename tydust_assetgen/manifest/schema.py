@@ -1,4 +1,4 @@
-"""The JSON Schema (draft 2020-12) of `assets.toml`, for editors. In walk the generators that are here, out it walks."""
+"""The JSON Schema (draft 2020-12) of `assets.toml`, for editors, with the parameters of all installed generators."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Everything in a manifest that is not of one slot: `[game]`, `[policy]`, `[cache]`, `[defaults]`, `[genre.*]`.
-
-In walk the raw tables, out walks `Head`.
-"""
+"""Everything in a manifest that is not of one slot: `[game]`, `[policy]`, `[cache]`, `[defaults]`, `[genre.*]`."""
 
 from __future__ import annotations
 

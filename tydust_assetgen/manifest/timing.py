@@ -1,4 +1,4 @@
-"""The course of a track: how long it is and which sections it has. In walk a slot's fields and its text, out walk both.
+"""How long a track is and which sections it has, from the slot's fields and its prompt.
 
 Fields win over the text. Where sections leave time over, the main section takes it.
 """

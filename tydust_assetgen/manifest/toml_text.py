@@ -1,4 +1,4 @@
-"""From a file to a TOML tree. In walks a path, out walk text and tables; every way a file can be wrong has words."""
+"""Reads a TOML file, and has a message for every way in which it can be wrong."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A raw table against its struct.
-
-In walks what TOML gave, out walk the values that are right and a `Fault` for each that is not.
+"""Checks a raw table against its struct: gives the values that are right, and a `Fault` for each that is not.
 
 msgspec stops at the first mistake and speaks of types; here every key is checked on its own, and the words are
 for people: what is expected, with its range, and what stands there instead.
@@ -28,9 +26,9 @@ class Fault(NamedTuple):
     message: str
     hint: str = ""
     other: str = ""
-    """Another key that this one contradicts; its place is said too."""
+    """Another key that this one contradicts; its place is shown too."""
     other_slot: str = ""
-    """Another slot that this one clashes with; its place is said too."""
+    """Another slot that this one clashes with; its place is shown too."""
 
 
 class Checked(NamedTuple):

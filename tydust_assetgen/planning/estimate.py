@@ -1,4 +1,4 @@
-"""How long work will take. In walk steps, out walk seconds, from how fast each generator was on this machine before."""
+"""Estimates how long work will take, from how fast each generator was on this machine before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left over. In walk a manifest and its lock file, out walk the files that nobody asks for any more."""
+"""Files in the lock file that the manifest no longer asks for."""
 
 from __future__ import annotations
 

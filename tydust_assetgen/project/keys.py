@@ -1,6 +1,6 @@
 """The keys: digests of everything that decides a performance, a master and an encoded file.
 
-In walks a `Recipe` and what its generator adds, out walk its `Keys`. They nest, so that whatever changes the
+The `Keys` of a `Recipe` include what its generator adds. They nest, so that whatever changes the
 performance changes the master, and whatever changes the master changes each file, but never the other way round.
 """
 

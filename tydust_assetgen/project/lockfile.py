@@ -1,8 +1,8 @@
 """The lock file: what was built, from which recipe, with which result. Committed with the game.
 
-In walk bytes of `assets.lock`, out walks a `LockFile`; and back. The file is a sequence of JSON documents, one block
-for each slot, sorted, with blank lines between: git merges it block by block, `jq` reads it, and a block that a
-conflict or a cut has damaged costs its own slot only. No timestamps, no machine paths.
+`assets.lock` is a sequence of JSON documents, one block for each slot, sorted, with blank lines between: git merges it
+block by block, `jq` reads it, and a block that a conflict or a cut has damaged costs its own slot only. No timestamps,
+no machine paths.
 """
 
 from __future__ import annotations

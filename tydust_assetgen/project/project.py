@@ -1,4 +1,4 @@
-"""Where a project's files lie. In walks the path of a manifest, out walk the places that belong to it."""
+"""Where a project's files are: manifest, lock file, store, state and asset tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several takes of one slot: which they are. In walks a brief, out walk the briefs of its candidates. Pure.
+"""The candidates of a slot with several takes: the same brief with different seeds. Pure.
 
 Candidate N is the same brief with a seed of its own, so it is performed, kept and found again like any other take.
 The first has the slot's own seed: asking for more takes never throws away the one that is there.

@@ -1,6 +1,6 @@
 """What the last build left behind, so that the next one can see at a glance that nothing is to do.
 
-In walks `.assetgen/NAME.state`, out walks a `State`: the digest of the manifest, the stat of every file that
+`.assetgen/NAME.state` has the digest of the manifest, the stat of every file that
 matters, and for every fresh slot the fingerprint of what it was made from. This module is what a build with nothing
 to do runs, so it imports almost nothing, parses nothing and asks the disk once for each file. The file is a cache:
 when it is lost, damaged or from another version, everything is looked at again.

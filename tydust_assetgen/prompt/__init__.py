@@ -1,4 +1,4 @@
-"""Prompt text to and from its parts. In walks a text or `Parts`, out walks the other.
+"""Reads a prompt's text into its parts, and writes it from them.
 
 The pattern of a prompt: genre and atmosphere, key and tempo, sections in time order, instrumentation,
 aesthetic, quality. `read` takes any human text (what it does not find stays empty), `write` makes a text in the

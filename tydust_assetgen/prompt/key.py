@@ -1,4 +1,4 @@
-"""Musical keys in words. In walks `d-minor`, `F♯ major`, `Bbm` or a whole sentence, out walks `D minor`, or nothing."""
+"""Finds musical keys in words: `d-minor`, `F♯ major`, `Bbm` or a whole sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a prompt is made of. Nothing walks in; `Parts` is what `read` gives and `write` takes."""
+"""What a prompt is made of: `Parts`, which `read` gives and `write` takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a prompt. In walks any text that a person wrote, out walk its `Parts`.
+"""Reads the `Parts` of a prompt out of any text that a person wrote.
 
 Every pattern here is bounded (no nested repetition), so that no text makes it slow; see `MAX_CHARACTERS`.
 """

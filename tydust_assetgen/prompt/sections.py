@@ -1,4 +1,4 @@
-"""Time in words: how long sections and the whole track are. In walks a sentence, out walk its `Section`s or seconds."""
+"""Finds lengths in words: how long sections and the whole track are."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def is_common(name: str) -> bool:
 
 
 def read_sections(sentence: str) -> tuple[Section, ...]:
-    """The sections that a sentence describes, in its order, each with what is said about it."""
+    """The sections that a sentence describes, in its order, each with the words about it."""
     if not _TIMELY.search(sentence):
         return ()
     sentence = _in_digits(sentence)

@@ -1,7 +1,4 @@
-"""The vocabulary: which words are moods, which name an instrument, which only join others.
-
-In walks a text, out walk the moods and the instrument phrases that it names.
-"""
+"""The vocabulary: which words are moods, which name an instrument, which only join others."""
 
 from __future__ import annotations
 

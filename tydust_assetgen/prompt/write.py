@@ -1,4 +1,4 @@
-"""Writes a prompt. In walk `Parts`, out walks a text in the order of the pattern, which `read` reads back."""
+"""Writes a prompt from its `Parts`, in the order of the pattern; `read` reads it back."""
 
 from __future__ import annotations
 

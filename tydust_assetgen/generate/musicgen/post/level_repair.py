@@ -219,7 +219,7 @@ def _amplified(samples: Samples, rate_hz: int, gain_db: Floats) -> Samples:
     return amplified
 
 
-# What is said
+# What the user is told
 
 
 def _notes(sections: Sequence[_Section], joins: Sequence[Join]) -> tuple[str, ...]:

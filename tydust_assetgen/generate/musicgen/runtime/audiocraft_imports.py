@@ -1,4 +1,4 @@
-"""audiocraft, without what only its training needs: nothing walks in, out walks an audiocraft that imports quickly.
+"""Imports audiocraft quickly, without what only its training needs.
 
 Importing any part of audiocraft 1.3.0 runs the `__init__` of its packages, and those import its solvers, metrics and
 data sets. Here a package stands in `sys.modules` whose `__init__` runs only when it is asked for something that is not
@@ -120,7 +120,7 @@ def _take_away() -> None:
 
 
 def load_torch() -> None:
-    """Import torch. What is said of it to the environment must be said before.
+    """Import torch. Environment variables for it must be set before.
 
     It may ask Linux for pages of 2 MB: most of what a CPU does to get a model's weights into memory of its own is to
     hand out pages, and these are 512 times fewer, which halves it, measured. What an import makes stays, so nothing is

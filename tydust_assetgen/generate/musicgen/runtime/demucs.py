@@ -1,4 +1,4 @@
-"""The stem separator of melody models, from a local file, without pickle's dangers. A path walks in, a model walks out.
+"""Loads the stem separator of melody models from a local file, without pickle's dangers.
 
 demucs' own loaders import whatever class a file names, and torch's pickle could run anything. Here only one class is
 made, `HTDemucs`, from plain values; tensors come from safetensors or through torch's `weights_only` loader.

@@ -1,4 +1,4 @@
-"""A checkpoint becomes a model on its device. A `Source` walks in, out walks a `Model`: audiocraft's own, ready.
+"""Loads a checkpoint into audiocraft's own model, ready on its device.
 
 Weights are mapped, not read. What is to hold them is built without memory and takes them over, each converted once to
 the type that audiocraft gives it: by several hands, while the rest is still being built. No initialiser runs. Nothing

@@ -1,4 +1,4 @@
-"""Models without values. In walks code that builds one, out walks a model whose weights mean nothing yet: they follow.
+"""Builds models without drawing initial values, because the real weights follow.
 
 Drawing values that are then thrown away takes longer than reading the true ones. On torch's device `meta` nothing is
 drawn either, but some of torch's initialisers load its compiler there to find that out.

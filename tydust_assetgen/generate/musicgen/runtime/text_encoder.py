@@ -1,4 +1,4 @@
-"""The encoder of a model's words: in walks a folder of the hub cache, out walk a T5's tokenizer and its encoder.
+"""Loads the tokenizer and the encoder of T5, the model that reads prompts, from a folder of the hub cache.
 
 They give what those of transformers give, without its import, which takes longer than anything else before the first
 step. The released models of T5 are known here (C. Raffel et al., "Exploring the Limits of Transfer Learning with a

@@ -59,7 +59,7 @@ def licence(brief: Brief) -> str:
 
 def cautions(brief: Brief, shelf: Shelf) -> tuple[str, ...]:
     """The licence of the weights, weights that are not here, a missing GPU, and a precision that sounds different: the
-    same words for all slots that it concerns, so that each is said once. How long all takes, the plan says."""
+    same words for all slots that it concerns, so that each is shown once. How long all takes, the plan says."""
     parameters = parameters_of(brief)
     source = find_source(parameters, shelf.root)
     told = [_licence_caution(parameters, licence(brief))]

@@ -145,7 +145,7 @@ _known: dict[str, UnavailableError] = {}
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """An import that fails while this lasts is said as `problem` says it.
+    """An import that fails while this lasts is reported in the words of `problem`.
 
     Raises:
         UnavailableError: a library can't be imported.
