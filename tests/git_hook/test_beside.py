@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tydust_assetgen.exports.unity import LIST_NAME
-from tydust_assetgen.git_hook import EXPORT_NAMES
+from tydust_assetgen.git_hook.names import EXPORT_NAMES
 from tydust_assetgen.manifest.settings import CODE
 
 from .conftest import Repo

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tydust_assetgen.errors import AssetgenError, UsageError
-from tydust_assetgen.git_hook import judge_staged
+from tydust_assetgen.git_hook.judge_staged import judge_staged
 
 if TYPE_CHECKING:
     import argparse

@@ -1,4 +1,4 @@
-"""How a refusal is mended. In walks what is wrong in the index, out walk a reason and the commands that mend it.
+"""Says how to fix what the hook refuses: a reason, and the commands to type.
 
 Only here the working tree is looked at: often all is right there already, and only `git add` is missing.
 """
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tydust_assetgen.git_hook import MANIFEST_NAME, lock_of
 from tydust_assetgen.git_hook.memo import Content
+from tydust_assetgen.git_hook.names import MANIFEST_NAME, lock_of
 from tydust_assetgen.planning.resolve_keys import ResolvedSlot
 from tydust_assetgen.project.lockfile import LockedOutput, LockFile, read_lock
 from tydust_assetgen.system import digest_file
 
-Mend = tuple[str, tuple[str, ...]]
+Fix = tuple[str, tuple[str, ...]]
 """A reason, and commands."""
 
 
 @dataclass(frozen=True)
-class Mender:
+class Fixes:
     """One manifest's working tree."""
 
     top: str
@@ -32,7 +32,7 @@ class Mender:
     data: bytes
     """Of the staged manifest."""
 
-    def stale(self, resolved: ResolvedSlot, reasons: tuple[str, ...], *, by_hand: bool) -> Mend:
+    def stale(self, resolved: ResolvedSlot, reasons: tuple[str, ...], *, by_hand: bool) -> Fix:
         """The lock file's keys are not those that the manifest asks for."""
         slot = resolved.recipe.slot
         files = [self.tree + output.path for output in resolved.recipe.outputs]
@@ -45,7 +45,7 @@ class Mender:
             return why, (*first, self.assetgen("adopt", slot), self.add([self.lock, *files]))
         return why, (*first, self.assetgen("build", slot), self.add([self.lock, *files]))
 
-    def missing(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, *, kept_out: bool) -> Mend:
+    def missing(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, *, kept_out: bool) -> Fix:
         """A file that the lock file has is not in the index."""
         stands = os.path.lexists(os.path.join(self.top, path))
         if kept_out and stands:
@@ -56,14 +56,14 @@ class Mender:
             reason = f"`{path}` is missing or deleted"
         return reason, self._commands(resolved, path, locked, "", force=kept_out)
 
-    def other(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, found: Content) -> Mend:
+    def other(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, found: Content) -> Fix:
         """What is staged is not what the lock file has the digest of."""
         what = "the Git LFS pointer of " if found.pointer else ""
         have, want = (_short(digest) for digest in (found.digest, locked.digest))
         reason = f"{what}`{path}` is staged with digest {have}, and `{self.lock}` has {want}"
         return reason, self._commands(resolved, path, locked, found.digest)
 
-    def odd(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, trouble: str) -> Mend:
+    def odd(self, resolved: ResolvedSlot, path: str, locked: LockedOutput, trouble: str) -> Fix:
         """It is no plain file."""
         return f"`{path}`: {trouble}, and must be a file", self._commands(resolved, path, locked, "")
 

@@ -1,4 +1,4 @@
-"""What git has staged. In walks a folder, out walk the index's entries, the paths that a commit changes, and blobs.
+"""Asks git what is staged: the entries of its index, the paths that a commit changes, and blobs.
 
 git is asked through its plumbing, with NUL between names, and a handful of processes however many files there are. Its
 environment (`GIT_DIR`, `GIT_INDEX_FILE`) is handed on: `git commit FILE` has an index of its own.
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
         return {_LINK: "it is staged as a link", _SUBMODULE: "it is staged as a submodule"}.get(self.mode, "")
 
 
-class Staged(NamedTuple):
+class Repository(NamedTuple):
     """One look at a repository that is about to commit."""
 
     top: str
@@ -46,11 +46,11 @@ class Staged(NamedTuple):
     """Git's own folder, which all worktrees share and no clone carries."""
     changed: frozenset[str]
     """Paths that differ from the last commit, or all where there is none; relative to `top`, as all paths here."""
-    papers: Mapping[str, Entry]
+    texts: Mapping[str, Entry]
     """Every `.toml` and `.lock` file in the index."""
 
 
-def look(folder: str) -> Staged:
+def look(folder: str) -> Repository:
     """What is staged in the repository that `folder` lies in. Asks three things at once.
 
     Raises:
@@ -62,13 +62,13 @@ def look(folder: str) -> Staged:
         ("diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-relative"),
         ("ls-files", "-s", "-z", "--full-name", "--", ":(top,glob)**/*.toml", ":(top,glob)**/*.lock"),
     )
-    places, changed, papers = _together(folder, asked)
+    places, changed, texts = _together(folder, asked)
     top, private = (os.fsdecode(line) for line in places.rstrip(b"\n").split(b"\n"))
-    return Staged(
+    return Repository(
         top=os.path.abspath(top),
         private=os.path.abspath(os.path.join(folder, private)),
         changed=frozenset(os.fsdecode(path) for path in changed.split(b"\0") if path),
-        papers=_entries(papers),
+        texts=_entries(texts),
     )
 
 

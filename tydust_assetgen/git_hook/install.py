@@ -1,4 +1,4 @@
-"""Putting the hook in place, and taking it away. In walks a folder of a repository, out walks what was done.
+"""Puts the hook in place, and takes it away.
 
 What is there already stays: it gets another name, and our script runs it first. Taking ours away gives it that name
 back.

@@ -1,4 +1,4 @@
-"""What the hook remembers between commits. In walks git's own folder, out walks a `Memory`.
+"""What the hook remembers between commits, in a file in git's own folder.
 
 Three things are kept: which digest a blob has (a blob never changes), by a digest of all that was judged which slots
 were found right, and for which blobs a whole manifest was. The file lies in git's own folder, which no clone carries:
@@ -35,12 +35,12 @@ class Content(NamedTuple):
     """It is a pointer of Git LFS: the digest is that of the file that it points to."""
 
 
-class Whole(NamedTuple):
+class RightManifest(NamedTuple):
     """A manifest whose slots are all right, and nothing outside of git and of this program has decided that."""
 
     place: str
     """Relative to the repository, as all paths in the index."""
-    papers: tuple[str, ...]
+    blobs: tuple[str, ...]
     """Blobs of the manifest and of its lock file."""
     looked_at: tuple[str, ...]
     """Folders and files of the index that it was judged by."""
@@ -59,7 +59,7 @@ class Whole(NamedTuple):
         )
 
 
-class Memory:
+class Memo:
     """Digests of blobs, and what was found right."""
 
     def __init__(self, private: str) -> None:
@@ -88,18 +88,18 @@ class Memory:
         for verdict in verdicts:
             self._add(f"right {verdict}")
 
-    def wholes(self, place: str, papers: tuple[str, ...]) -> list[tuple[Whole, str]]:
+    def right_manifests(self, place: str, blobs: tuple[str, ...]) -> list[tuple[RightManifest, str]]:
         """When this manifest was found right with this lock file, with the mark of each time."""
-        begin = "\t".join(("whole", place, *papers, ""))
+        begin = "\t".join(("whole", place, *blobs, ""))
         fields = (line.split("\t") for line in self._lines if line.startswith(begin))
         return [
-            (Whole(place, papers, tuple(each[6 : 6 + int(each[5])]), tuple(each[6 + int(each[5]) :])), each[4])
+            (RightManifest(place, blobs, tuple(each[6 : 6 + int(each[5])]), tuple(each[6 + int(each[5]) :])), each[4])
             for each in fields
         ]
 
-    def keep_whole(self, found: Whole, index: Mapping[str, Entry]) -> None:
+    def keep_manifest(self, found: RightManifest, index: Mapping[str, Entry]) -> None:
         if found.fits_a_line:
-            head = ("whole", found.place, *found.papers, found.mark(index), str(len(found.looked_at)))
+            head = ("whole", found.place, *found.blobs, found.mark(index), str(len(found.looked_at)))
             self._add("\t".join((*head, *found.looked_at, *found.code)))
 
     def _add(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""What the hook finds. Papers only: `Verdict`, and in it one `Refusal` for each thing that a person has to mend."""
+"""What the hook finds: a `Verdict`, with one `Refusal` for each thing that a person has to fix."""
 
 from __future__ import annotations
 
