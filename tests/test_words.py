@@ -10,6 +10,8 @@ from conftest import REPOSITORY
 
 ODD = r"in walks?|out (it )?walks?|walks? (in|out)|mended|is said|papers|dice|rooms"
 FORBIDDEN = re.compile(rf"\b({ODD})\b", re.IGNORECASE)
+ENDS = ("py", "toml", "sh", "cs", "cmake")
+CODE = [path for end in ENDS for path in (REPOSITORY / "tydust_assetgen").rglob(f"*.{end}")]
 PAGES = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / ".github").rglob("*.md")]
 
 
@@ -21,6 +23,11 @@ def _found(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_no_odd_words(path: Path) -> None:
     assert _found(path) == []
+
+
+def test_none_in_code_messages_and_docstrings() -> None:
+    assert len(CODE) > 200
+    assert [line for path in CODE for line in _found(path)] == []
 
 
 def test_the_test_finds_them() -> None:
