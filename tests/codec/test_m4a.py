@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from conftest import put_ffmpeg
 
 from tests.codec.sounds import MADE_BY, TAGS, encoded, master, output
 from tydust_assetgen.audio import Audio, LoopPoints
-from tydust_assetgen.codec import Tags, damage, decode, encode
+from tydust_assetgen.codec import Tags, damage, decode, encode, pydub_client
 from tydust_assetgen.codec.containers import m4a, mp4
 from tydust_assetgen.errors import CodecError
 from tydust_assetgen.flow import Facts, Master
@@ -119,18 +120,45 @@ def test_a_failing_ffmpeg_is_said_and_leaves_no_file(tools: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
-def test_a_build_that_is_killed_while_ffmpeg_works_leaves_neither_a_file_nor_ffmpeg(tools: Path) -> None:
-    started = tools / "started"
-    (tools / "bin" / "ffmpeg").unlink()
-    (tools / "bin" / "ffmpeg").write_text(f'#!/bin/sh\n: > {started}\nexec {imageio_ffmpeg.get_ffmpeg_exe()} "$@"\n')
-    (tools / "bin" / "ffmpeg").chmod(0o755)
-    program = "from tests.codec.sounds import *; encode(master(frames=1_000_000), output('m4a'), TAGS)"
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_build_that_is_ended_while_ffmpeg_works_leaves_neither_a_file_nor_ffmpeg(tools: Path, how: int) -> None:
+    noted = note_pid(tools, f'exec {imageio_ffmpeg.get_ffmpeg_exe()} "$@"')
+    program = "from tests.codec.sounds import *; encode(master(frames=10_000_000), output('m4a'), TAGS)"
     environment = {**os.environ, "TMPDIR": str(tools / "temporary")}
-    with subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True) as child:
-        wait_until(started.exists)
-        child.kill()
-    wait_until(lambda: not group_lives(child.pid))
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as child:
+        wait_until(noted.exists)
+        child.send_signal(how)
+    wait_until(lambda: not lives(int(noted.read_text())))
+    wait_until(lambda: list((tools / "temporary").iterdir()) == [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
+def test_an_ffmpeg_that_does_not_end_is_ended(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pydub_client, "TIMEOUT_S", 3.0)
+    noted = note_pid(tools, "exec /bin/sleep 300")
+    with pytest.raises(CodecError, match="could not encode m4a: it took more than 3 seconds"):
+        encode(master(frames=5000), output("m4a"), TAGS)
+    wait_until(lambda: not lives(int(noted.read_text())))
     assert list((tools / "temporary").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_temporary_file_that_grows_too_large_ends_it(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pydub_client, "MAX_BYTES", 100_000)
+    with pytest.raises(CodecError, match="could not encode m4a"):
+        encode(master(frames=50_000), output("m4a"), TAGS)
+    assert list((tools / "temporary").iterdir()) == []
+
+
+def note_pid(tools: Path, then: str) -> Path:
+    """An ffmpeg that first writes down its process."""
+    noted, program = tools / "noted", tools / "bin" / "ffmpeg"
+    program.unlink()
+    program.write_text(f"#!/bin/sh\necho $$ > {noted}.new\n/bin/mv {noted}.new {noted}\n{then}\n")
+    program.chmod(0o755)
+    return noted
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -140,9 +168,9 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def group_lives(group: int) -> bool:
+def lives(process: int) -> bool:
     try:
-        os.killpg(group, 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def slots(game: Game, **follows: str) -> None:
 def test_a_file_is_heard(game: Game) -> None:
     write_tone(game, "refs/theme.wav", 300)
     slots(game, a="refs/theme.wav")
+    assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1}
+    assert strongest_hz(game, "a.wav") > 1.4 * 300, "not 200 Hz, which it plays alone"
+    assert game.counts() == {"fresh": 1}
+
+
+def test_a_file_that_only_ffmpeg_reads_is_heard(game: Game) -> None:
+    write_tone(game, "theme.wav", 300)
+    files = [str(game.root / name) for name in ("theme.wav", "theme.aac")]
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", *files], check=True)
+    slots(game, a="theme.aac")
     assert game.counts() == {"generated": 1, "finished": 1, "encoded": 1}
     assert strongest_hz(game, "a.wav") > 1.4 * 300, "not 200 Hz, which it plays alone"
     assert game.counts() == {"fresh": 1}

@@ -1,7 +1,7 @@
 """References: decodes the sounds that a generator is to follow, and puts them on its shelf.
 
-The files may come from anywhere: they are held against the digest that was planned with, and `codec.decode` believes
-nothing and stops at ten minutes.
+The files may come from anywhere: they are held against the digest that was planned with, and the decoders believe
+nothing and stop at ten minutes.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ def shelf_of(listed: ShelfContents, store: Store) -> Shelf:
 def _sound(reference: ReferenceFile, store: Store) -> Audio:
     if reference.name.startswith(SLOT) and (take := store.take(reference.digest)) is not None:
         return take.audio
-    kind = codec.codec_of(reference.place)
-    assert kind, "the manifest takes names of sound files only"
+    data = _data(reference, store)
     try:
-        return codec.decode(_data(reference, store), kind, max_duration_s=MAX_DURATION_S).audio
+        return codec.decode_reference(data, reference.place, max_duration_s=MAX_DURATION_S)
     except CodecError as error:
         problem = error.problems[0]
         raise GenerationError(f"`{reference.name}` can't be reference: {problem.message}", hint=problem.hint) from error

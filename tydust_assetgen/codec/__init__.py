@@ -6,6 +6,7 @@ called. The other functions work with the standard library alone.
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from tydust_assetgen.codec.formats import (
@@ -13,6 +14,7 @@ from tydust_assetgen.codec.formats import (
     EXTENSIONS,
     MAX_BYTES,
     MAX_DURATION_S,
+    ONLY_READ,
     OPUS_RATE_HZ,
     Decoded,
     Tags,
@@ -24,6 +26,7 @@ from tydust_assetgen.codec.formats import (
 )
 
 if TYPE_CHECKING:
+    from tydust_assetgen.audio import Audio
     from tydust_assetgen.flow import Codec, Master, Output
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "EXTENSIONS",
     "MAX_BYTES",
     "MAX_DURATION_S",
+    "ONLY_READ",
     "OPUS_RATE_HZ",
     "Decoded",
     "Tags",
@@ -39,6 +43,7 @@ __all__ = [
     "codec_of",
     "damage",
     "decode",
+    "decode_reference",
     "delivered",
     "encode",
     "objection",
@@ -70,3 +75,17 @@ def decode(data: bytes, codec: Codec, *, max_duration_s: float = MAX_DURATION_S)
     from tydust_assetgen.codec import decoding
 
     return decoding.decode(data, codec, max_duration_s)
+
+
+def decode_reference(data: bytes, path: str, *, max_duration_s: float) -> Audio:
+    """Decode a sound that is to be followed, of which only the samples matter: also one of `ONLY_READ`.
+
+    Raises:
+        CodecError: it is damaged, of another codec than its name says, larger than `MAX_BYTES` or too long.
+        UnavailableError: the codec needs ffmpeg, and there is none.
+    """
+    if codec := codec_of(path):
+        return decode(data, codec, max_duration_s=max_duration_s).audio
+    from tydust_assetgen.codec import decoding
+
+    return decoding.decode_other(data, PurePath(path).suffix[1:].lower(), max_duration_s)

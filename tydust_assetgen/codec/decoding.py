@@ -52,8 +52,7 @@ _BITS = {
 
 def decode(data: bytes, kind: Codec, max_duration_s: float) -> formats.Decoded:
     """See `codec.decode`."""
-    if len(data) > formats.MAX_BYTES:
-        raise CodecError(f"the file is larger than {formats.MAX_BYTES // 2**20} MB")
+    _refuse_large(data)
     if (found := sniff.container(data)) not in ("", formats.CONTAINERS[kind]):
         raise CodecError(f"the file is no {kind}, it is {found}")
     if broken := formats.damage(data, kind):
@@ -66,6 +65,22 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> formats.Decoded:
         raise CodecError(f"the {kind} file does not decode: {error}") from error
     tags, loop = tagging.read(data, kind)
     return formats.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
+
+
+def decode_other(data: bytes, kind: str, max_duration_s: float) -> Audio:
+    """See `codec.decode_reference`. ffmpeg gives whole numbers, usually of 16 bits."""
+    _refuse_large(data)
+    what, samples = ffmpeg.decode_other(data, kind, max_duration_s + 1.0)
+    numbers = np.frombuffer(samples, f"<i{what.width_bytes}")
+    frames = numbers.size // max(what.channels, 1)
+    _refuse(frames, what.rate_hz, what.channels, max_duration_s)
+    full = np.float32(2.0 ** (8 * what.width_bytes - 1))
+    return Audio(np.ascontiguousarray(numbers.reshape(frames, what.channels).T / full, np.float32), what.rate_hz)
+
+
+def _refuse_large(data: bytes) -> None:
+    if len(data) > formats.MAX_BYTES:
+        raise CodecError(f"the file is larger than {formats.MAX_BYTES // 2**20} MB")
 
 
 def _sndfile(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, str]:

@@ -28,6 +28,9 @@ EXTENSIONS: dict[str, Codec] = {
 }
 """Which codec a file name asks for."""
 
+ONLY_READ = (".aac", ".ac3", ".m4b", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv")
+"""Extensions of sounds that can be followed, but not made; ffmpeg decodes them."""
+
 CONTAINERS: dict[Codec, str] = {codec: "ogg" if codec == "opus" else codec for codec in EXTENSIONS.values()}
 """What each codec's files are, by the names of `sniff.container`."""
 

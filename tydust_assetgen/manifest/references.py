@@ -64,7 +64,13 @@ def _fault(slot: str, path: str) -> Fault | None:
     hint = "name a file beside the manifest or below, such as `references/theme.ogg`"
     if path.startswith(("/", "~")) or "\\" in path or re.match(r"[A-Za-z]:", path) or ".." in path.split("/"):
         return Fault("", f"`{path}` lies outside the manifest's folder", hint)
-    return None if codec_of(path) else Fault("", f"`{path}` is no sound file by its name", hint)
+    return None if codec_of(path) or _only_read(path) else Fault("", f"`{path}` is no sound file by its name", hint)
+
+
+def _only_read(path: str) -> bool:
+    from tydust_assetgen.codec import ONLY_READ  # hardly ever asked, and it takes time to load
+
+    return path.lower().endswith(ONLY_READ)
 
 
 def named_in(tables: Iterable[Layer], generators: Mapping[str, type[msgspec.Struct]]) -> tuple[tuple[str, ...], bool]:
