@@ -118,7 +118,7 @@ def _shown(cases: list[Case]) -> Iterator[Case]:
 
 def _checkpoint(folder: Path, model: str) -> Path:
     scale, kind = model.removeprefix("stereo-"), "stereo" if model.startswith("stereo-") else "t5"
-    maker = str(HERE.parent / "tests" / "musicgen" / "checkpoints.py")
+    maker = str(HERE.parent / "tests" / "generate" / "musicgen" / "checkpoints.py")
     _child([sys.executable, maker, str(folder / "weights"), "--kind", kind, "--scale", scale], None)
     shape = {**SHAPES[scale], "codebooks": 8 if kind == "stereo" else 4}
     (folder / "weights" / "shape.json").write_text(json.dumps(shape))

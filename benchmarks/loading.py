@@ -200,7 +200,7 @@ WAYS = ("assetgen", "audiocraft")
 def _have_weights(folder: Path, scale: str) -> None:
     if (folder / "state_dict.bin").is_file():
         return
-    maker = [sys.executable, str(REPOSITORY / "tests" / "musicgen" / "checkpoints.py"), str(folder)]
+    maker = [sys.executable, str(REPOSITORY / "tests" / "generate" / "musicgen" / "checkpoints.py"), str(folder)]
     subprocess.run([*maker, "--kind", "t5", "--scale", scale], check=True, stdout=subprocess.DEVNULL)
     if scale != "tiny":
         (snapshot,) = (folder / "hf" / "hub" / "models--t5-base" / "snapshots").iterdir()

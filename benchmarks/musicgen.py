@@ -125,7 +125,7 @@ def main() -> None:
 
 
 def _both(folder: Path, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
-    maker = [sys.executable, str(REPOSITORY / "tests" / "musicgen" / "checkpoints.py"), str(folder / "weights")]
+    maker = [sys.executable, str(REPOSITORY / "tests" / "generate" / "musicgen" / "checkpoints.py"), str(folder / "weights")]
     subprocess.run([*maker, "--kind", "t5", "--scale", chosen.scale], check=True, stdout=subprocess.DEVNULL)
     cores = sorted(os.sched_getaffinity(0))
     half = len(cores) // 2

@@ -315,6 +315,9 @@ def codec_weights(config: dict[str, Any], seed: int) -> dict[str, torch.Tensor]:
     """EnCodec's tensors: audiocraft's own initial ones, and random codebooks that say that they are initialised."""
     from omegaconf import OmegaConf
 
+    from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare
+
+    prepare()  # audiocraft's own imports need libraries that are not installed
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         torch.manual_seed(seed)
