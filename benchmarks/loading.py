@@ -29,6 +29,7 @@ from typing import Any
 from timing import command_s, table
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CHECKPOINTS = REPOSITORY / "tests" / "generate" / "musicgen" / "checkpoints.py"
 PROMPT = "Calm and mysterious synthwave in D minor, 90 BPM, warm analog bass, subtle arpeggios, soft pads"
 PLAN, START = "command and plan", "worker starts"
 
@@ -200,7 +201,7 @@ WAYS = ("assetgen", "audiocraft")
 def _have_weights(folder: Path, scale: str) -> None:
     if (folder / "state_dict.bin").is_file():
         return
-    maker = [sys.executable, str(REPOSITORY / "tests" / "generate" / "musicgen" / "checkpoints.py"), str(folder)]
+    maker = [sys.executable, str(CHECKPOINTS), str(folder)]
     subprocess.run([*maker, "--kind", "t5", "--scale", scale], check=True, stdout=subprocess.DEVNULL)
     if scale != "tiny":
         (snapshot,) = (folder / "hf" / "hub" / "models--t5-base" / "snapshots").iterdir()

@@ -23,6 +23,7 @@ from typing import Any
 from timing import table
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CHECKPOINTS = REPOSITORY / "tests" / "generate" / "musicgen" / "checkpoints.py"
 PROMPT = (
     "Synthwave, calm and mysterious, D minor, 90 BPM. Intro: introspective, atmospheric synth pads, subtle arpeggios. "
     "Main: wonder and discovery, layered arpeggios, warm analog bass. Outro: reflective melodic lead."
@@ -125,7 +126,11 @@ def main() -> None:
 
 
 def _both(folder: Path, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
-    maker = [sys.executable, str(REPOSITORY / "tests" / "generate" / "musicgen" / "checkpoints.py"), str(folder / "weights")]
+    maker = [
+        sys.executable,
+        str(CHECKPOINTS),
+        str(folder / "weights"),
+    ]
     subprocess.run([*maker, "--kind", "t5", "--scale", chosen.scale], check=True, stdout=subprocess.DEVNULL)
     cores = sorted(os.sched_getaffinity(0))
     half = len(cores) // 2

@@ -54,6 +54,10 @@ class Deferred(ModuleType):
         spec, self.__class__ = self.__spec__, ModuleType  # type: ignore[assignment]
         if spec is None or spec.loader is None:
             raise ModuleNotFoundError(f"No module named '{self.__name__}'", name=self.__name__)
+        if spec.name == "librosa.filters":
+            from tydust_assetgen.generate.musicgen.decoder.cpu.compile_cache import use_checked_files
+
+            use_checked_files()  # importing it compiles, and a process may be killed meanwhile
         spec.loader.exec_module(self)
         return getattr(self, name)
 

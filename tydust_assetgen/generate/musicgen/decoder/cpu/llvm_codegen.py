@@ -18,6 +18,8 @@ import torch
 from llvmlite import ir
 from numba.core import cgutils
 
+from tydust_assetgen.generate.musicgen.decoder.cpu.compile_cache import use_checked_files
+
 _THREADS = torch.get_num_threads()
 INT32 = ir.IntType(32)
 Array: TypeAlias = Any
@@ -47,10 +49,12 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     all of their contents go into the name that it is kept under.
     """
 
+    safe = use_checked_files()
+
     def made(function: Callable[..., Any]) -> Any:
         function.__qualname__ += f"-{_SOURCES[:12]}"
         try:
-            return numba.njit(cache=True, error_model="numpy", **options)(function)
+            return numba.njit(cache=safe, error_model="numpy", **options)(function)
         except RuntimeError:
             return numba.njit(error_model="numpy", **options)(function)
 
