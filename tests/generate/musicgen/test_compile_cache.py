@@ -78,7 +78,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("kill_at", [1, 2])
 def test_a_kill_between_two_writes_leaves_nothing_that_a_later_run_trips_over(tmp_path: Path, kill_at: int) -> None:
-    """After an update of a library, whose old files are still there. With numba's own files all later runs fail then."""
+    """After an update of a library, whose old files are still there. numba's own way fails then, in all later runs."""
     (tmp_path / "library.py").write_text(LIBRARY)
     assert ended(run(RUN, "numbers", "0", folder=tmp_path)) == (0, "3.0")
     (tmp_path / "library.py").write_text(LIBRARY + "# updated\n")
