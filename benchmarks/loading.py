@@ -134,7 +134,7 @@ def _watch(spans: Spans) -> None:
     spans.watch(load, "_take_over", "weights")
     spans.watch(load, "_codec", "codec")
     spans.watch(decoder, "build_transformer", "decoder")
-    spans.watch(track, "conditions_of", "reading the words")
+    spans.watch(track.ConditionCache, "_encode", "reading the words")
     spans.watch(Engine, "__init__", "decoder")
     spans.watch(Engine, "begin", "first column")
     spans.watch(Engine, "step", "first step", last=True)

@@ -54,11 +54,11 @@ print(library.total({"numbers": np.ones(3), "pair": (1.0, 2.0)}[kind]))
 """
 OURS = """
 import hashlib, torch
-from tydust_assetgen.generate.musicgen.decoder.cpu.int8_layer import _bend
-from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Product
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_matmul import Int8Linear
+from tydust_assetgen.generate.musicgen.decoder.cpu.int8_transformer import _gelu
 lines = torch.linspace(-3, 3, 4 * 64).reshape(4, 64)
-made = Product(lines.repeat(8, 1).flip(0))(lines)
-_bend(made.numpy())
+made = Int8Linear(lines.repeat(8, 1).flip(0))(lines)
+_gelu(made.numpy())
 print("made", hashlib.sha256(made.numpy().tobytes()).hexdigest())
 """
 
