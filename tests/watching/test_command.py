@@ -168,7 +168,7 @@ def test_a_command_line_is_split_once() -> None:
 
 def test_a_change_without_a_sign_leads_to_looking(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who writes through another name of the same file, in a folder that nobody listens to, makes no sign here."""
-    monkeypatch.setattr(changes, "GLANCE_S", 0.5)
+    monkeypatch.setattr(changes, "SAFETY_POLL_S", 0.5)
     home, elsewhere = game.root / "home", game.root / "elsewhere"
     home.mkdir()
     elsewhere.mkdir()

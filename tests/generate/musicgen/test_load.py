@@ -415,7 +415,7 @@ def test_a_deferred_package_is_itself_when_it_is_asked_for_more(tmp_path: Path) 
     (package / "inner/__init__.py").write_text("")
     out = run(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from tydust_assetgen.generate.musicgen import imports\n"
+        "from tydust_assetgen.generate.musicgen.runtime import audiocraft_imports as imports\n"
         "imports._PACKAGES = ('late',); imports._defer('late'); imports._defer('nowhere')\n"
         "from late import one, inner; import late.one\n"
         "print(one.value, inner.__name__, late.one is one)\n"

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="address space i
 LIMIT = """
 import resource, torch
 torch.set_num_threads(1)
-from tydust_assetgen.generate.musicgen.runtime.memory import _under_limit, free, free_bytes, with_memory
+from tydust_assetgen.generate.musicgen.runtime.memory import _under_limit, free, free_bytes, retry_on_out_of_memory
 
 def only(megabytes):
     "From now on the process may have this much more."
@@ -55,7 +55,7 @@ def work(attempt):
 def relieve():
     ballast.clear()
     free()
-print(*with_memory(work, device="cpu", model="medium", relieve=relieve), tries)
+print(*retry_on_out_of_memory(work, device="cpu", model="medium", free_memory=relieve), tries)
 """
     )
     assert lines == [f"before {250 << 18} [1, 2]"]
@@ -71,7 +71,7 @@ def work(attempt):
     tries.append(attempt)
     yield torch.zeros(512 << 18)
 try:
-    list(with_memory(work, device="cpu", model="facebook/musicgen-large"))
+    list(retry_on_out_of_memory(work, device="cpu", model="facebook/musicgen-large"))
 except GenerationError as error:
     print(error)
 print(len(tries), 0 <= free_bytes("cpu") <= 64 << 20)
@@ -90,7 +90,7 @@ def work(attempt):
     tries.append(attempt)
     yield torch.zeros(2, 3) @ torch.zeros(2, 3)
 try:
-    list(with_memory(work, device="cpu", model="small"))
+    list(retry_on_out_of_memory(work, device="cpu", model="small"))
 except RuntimeError as error:
     print(type(error).__name__, len(tries))
 """

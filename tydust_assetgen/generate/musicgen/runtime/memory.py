@@ -106,7 +106,7 @@ def retry_on_out_of_memory(
         work: called with 1, and after a failure with 2, when it should be modest and give what is still to come.
         device: `cuda` or `cpu`, for the message.
         model: as the manifest names it, for the message.
-        relieve: frees what can be freed.
+        free_memory: frees what can be freed.
 
     Raises:
         GenerationError: memory ran out twice.
