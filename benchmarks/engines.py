@@ -1,4 +1,4 @@
-"""The engines of `decode.py`, each in a process of its own: in walks a checkpoint's folder, out walks a line of JSON.
+"""The engines of `decode.py`, each in a process of its own: reads a checkpoint from a folder, prints a line of JSON.
 
     audiocraft    its own `LMModel.generate`, as a batch
     transformers  its MusicGen decoder of the same size, random weights of its own

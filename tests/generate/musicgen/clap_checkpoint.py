@@ -1,4 +1,4 @@
-"""A tiny CLAP with random weights in the layout of the hub cache. In walks a folder, out walk the files."""
+"""Write a tiny CLAP with random weights into a folder, in the layout of the hub cache."""
 
 from __future__ import annotations
 
