@@ -57,7 +57,7 @@ def push(arguments: argparse.Namespace) -> int:
         session.upload(step)
     sent = session.finish(_PUSH_LIMIT_S)
     if arguments.json:
-        from tydust_assetgen.cli.json_types import PushResult
+        from tydust_assetgen.cli.json_schema import PushResult
 
         print_json(PushResult(**sent._asdict()))
     elif not arguments.quiet:

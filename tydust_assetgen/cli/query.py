@@ -188,7 +188,7 @@ def verify(arguments: argparse.Namespace) -> int:
         reports = inspect(snapshot, todo, jobs=arguments.jobs, on_report=lambda _: advance())
     ok = all(report.ok for report in reports)
     if arguments.json:
-        from tydust_assetgen.cli.json_types import VerifyResult
+        from tydust_assetgen.cli.json_schema import VerifyResult
 
         print_json(VerifyResult(ok=ok, slots=tuple(reports)))
     else:
@@ -224,7 +224,7 @@ def schema(arguments: argparse.Namespace) -> int:
 
         print_json(json_schema(parameter_types()))
     else:
-        from tydust_assetgen.cli.json_types import event_schema, result_schema
+        from tydust_assetgen.cli.json_schema import event_schema, result_schema
 
         print_json(event_schema() if arguments.what == "events" else result_schema())
     return 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import numpy as np
 import pytest
 from scipy import fft
@@ -55,7 +54,7 @@ def unbent(patch: str, pitch: int) -> np.ndarray:
     instrument = PATCHES[patch].instrument
     if not isinstance(instrument, Subtractive):
         return played(patch, pitch, 2.0)
-    straight = dataclasses.replace(instrument, vibrato_cents=0.0, scoop_cents=0.0)
+    straight = msgspec.structs.replace(instrument, vibrato_cents=0.0, scoop_cents=0.0)
     return subtractive.play(straight, pitch, 88_200, 0.0, "pitch")
 
 

@@ -18,7 +18,7 @@ from conftest import REPOSITORY, Game, command, environment
 
 import tydust_assetgen
 from tydust_assetgen import events
-from tydust_assetgen.cli.json_types import RESULTS, event_schema, result_schema
+from tydust_assetgen.cli.json_schema import RESULTS, event_schema, result_schema
 
 DOCS = REPOSITORY / "docs"
 PAGE = (DOCS / "api.md").read_text()
