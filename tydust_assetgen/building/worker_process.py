@@ -48,6 +48,7 @@ _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.building.w
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Workers share the cores among themselves; and one thread adds up in one order."""
 _answer_decoder = msgspec.msgpack.Decoder(Answer)
+_READ_BYTES = 65_536
 _GRACE_S = 0.3
 """How long a worker may take to stop before it is ended, with all it has loaded."""
 
@@ -91,14 +92,7 @@ class WorkerProcess:
         self._early_log = _unnamed_file()
         self._log_begun, self._logged_bytes = False, 0
         self._end_at = float("inf")
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._early_log,
-            env={**os.environ, **_ONE_THREAD, LOG_VARIABLE: str(log)},
-            start_new_session=True,  # Ctrl-C is for the build, which then ends its workers
-        )
+        self._process = _start(log, self._early_log)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]
@@ -173,8 +167,8 @@ class WorkerProcess:
 
     def _write_log(self) -> None:
         """Write down what it said before it opened the log file itself, which it does before its first job."""
-        self._early_log.seek(self._logged_bytes)
-        data = self._early_log.read()
+        os.lseek(self._early_log, self._logged_bytes, os.SEEK_SET)
+        data = b"".join(iter(lambda: os.read(self._early_log, _READ_BYTES), b""))
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with open(self.log, "ab" if self._log_begun else "wb") as file:
@@ -200,7 +194,18 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self._input.close()
         self._output.close()
-        self._early_log.close()
+        os.close(self._early_log)
+
+
+def _start(log: Path, errors: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _BOOT, *sys.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env={**os.environ, **_ONE_THREAD, LOG_VARIABLE: str(log)},
+        start_new_session=True,  # Ctrl-C is for the build, which then ends its workers
+    )
 
 
 def takes_of(job: Job) -> frozenset[str]:
@@ -212,10 +217,12 @@ def takes_of(job: Job) -> frozenset[str]:
     return frozenset()
 
 
-def _unnamed_file() -> BinaryIO:
-    """A file that nobody sees, and that goes when it is closed."""
+def _unnamed_file() -> int:
+    """A file that nobody sees, and that goes when it is closed. A bare descriptor: Ctrl-C may come at any moment, and
+    what it takes away half-made must not be complained about."""
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
         import tempfile
 
-        return tempfile.TemporaryFile()
-    return os.fdopen(os.memfd_create("worker.log"), "w+b")  # without `tempfile`, which takes 10 ms to import
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+    return os.memfd_create("worker.log")  # without `tempfile`, which takes 10 ms to import
