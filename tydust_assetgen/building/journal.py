@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tydust_assetgen import codec, finish
+from tydust_assetgen import codec, finish, scoring
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published, Sound
 from tydust_assetgen.generate.registry import sources
@@ -131,7 +131,7 @@ class BuildJournal:
 
     def _write_state(self) -> None:
         snapshot, project = self._snapshot, self._snapshot.project
-        versions = [codec.__file__, finish.__file__, *sources(), *toolchain()]
+        versions = [codec.__file__, finish.__file__, scoring.__file__, *sources(), *toolchain()]
         watched: dict[str, Stat] = {str(project.lock_file): self._lock_stat, **snapshot.inputs.named, **self._exports}
         watched |= {path: stat_of(path) for path in versions}
         position = {slot: index for index, slot in enumerate(snapshot.manifest.slots)}
