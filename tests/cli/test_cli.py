@@ -280,6 +280,28 @@ def test_a_closed_pipe_is_no_error(built: Game) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("build", "--json"), ("status", "--json")], ids=["quick", "whole"])
+def test_what_cannot_be_written_is_an_error_in_words(built: Game, words: tuple[str, ...], unbuffered: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command(*words), cwd=built.root, env=environment() | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: No space left on device"
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the descriptor")
+@pytest.mark.parametrize("words", ["build", "status"])
+def test_a_command_works_without_stdout_and_stderr(built: Game, words: str) -> None:
+    line = ["sh", "-c", '"$@" >&- 2>&-', "sh", *command(words)]
+    assert subprocess.run(line, cwd=built.root, env=environment()).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.44, "0.4 s"), (89, "89 s"), (185, "3:05 min"), (5399, "89:59 min"), (6000, "1:40 h")]
 )

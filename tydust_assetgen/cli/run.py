@@ -34,6 +34,7 @@ def run(words: list[str]) -> int:
     except KeyboardInterrupt:
         raise
     except OSError as error:
+        _flush_or_silence_stdout()
         what = f"{error.strerror or error}" + (f": `{error.filename}`" if error.filename else "")
         return _print_error(AssetgenError(what, hint="is the disk full, or a folder read-only or gone?"))
     except Exception:  # noqa: BLE001  the last net: a traceback never reaches a user
@@ -67,6 +68,14 @@ def _keep(trace: str, folder: Path) -> Path | None:
         log.write_text(trace, encoding="utf-8", errors="backslashreplace")
         return log
     return None
+
+
+def _flush_or_silence_stdout() -> None:
+    """Where stdout itself is what fails, Python would try once more when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
 
 
 def _silence_stdout() -> None:

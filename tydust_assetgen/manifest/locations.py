@@ -17,17 +17,17 @@ _Path: TypeAlias = tuple[str, ...]
 _Token: TypeAlias = tuple[str, int]
 _END: _Token = ("", 0)
 
-_TOKEN = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
+# Texts, which `re` compiles when they are first needed: lines are looked up only where something is wrong.
+_WRITTEN = (
+    r'(?s)"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
     r"|'''(?:[^']|'(?!''))*'{3,5}"
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'"
     r"|#[^\n]*"
     r"|[A-Za-z0-9_+:.-]+"
-    r"|[\n\[\]{}=,]",
-    re.DOTALL,
+    r"|[\n\[\]{}=,]"
 )
-_ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([btnfre"\\]))')
+_ESCAPE = r'\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([btnfre"\\]))'
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 _MUSIC = "music"
 
@@ -86,7 +86,7 @@ class Lines:
 def _tokens(text: str) -> Iterator[_Token]:
     """Tokens with their lines; comments left out."""
     line = 1
-    for found in _TOKEN.finditer(text):
+    for found in re.finditer(_WRITTEN, text):
         word = found[0]
         if word[0] != "#":
             yield word, line
@@ -160,7 +160,7 @@ def _plain(word: str) -> _Path:
     if word[0] == "'":
         return (word[1:-1],)
     if word[0] == '"':
-        return (_ESCAPE.sub(_unescape, word[1:-1]),)
+        return (re.sub(_ESCAPE, _unescape, word[1:-1]),)
     return tuple(part for part in word.split(".") if part)
 
 

@@ -10,16 +10,13 @@ _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _MODES = {"major": "major", "maj": "major", "minor": "minor", "min": "minor", "m": "minor"}
 _TONIC = r"(?P<letter>[A-Ga-g])(?:(?P<sign>[#♯♭b])|[ -](?P<word>sharp|flat)\b)?"
 
-_FIELD = re.compile(
-    rf"\s*{_TONIC}(?:[ -]?(?P<mode>major|minor|maj|min)|(?P<short>(?-i:m)))\s*(?:key)?\s*", re.ASCII | re.IGNORECASE
-)
-_IN_TEXT = re.compile(
-    rf"(?<![\w#♯♭'-]){_TONIC}(?:(?:[ -])(?P<mode>major|minor|maj|min)|(?P<short>m))(?![\w#♯♭'])", re.IGNORECASE
-)
-_BEFORE_KEY = re.compile(r"\b(?:key\s*(?:of|is|:|=)?|in(?:\s+the\s+key\s+of)?|tonality:?)\s*\Z", re.IGNORECASE)
-_NAMES_A_KEY = re.compile(r"\b(?:key\s*(?:of|is|:|=)|key)\s*\Z", re.IGNORECASE)
-_CLAUSE_START = re.compile(r"(?:^|[,.;:(–—/\n-])\s*\Z")
-_CLAUSE_END = re.compile(r"\s*(?:$|[,.;:)/\n–—]|key\b|scale\b|tonality\b|at\s+\d|\d)", re.IGNORECASE)
+# Texts, not patterns: `re` compiles what is looked for, when it first is, and keeps it.
+_FIELD = rf"(?ai)\s*{_TONIC}(?:[ -]?(?P<mode>major|minor|maj|min)|(?P<short>(?-i:m)))\s*(?:key)?\s*"
+_IN_TEXT = rf"(?i)(?<![\w#♯♭'-]){_TONIC}(?:(?:[ -])(?P<mode>major|minor|maj|min)|(?P<short>m))(?![\w#♯♭'])"
+_BEFORE_KEY = r"(?i)\b(?:key\s*(?:of|is|:|=)?|in(?:\s+the\s+key\s+of)?|tonality:?)\s*\Z"
+_NAMES_A_KEY = r"(?i)\b(?:key\s*(?:of|is|:|=)|key)\s*\Z"
+_CLAUSE_START = r"(?:^|[,.;:(–—/\n-])\s*\Z"
+_CLAUSE_END = r"(?i)\s*(?:$|[,.;:)/\n–—]|key\b|scale\b|tonality\b|at\s+\d|\d)"
 
 
 def parse_key(text: str) -> str:
@@ -27,7 +24,7 @@ def parse_key(text: str) -> str:
 
     Takes `D minor`, `d minor`, `D-minor`, `Dm`, `E flat major`, `F♯ minor`, `Bb minor`, `F#m`.
     """
-    found = _FIELD.fullmatch(text[:40])
+    found = re.fullmatch(_FIELD, text[:40])
     return _spell(found) if found and len(text) <= 40 else ""
 
 
@@ -42,7 +39,7 @@ def find_keys(text: str) -> Iterator[str]:
     `a major battle`, `A minor setback` and `a key moment` name none: the letter A alone is taken only where the words
     around it show that a key is meant, and the short form (`Dm`) only after `in` or `key`.
     """
-    return (_spell(found) for found in _IN_TEXT.finditer(text) if _means_a_key(text, found))
+    return (_spell(found) for found in re.finditer(_IN_TEXT, text) if _means_a_key(text, found))
 
 
 def sound_alike(one: str, other: str) -> bool:
@@ -58,12 +55,12 @@ def _heard(key: str) -> tuple[int, str]:
 def _means_a_key(text: str, found: re.Match[str]) -> bool:
     before, end = text[max(0, found.start() - 24) : found.start()], found.end()
     if found["short"]:
-        return found["letter"].isupper() and found["short"] == "m" and bool(_BEFORE_KEY.search(before))
+        return found["letter"].isupper() and found["short"] == "m" and bool(re.search(_BEFORE_KEY, before))
     if found["letter"] == "a":
-        return bool(_NAMES_A_KEY.search(before)) or bool(found["sign"])
+        return bool(re.search(_NAMES_A_KEY, before)) or bool(found["sign"])
     if found["letter"] == "A" and not (found["sign"] or found["word"]):
-        closed = _CLAUSE_END.match(text, end) is not None
-        return bool(_BEFORE_KEY.search(before)) or (closed and bool(_CLAUSE_START.search(before)))
+        closed = re.match(_CLAUSE_END, text[end:]) is not None
+        return bool(re.search(_BEFORE_KEY, before)) or (closed and bool(re.search(_CLAUSE_START, before)))
     return True
 
 

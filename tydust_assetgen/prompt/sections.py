@@ -20,8 +20,10 @@ _SECTION_NAMES = {
     "riff": "riff",
 }  # fmt: skip
 
+# These stay texts, which `re` compiles when they are first looked for and keeps: most prompts need few of them, and
+# a hook that waits for all of them is a slow hook.
 _NUMBERS = "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True))
-_SPELLED = re.compile(rf"\b(?<!half )(?<!half-)(?:{_NUMBERS})(?=[ -](?:seconds|minutes?)\b)", re.IGNORECASE)
+_SPELLED = rf"(?i)\b(?<!half )(?<!half-)(?:{_NUMBERS})(?=[ -](?:seconds|minutes?)\b)"
 _TIME = (
     r"(?:(?P<m>\d{1,2}):(?P<s>[0-5]\d)"
     r"|(?P<half>half[ -](?:a[ -])?minute)"
@@ -29,31 +31,21 @@ _TIME = (
 )
 _NAMES = "|".join(re.escape(name).replace("\\ ", " ") for name in sorted(_SECTION_NAMES, key=len, reverse=True))
 _WORD = r"[^\s,.:;()]{1,30}"
-_TIME_FIRST = re.compile(
-    rf"(?<![\w.:]){_TIME}\b(?:[ -](?!and\b))(?P<how>(?:{_WORD} ){{0,4}}?)(?P<name>{_NAMES})\b(?![-'])", re.IGNORECASE
+_TIME_FIRST = rf"(?i)(?<![\w.:]){_TIME}\b(?:[ -](?!and\b))(?P<how>(?:{_WORD} ){{0,4}}?)(?P<name>{_NAMES})\b(?![-'])"
+_NAME_FIRST = (
+    rf"(?i)\b(?P<how>)(?P<name>{_NAMES})(?: of| for| lasting|:|,)? ?\(?(?<![\w.:]){_TIME}\b"
+    r"(?! (?:in total|long|in length))\)?"
 )
-_NAME_FIRST = re.compile(
-    rf"\b(?P<how>)(?P<name>{_NAMES})(?: of| for| lasting|:|,)? ?\(?(?<![\w.:]){_TIME}\b"
-    r"(?! (?:in total|long|in length))\)?",
-    re.IGNORECASE,
-)
-_LABELLED = re.compile(rf"(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}}):", re.IGNORECASE)
+_LABELLED = rf"(?i)(?P<how>){_TIME} (?P<name>[^:.;\n]{{1,40}}):"
 _TRACK = (
     r"(?:loops?|track|piece|song|jingle|music|tune|stinger|cue|theme|fanfare|long|composition|sting|in length|in total)"
 )
-_WHOLE = re.compile(
-    rf"(?<![\w.:]){_TIME}\b[ -](?P<how>(?:{_WORD} ){{0,4}}?){_TRACK}\b",
-    re.IGNORECASE,
-)
-_SAID = re.compile(
-    rf"\b(?:lasting|lasts|duration|length|runs for|running)(?: time)?(?: of| is|:)?(?: about)? {_TIME}\b", re.IGNORECASE
-)
-_HALF = re.compile(r"(?P<half>half[ -](?:a[ -])?minute)\b", re.IGNORECASE)
-_TIMELY = re.compile(
-    r"\d[ -]?s|sec|min|\d:\d", re.IGNORECASE
-)  # most sentences have no time in them, and are left early
-_CONNECTOR = re.compile(r"(?:[\s,:–—-]|\bwith\b|\band\b|\bthen\b|\bfollowed by\b)+", re.IGNORECASE)
-_TAIL = re.compile(r"(?:[\s,:(–—-]|\b(?:with|and|then|followed by|an?|the|of|for)\b)+\Z", re.IGNORECASE)
+_WHOLE = rf"(?i)(?<![\w.:]){_TIME}\b[ -](?P<how>(?:{_WORD} ){{0,4}}?){_TRACK}\b"
+_SAID = rf"(?i)\b(?:lasting|lasts|duration|length|runs for|running)(?: time)?(?: of| is|:)?(?: about)? {_TIME}\b"
+_HALF = r"(?i)(?P<half>half[ -](?:a[ -])?minute)\b"
+_TIMELY = r"(?i)\d[ -]?s|sec|min|\d:\d"  # most sentences have no time in them, and are left early
+_CONNECTOR = r"(?i)(?:[\s,:–—-]|\bwith\b|\band\b|\bthen\b|\bfollowed by\b)+"
+_TAIL = r"(?i)(?:[\s,:(–—-]|\b(?:with|and|then|followed by|an?|the|of|for)\b)+\Z"
 
 
 def section_name(name: str) -> str:
@@ -71,13 +63,13 @@ def is_common(name: str) -> bool:
 
 def read_sections(sentence: str) -> tuple[Section, ...]:
     """The sections that a sentence describes, in its order, each with the words about it."""
-    if not _TIMELY.search(sentence):
+    if not re.search(_TIMELY, sentence):
         return ()
     sentence = _in_digits(sentence)
-    found = list(_TIME_FIRST.finditer(sentence)) or list(_NAME_FIRST.finditer(sentence))
+    found = list(re.finditer(_TIME_FIRST, sentence)) or list(re.finditer(_NAME_FIRST, sentence))
     if not found or found[0].start() > 0:
-        labelled = _LABELLED.match(sentence)
-        if labelled and not _WHOLE.match(sentence):
+        labelled = re.match(_LABELLED, sentence)
+        if labelled and not re.match(_WHOLE, sentence):
             return (Section(labelled["name"].strip(), _seconds(labelled), sentence[labelled.end() :].strip(" ,")),)
     ends = [match.start() for match in found[1:]] + [len(sentence)] * bool(found)
     return tuple(_section(match, sentence[match.end() : end]) for match, end in zip(found, ends, strict=True))
@@ -85,10 +77,10 @@ def read_sections(sentence: str) -> tuple[Section, ...]:
 
 def read_duration(sentence: str) -> float:
     """Seconds that a sentence gives the whole track (`a 40 second loop`, `1:30 long`), or 0."""
-    if not _TIMELY.search(sentence):
+    if not re.search(_TIMELY, sentence):
         return 0.0
     sentence = _in_digits(sentence)
-    found = _WHOLE.search(sentence) or _SAID.search(sentence) or _HALF.search(sentence)
+    found = re.search(_WHOLE, sentence) or re.search(_SAID, sentence) or re.search(_HALF, sentence)
     if not found:
         return 0.0
     return _seconds(found) if "n" in found.re.groupindex else 30.0
@@ -96,8 +88,8 @@ def read_duration(sentence: str) -> float:
 
 def _section(match: re.Match[str], rest: str) -> Section:
     how = match["how"].strip()
-    what = _TAIL.sub("", rest)
-    lead = _CONNECTOR.match(what)
+    what = re.sub(_TAIL, "", rest)
+    lead = re.match(_CONNECTOR, what)
     said = what[lead.end() :] if lead else what
     prompt = ", ".join(part for part in (how, said.strip()) if part)
     return Section(_SECTION_NAMES[match["name"].lower()], _seconds(match), prompt)
@@ -113,4 +105,4 @@ def _seconds(found: re.Match[str]) -> float:
 
 def _in_digits(sentence: str) -> str:
     """`two minutes` as `2 minutes`."""
-    return _SPELLED.sub(lambda found: f"{_NUMBER_WORDS[found[0].lower()]:g}", sentence)
+    return re.sub(_SPELLED, lambda found: f"{_NUMBER_WORDS[found[0].lower()]:g}", sentence)
