@@ -29,7 +29,7 @@ from tydust_assetgen.generate.musicgen.runtime import load as load_module
 from tydust_assetgen.generate.musicgen.runtime.demucs import separator
 from tydust_assetgen.generate.musicgen.runtime.load import Model, libraries, load
 from tydust_assetgen.generate.musicgen.runtime.memory import ModelCache
-from tydust_assetgen.generate.musicgen.runtime.skip_init import hollow, undrawn
+from tydust_assetgen.generate.musicgen.runtime.skip_init import on_meta_device, without_initialising
 
 if TYPE_CHECKING:
     from tests.generate.musicgen.checkpoints import Checkpoint, Kind
@@ -388,7 +388,7 @@ def test_what_is_imported_already_is_given_as_it_is() -> None:
     assert out == "True"
 
 
-@pytest.mark.parametrize("how", [hollow, undrawn])
+@pytest.mark.parametrize("how", [on_meta_device, without_initialising])
 def test_nothing_is_drawn_for_a_model_whose_weights_follow(how: Callable[[], AbstractContextManager[None]]) -> None:
     def built() -> torch.nn.Module:
         made = torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.Linear(4, 4), torch.nn.LSTM(4, 4))
@@ -399,7 +399,7 @@ def test_nothing_is_drawn_for_a_model_whose_weights_follow(how: Callable[[], Abs
     with how():
         empty = built()
     assert torch.equal(torch.get_rng_state(), before)
-    assert {tensor.is_meta for tensor in empty.parameters()} == {how is hollow}
+    assert {tensor.is_meta for tensor in empty.parameters()} == {how is on_meta_device}
     filled = built()
     assert not torch.equal(torch.get_rng_state(), before)
     empty.load_state_dict(filled.state_dict(), assign=True)

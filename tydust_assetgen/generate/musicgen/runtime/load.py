@@ -1,7 +1,7 @@
 """Loads a checkpoint into audiocraft's own model, ready on its device.
 
 Weights are mapped, not read. What is to hold them is built without memory and takes them over, each converted once to
-the type that audiocraft gives it: by several hands, while the rest is still being built. No initialiser runs. Nothing
+the type that audiocraft gives it: by several threads, while the rest is still being built. No initialiser runs. Nothing
 is fetched, and nothing is unpickled but tensors.
 """
 
@@ -93,9 +93,9 @@ def load(source: Source, *, device: Device, precision: Literal["auto"] | Precisi
     with _quiet():
         from audiocraft.models.musicgen import MusicGen
 
-        with ThreadPoolExecutor(min(cores(), CORES)) as hands:
-            lm = _language_model(folder, device, dtype, hands, as_stored=as_stored and device == "cpu")
-            codec = _codec(folder, device, hands)
+        with ThreadPoolExecutor(min(cores(), CORES)) as executor:
+            lm = _language_model(folder, device, dtype, executor, as_stored=as_stored and device == "cpu")
+            codec = _codec(folder, device, executor)
         # Its constructor refuses windows that are shorter than its default stride, which is then set per track.
         made = MusicGen(str(folder), codec, lm, max_duration=max(traits.segment_s, _LONGEST_STRIDE_S))
     made.max_duration = traits.segment_s
@@ -152,7 +152,7 @@ def _package(path: Path) -> dict[str, Any]:
     return package
 
 
-def _language_model(folder: Path, device: str, dtype: str, hands: Executor, *, as_stored: bool) -> Any:
+def _language_model(folder: Path, device: str, dtype: str, executor: Executor, *, as_stored: bool) -> Any:
     """The transformer with its conditioners."""
     from omegaconf import OmegaConf
 
@@ -161,8 +161,8 @@ def _language_model(folder: Path, device: str, dtype: str, hands: Executor, *, a
     config.device, config.dtype = device, dtype
     for path in _TRAINING_ONLY:
         _drop(config, path.split("."))
-    lm = _empty(config, _conditioners(config, hands))
-    _take_over(lm, package["best_state"], device, folder, hands, kept=_PRODUCTS if as_stored else None)
+    lm = _empty(config, _conditioners(config, executor))
+    _take_over(lm, package["best_state"], device, folder, executor, kept=_PRODUCTS if as_stored else None)
     lm.cfg = config
     return lm.eval()
 
@@ -175,7 +175,7 @@ def _drop(config: Any, path: list[str]) -> None:
     config.pop(path[-1], None)
 
 
-def _conditioners(config: Any, hands: Executor) -> Any:
+def _conditioners(config: Any, executor: Executor) -> Any:
     """Made on the device: their encoders bring their own weights. Chroma is prepared as `get_pretrained` does."""
     from audiocraft.models import builders
 
@@ -185,7 +185,7 @@ def _conditioners(config: Any, hands: Executor) -> Any:
     finetuned = any(table.get("t5", {}).get("finetune") for table in config.conditioners.values())
     with (
         demucs.given(path) if path else contextlib.nullcontext(),
-        contextlib.nullcontext() if finetuned else text_encoder.given(config.device, hands),
+        contextlib.nullcontext() if finetuned else text_encoder.given(config.device, executor),
     ):
         provider = builders.get_conditioner_provider(config.transformer_lm.dim, config).to(config.device)
     if "self_wav" in provider.conditioners:
@@ -201,14 +201,14 @@ def _empty(config: Any, provider: Any) -> Any:
     from audiocraft.models.lm import LMModel
     from omegaconf import OmegaConf
 
-    from tydust_assetgen.generate.musicgen.runtime.skip_init import hollow
+    from tydust_assetgen.generate.musicgen.runtime.skip_init import on_meta_device
 
     shape: Any = OmegaConf.to_container(config.transformer_lm, resolve=True)
     old_pattern = {"modeling": shape.pop("q_modeling", None), "delay": {"delays": list(range(shape["n_q"]))}}
     named = config.codebooks_pattern.modeling is not None
     fuser = builders.get_condition_fuser(config)
     shape["cross_attention"] = bool(shape.get("cross_attention")) or bool(fuser.fuse2cond["cross"])
-    with hollow():
+    with on_meta_device():
         return LMModel(
             pattern_provider=builders.get_codebooks_pattern_provider(
                 shape["n_q"], config.codebooks_pattern if named else OmegaConf.create(old_pattern)
@@ -225,7 +225,12 @@ def _empty(config: Any, provider: Any) -> Any:
 
 
 def _take_over(
-    model: Any, state: dict[str, Any], device: str, folder: Path, hands: Executor, kept: re.Pattern[str] | None = None
+    model: Any,
+    state: dict[str, Any],
+    device: str,
+    folder: Path,
+    executor: Executor,
+    kept: re.Pattern[str] | None = None,
 ) -> None:
     """Give a model its weights, each as a copy of its own in the type that the model has for it; matrices whose names
     are `kept` stay in fp16 where they are stored so."""
@@ -241,7 +246,7 @@ def _take_over(
         return here.to(types.get(name, here.dtype), copy=device == "cpu")
 
     try:
-        model.load_state_dict(dict(zip(state, hands.map(copied, state), strict=True)), assign=True)
+        model.load_state_dict(dict(zip(state, executor.map(copied, state), strict=True)), assign=True)
     except RuntimeError as error:
         if "memory" in str(error):
             raise
@@ -252,13 +257,13 @@ def _take_over(
         raise GenerationError(f"the weights in `{folder}` lack `{empty[0]}`")
 
 
-def _codec(folder: Path, device: str, hands: Executor) -> Any:
+def _codec(folder: Path, device: str, executor: Executor) -> Any:
     """EnCodec, always in full precision: from the folder, or from the hub cache when the file only names one."""
     from audiocraft.models import builders
     from audiocraft.models.encodec import HFEncodecCompressionModel
     from omegaconf import OmegaConf
 
-    from tydust_assetgen.generate.musicgen.runtime.skip_init import undrawn
+    from tydust_assetgen.generate.musicgen.runtime.skip_init import without_initialising
 
     package = _package(folder / "compression_state_dict.bin")
     if "pretrained" in package:
@@ -269,9 +274,9 @@ def _codec(folder: Path, device: str, hands: Executor) -> Any:
         return HFEncodecCompressionModel(made).to(device).eval()
     config = OmegaConf.create(package["xp.cfg"])
     config.device = "cpu"
-    with undrawn():
+    with without_initialising():
         codec = builders.get_compression_model(config)
-    _take_over(codec, package["best_state"], device, folder, hands)
+    _take_over(codec, package["best_state"], device, folder, executor)
     return codec.eval()
 
 

@@ -13,25 +13,25 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-_DRAWN = frozenset({"kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"})
-_FILLED = _DRAWN | {"add_", "clamp_", "erfinv_", "fill_", "mul_", "zero_"}
+_RANDOM_INITIALISERS = frozenset({"kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "xavier_uniform_"})
+_ALL_INITIALISERS = _RANDOM_INITIALISERS | {"add_", "clamp_", "erfinv_", "fill_", "mul_", "zero_"}
 
 
 @contextlib.contextmanager
-def undrawn() -> Iterator[None]:
+def without_initialising() -> Iterator[None]:
     """While it lasts, nothing is drawn: tensors hold what lay in their memory."""
-    with _Skipping(_DRAWN):
+    with _SkippedCalls(_RANDOM_INITIALISERS):
         yield
 
 
 @contextlib.contextmanager
-def hollow() -> Iterator[None]:
+def on_meta_device() -> Iterator[None]:
     """While it lasts, tensors are made without memory, and nothing is filled that has no values."""
-    with torch.device("meta"), _Skipping(_FILLED):
+    with torch.device("meta"), _SkippedCalls(_ALL_INITIALISERS):
         yield
 
 
-class _Skipping(TorchFunctionMode):  # type: ignore[misc]
+class _SkippedCalls(TorchFunctionMode):  # type: ignore[misc]
     """Functions that change a tensor's values and nothing else are not called."""
 
     def __init__(self, names: frozenset[str]) -> None:

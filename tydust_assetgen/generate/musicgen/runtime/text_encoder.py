@@ -30,13 +30,13 @@ _LOWEST = torch.finfo(torch.float32).min
 
 
 @contextlib.contextmanager
-def given(device: str, hands: Executor) -> Iterator[None]:
+def given(device: str, executor: Executor) -> Iterator[None]:
     """While it lasts, audiocraft's T5 conditioner gets the T5 that is made here: its constructor calls
     `from_pretrained`, and there is no other way to hand it one.
 
     Args:
         device: where its weights are wanted.
-        hands: read the weights while others are at work; they are waited for at the first words.
+        executor: reads the weights while the rest is loaded; they are waited for at the first words.
     """
     from audiocraft.modules import conditioners
 
@@ -48,7 +48,7 @@ def given(device: str, hands: Executor) -> Iterator[None]:
 
     def encoder(name: str) -> Any:
         folder = text_folder(name)
-        return Encoder(folder, device, hands) if folder and not unknown(folder) else _without_bars(theirs[1], name)
+        return Encoder(folder, device, executor) if folder and not unknown(folder) else _without_bars(theirs[1], name)
 
     conditioners.T5Tokenizer = SimpleNamespace(from_pretrained=tokenizer)
     conditioners.T5EncoderModel = SimpleNamespace(from_pretrained=encoder)
@@ -149,10 +149,10 @@ class Tokenizer:
 class Encoder:
     """The encoder's layers over its weights, in full precision."""
 
-    def __init__(self, folder: Path, device: str, hands: Executor) -> None:
+    def __init__(self, folder: Path, device: str, executor: Executor) -> None:
         self.shape = Shape.of(json.loads((folder / _CONFIG).read_bytes()))
         self._again = partial(_read, folder / _WEIGHTS, device)
-        self._read = hands.submit(self._again).result
+        self._read = executor.submit(self._again).result
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
@@ -173,13 +173,13 @@ class Encoder:
     def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
         """What the last layer says of each word, `last_hidden_state [B, L, dim]`."""
         x = functional.embedding(input_ids, self.weights[_EMBEDDING])
-        nearness = torch.where(attention_mask[:, None, None].bool(), self._nearness(x.shape[1]), _LOWEST)
+        position_bias = torch.where(attention_mask[:, None, None].bool(), self._position_bias(x.shape[1]), _LOWEST)
         for layer in range(self.shape.layers):
-            x = x + self._heard(x, nearness, layer)
-            x = x + self._thought(x, layer)
+            x = x + self._self_attention(x, position_bias, layer)
+            x = x + self._feed_forward(x, layer)
         return SimpleNamespace(last_hidden_state=self._norm(x, "encoder.final_layer_norm"))
 
-    def _heard(self, x: torch.Tensor, nearness: torch.Tensor, layer: int) -> torch.Tensor:
+    def _self_attention(self, x: torch.Tensor, position_bias: torch.Tensor, layer: int) -> torch.Tensor:
         """What the words tell each other. Scores are not scaled: T5's weights have taken that in."""
         own = f"encoder.block.{layer}.layer.0"
         normed = self._norm(x, f"{own}.layer_norm")
@@ -187,10 +187,10 @@ class Encoder:
             self._linear(normed, f"{own}.SelfAttention.{name}").unflatten(-1, (self.shape.heads, -1)).transpose(1, 2)
             for name in "qkv"
         )
-        heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=nearness, scale=1.0)
+        heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=position_bias, scale=1.0)
         return self._linear(heard.transpose(1, 2).flatten(2), f"{own}.SelfAttention.o")
 
-    def _thought(self, x: torch.Tensor, layer: int) -> torch.Tensor:
+    def _feed_forward(self, x: torch.Tensor, layer: int) -> torch.Tensor:
         own = f"encoder.block.{layer}.layer.1"
         inner = self._linear(self._norm(x, f"{own}.layer_norm"), f"{own}.DenseReluDense.wi")
         return self._linear(functional.relu(inner), f"{own}.DenseReluDense.wo")
@@ -202,15 +202,15 @@ class Encoder:
         """By the root of the mean square (B. Zhang and R. Sennrich, "Root Mean Square Layer Normalization", 2019)."""
         return self.weights[f"{name}.weight"] * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.shape.eps))
 
-    def _nearness(self, length: int) -> torch.Tensor:
+    def _position_bias(self, length: int) -> torch.Tensor:
         """What is added to the scores `[1, heads, L, L]` for the distance of two words, the same in all layers."""
         table = self.weights["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
         places = torch.arange(length, device=table.device)
-        kinds = _kinds(places[None] - places[:, None], self.shape.buckets // 2, self.shape.farthest)
+        kinds = _distance_buckets(places[None] - places[:, None], self.shape.buckets // 2, self.shape.farthest)
         return functional.embedding(kinds, table).permute(2, 0, 1)[None]
 
 
-def _kinds(distance: torch.Tensor, count: int, farthest: int) -> torch.Tensor:
+def _distance_buckets(distance: torch.Tensor, count: int, farthest: int) -> torch.Tensor:
     """Kinds of distances: each of the short ones is its own, longer ones share, by their logarithm; then the same
     again for what lies after a word."""
     far, near = distance.abs(), count // 2
