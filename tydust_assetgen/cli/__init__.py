@@ -19,7 +19,7 @@ def command() -> None:
     Where a fast path has answered, nothing is left to tidy up, and the process ends at once. Python would spend a
     tenth of the time of a hook on taking its modules apart.
     """
-    for name in ("stdout", "stderr"):  # closed by whoever started us, such as a service: what is said goes nowhere
+    for name in ("stdout", "stderr"):  # closed by whoever started us, such as a service: messages are lost
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  stays open to the end
     code = main()

@@ -8,6 +8,7 @@ must be polled.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -19,6 +20,9 @@ from typing import Any
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
+
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
+"""What it logs, such as an event that comes after the end of a watch, is for programs that ask for logs."""
 
 _PROBE_S = 1.0
 _CHANGING = frozenset({"created", "modified", "moved", "deleted", "closed"})
