@@ -105,7 +105,7 @@ class ResultCommitter:
         if not failure.traceback:
             return ""
         log = self.project.logs / "bug.log"
-        system.write_atomic(log, failure.traceback.encode(), durable=False)
+        self.project.private_folder.write("logs/bug.log", failure.traceback.encode())
         return f"this is our own bug; its traceback is in `{log}`"
 
     def fail(self, step: Step, failure: Failure) -> None:

@@ -144,7 +144,7 @@ class BuildJournal:
             slots={slot: (snapshot.manifest.fingerprints[slot], self._fresh[slot]) for slot in fresh},
         )
         with contextlib.suppress(OSError):  # only a cache: without it the next build takes a closer look
-            write_atomic(project.state, data, durable=False)
+            project.private_folder.write(project.state.name, data)
 
 
 def _digest_now(path: Path) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Published, Verified
-from tydust_assetgen.system import digest_bytes, digest_file, inside, remove, write_atomic
+from tydust_assetgen.system import digest_bytes, digest_file, inside
+from tydust_assetgen.system.safe_folder import remove_inside, write_inside
 
 
 def publish(verified: Verified, data: bytes, tree: Path, *, seen_digest: str) -> Published:
@@ -27,7 +28,7 @@ def publish(verified: Verified, data: bytes, tree: Path, *, seen_digest: str) ->
         hint = "`assetgen adopt SLOT` keeps your file, `assetgen build --force SLOT` makes it again"
         raise AssetgenError(f"`{verified.output.path}` was modified while its track was made: left alone", hint=hint)
     try:
-        write_atomic(path, data)
+        write_inside(tree, verified.output.path, data)
     except OSError as error:
         raise AssetgenError(f"can't write `{verified.output.path}`: {error.strerror or error}") from error
     return Published(path=verified.output.path, digest=verified.digest, size=verified.size, sound=verified.sound)
@@ -39,7 +40,7 @@ def retract(tree: Path, path: str, *, digest: str) -> bool:
     try:
         if digest_file(target) not in ("", digest):
             return False
-        remove(target)
+        remove_inside(tree, path)
     except OSError as error:
         raise AssetgenError(f"can't remove `{path}`: {error.strerror or error}") from error
     return True

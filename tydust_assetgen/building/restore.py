@@ -12,6 +12,7 @@ from tydust_assetgen.building.tasks import Task
 from tydust_assetgen.flow import Facts, Provenance, Verified
 from tydust_assetgen.planning.plan import Step
 from tydust_assetgen.store import Store
+from tydust_assetgen.system.safe_folder import sweep_inside
 
 
 def restore(steps: Sequence[Step], committer: ResultCommitter, *, sweep: bool) -> list[Task]:
@@ -33,9 +34,11 @@ def restore(steps: Sequence[Step], committer: ResultCommitter, *, sweep: bool) -
 
 def _sweep_temporaries(steps: Sequence[Step], committer: ResultCommitter) -> None:
     committer.project.store.sweep()
-    tree = committer.snapshot.tree
-    folders = {(tree / output.output.path).parent for step in steps for output in step.outputs}
-    system.sweep_temporaries(folders | {committer.project.root})
+    for folder in ("", "logs", "aside"):
+        committer.project.private_folder.sweep(folder)
+    outputs = [output.output.path for step in steps for output in step.outputs]
+    sweep_inside(committer.snapshot.tree, outputs)
+    system.sweep_temporaries({committer.project.root})
 
 
 def _restore_slot(step: Step, committer: ResultCommitter) -> Task | None:

@@ -39,6 +39,7 @@ from tydust_assetgen.building.pipeline import inspect_files, make_track, perform
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.events import Stage
 from tydust_assetgen.store import Store
+from tydust_assetgen.system.safe_folder import SafeFolder
 
 _AHEAD_S = 0.1
 """Work that a worker is started for is there by then."""
@@ -77,7 +78,8 @@ def _first(jobs: queue.SimpleQueue[Job]) -> Job:
 def _log_to_file() -> None:
     """The build has made the log file by now."""
     with contextlib.suppress(OSError, KeyError):
-        log = os.open(os.environ[LOG_VARIABLE], os.O_WRONLY | os.O_APPEND)
+        path = Path(os.environ[LOG_VARIABLE])
+        log = SafeFolder(path.parents[1]).open_to_append(f"logs/{path.name}", empty=False)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

@@ -42,6 +42,7 @@ from tydust_assetgen.building.messages import (
     write_frame,
 )
 from tydust_assetgen.errors import StoreError
+from tydust_assetgen.system.safe_folder import SafeFolder
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from tydust_assetgen.building.worker import main; main()"
 """The worker sees the modules that its builder sees, and not whatever lies in the current folder."""
@@ -170,8 +171,8 @@ class WorkerProcess:
         os.lseek(self._early_log, self._logged_bytes, os.SEEK_SET)
         data = b"".join(iter(lambda: os.read(self._early_log, _READ_BYTES), b""))
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.log, "ab" if self._log_begun else "wb") as file:
+            log = SafeFolder(self.log.parents[1]).open_to_append(f"logs/{self.log.name}", empty=not self._log_begun)
+            with open(log, "ab") as file:
                 file.write(data)
         except OSError as error:
             message = f"can't write `{self.log}`: {error.strerror or error}"

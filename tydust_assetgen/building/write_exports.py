@@ -15,6 +15,7 @@ from tydust_assetgen.exports.files import JudgedExport, asked_by, judge_on_disk
 from tydust_assetgen.planning.plan import Snapshot
 from tydust_assetgen.project.lockfile import LockedOutput
 from tydust_assetgen.project.state import Stat, stat_of
+from tydust_assetgen.system.safe_folder import sweep_inside, write_inside
 
 _FOREIGN: Stat = (-2, -2, -2, -2)
 """No file has this stat: the next build looks again."""
@@ -31,7 +32,9 @@ def write_exports(snapshot: Snapshot, journal: BuildJournal, tell: events.Emit) 
     _measure_unmeasured(snapshot, journal)
     stats: dict[str, Stat] = {}
     failures: list[AssetgenError] = []
-    for judged in judge_on_disk(snapshot.manifest, journal.entry):
+    exports = tuple(judge_on_disk(snapshot.manifest, journal.entry))
+    sweep_inside(snapshot.tree, (judged.path for judged in exports))
+    for judged in exports:
         path = str(system.inside(snapshot.tree, judged.path))
         try:
             _write(snapshot, judged, tell)
@@ -47,7 +50,7 @@ def _write(snapshot: Snapshot, judged: JudgedExport, tell: events.Emit) -> None:
     if judged.status == "foreign":
         tell(events.Warned(message=judged.reason, hint=judged.hint))
     elif judged.status != "fresh":
-        system.write_atomic(system.inside(snapshot.tree, judged.path), judged.data)
+        write_inside(snapshot.tree, judged.path, judged.data)
         tell(events.Wrote(path=judged.path, slot=judged.slot))
 
 

@@ -66,17 +66,18 @@ def _print_refusals(found: Verdict) -> None:
     more = len(found.refusals) - _MOST_SHOWN
     if more > 0:
         sys.stderr.write(f"refused: {more} more; `assetgen check --staged --json` lists them all\n")
-    sys.stderr.write(_count(found) + "\n")
+    sys.stderr.write(_count(found))
     if os.path.basename(os.environ.get("GIT_INDEX_FILE", "")).startswith("next-index"):
         sys.stderr.write("  hint: you named files to `git commit`: name these, too, or stage all and name none\n")
 
 
 def _count(found: Verdict) -> str:
-    slots = len({(refusal.manifest, refusal.slot) for refusal in found.refusals if not refusal.beside})
+    slots = len({(refusal.manifest, refusal.slot) for refusal in found.refusals if refusal.slot and not refusal.beside})
     files = sum(refusal.beside for refusal in found.refusals)
     if slots:
-        return f"{slots} of {slots + found.right} slots are not staged as the manifest and the lock file say"
-    return f"{files} of the files beside the music {'is' if files == 1 else 'are'} not staged as the lock file says"
+        return f"{slots} of {slots + found.right} slots are not staged as the manifest and the lock file say\n"
+    what = f"{files} of the files beside the music {'is' if files == 1 else 'are'} not staged as the lock file says\n"
+    return what if files else ""
 
 
 def install(arguments: argparse.Namespace) -> int:

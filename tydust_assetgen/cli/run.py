@@ -13,6 +13,7 @@ from types import FrameType
 
 from tydust_assetgen.cli.parser import parser
 from tydust_assetgen.errors import AssetgenError
+from tydust_assetgen.system.safe_folder import SafeFolder
 
 
 def run(words: list[str]) -> int:
@@ -54,19 +55,26 @@ def _print_error(error: AssetgenError) -> int:
 
 
 def _print_bug(trace: str) -> int:
-    log = _keep(trace, Path(".assetgen/logs")) or _keep(trace, Path(tempfile.gettempdir())) or Path("nowhere")
+    log = _keep(trace, Path(".assetgen")) or _keep(trace, _own_temporary_folder()) or Path("nowhere")
     sys.stderr.write(f"error: this is our own bug, not yours; its traceback is in `{log}`\n")
     sys.stderr.write(f"  hint: please report it with that file: {trace.strip().splitlines()[-1]}\n")
     return 3
 
 
-def _keep(trace: str, folder: Path) -> Path | None:
+def _keep(trace: str, folder: Path | None) -> Path | None:
     """Write a traceback where a person can find it, if that is possible."""
+    if folder is None:
+        return None
+    with contextlib.suppress(OSError, AssetgenError):
+        SafeFolder(folder).write("logs/assetgen-bug.log", trace.encode("utf-8", "backslashreplace"))
+        return folder / "logs" / "assetgen-bug.log"
+    return None
+
+
+def _own_temporary_folder() -> Path | None:
+    """One that nobody else can write to, where the project's own can't be written."""
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "assetgen-bug.log"
-        log.write_text(trace, encoding="utf-8", errors="backslashreplace")
-        return log
+        return Path(tempfile.mkdtemp(prefix="assetgen-"))
     return None
 
 

@@ -119,9 +119,18 @@ class Fixes:
         return shlex.join(["assetgen", *more, *words])
 
     def _seen(self, path: str) -> str:
-        """A path as it is typed where the person is: git starts hooks at the top, and says where it was called."""
-        here = os.path.join(os.path.realpath(os.curdir), os.environ.get("GIT_PREFIX", ""))
-        return os.path.relpath(os.path.join(os.path.realpath(self.top), path), here).replace(os.sep, "/")
+        return _typed(self.top, path)
+
+
+def unstage(top: str, path: str) -> str:
+    """The command that takes a folder out of git, and leaves it on the disk."""
+    return shlex.join(["git", "rm", "-r", "--cached", "--quiet", "--", _typed(top, path)])
+
+
+def _typed(top: str, path: str) -> str:
+    """A path as it is typed where the person is: git starts hooks at the top, and says where it was called."""
+    here = os.path.join(os.path.realpath(os.curdir), os.environ.get("GIT_PREFIX", ""))
+    return os.path.relpath(os.path.join(os.path.realpath(top), path), here).replace(os.sep, "/")
 
 
 def _digest(path: str) -> str:

@@ -78,6 +78,15 @@ def entries(folder: str, paths: Iterable[str]) -> dict[str, Entry]:
     return _entries(run(folder, "ls-files", "-s", "-z", "--full-name", "--", *specs)) if specs else {}
 
 
+def tracks(folder: str, path: str) -> bool:
+    """Whether git has something below `path`, relative to `folder`, in its index. False where there is no repository or
+    no git."""
+    try:
+        return bool(run(folder, "ls-files", "-z", "--", f":(literal){path}"))
+    except AssetgenError:
+        return False
+
+
 def ignored(folder: str, paths: Iterable[str]) -> frozenset[str]:
     """Those of these paths (absolute) that `.gitignore` keeps out."""
     asked = b"\0".join(map(os.fsencode, paths))

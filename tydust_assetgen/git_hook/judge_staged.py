@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from tydust_assetgen.errors import UsageError
 from tydust_assetgen.git_hook.git import Blobs, Repository, entries, look
-from tydust_assetgen.git_hook.names import EXPORT_NAMES, MANIFEST_NAME, SIDECAR, lock_of, text_blobs
+from tydust_assetgen.git_hook.names import EXPORT_NAMES, MANIFEST_NAME, PRIVATE, SIDECAR, lock_of, text_blobs
 
 if TYPE_CHECKING:
     from tydust_assetgen.git_hook.memo import Memo
-    from tydust_assetgen.git_hook.verdict import Verdict
+    from tydust_assetgen.git_hook.verdict import Refusal, Verdict
 
 _MOST_BYTES = 8 * 1024 * 1024
 _LOCK_BEGINS = b'{\n  "assetgen_lock"'
@@ -51,6 +51,40 @@ def judge_staged(
         AssetgenError: git fails, or a staged lock file is from a newer assetgen.
     """
     repository = look(folder)
+    refused = _private_folders(folder, repository)
+    verdict = _judge_manifests(repository, folder, manifest, tuple(slots), everything=everything, briefly=briefly)
+    if not refused:
+        return verdict
+    from tydust_assetgen.git_hook.verdict import Verdict
+
+    found = verdict or Verdict()
+    return Verdict(right=found.right, refusals=(*refused, *found.refusals))
+
+
+def _private_folders(folder: str, repository: Repository) -> tuple[Refusal, ...]:
+    """Refusals of each `.assetgen` of which something is staged: it belongs to one machine."""
+    ours = {_up_to_private(path) for path in repository.changed if f"/{PRIVATE}/" in f"/{path}"}
+    staged = sorted({_up_to_private(path) for path in entries(folder, sorted(ours))})
+    if not staged:
+        return ()
+    from tydust_assetgen.git_hook.fixes import unstage
+    from tydust_assetgen.git_hook.verdict import Refusal
+
+    why = "is staged, but what lies in it is for this machine alone: store, logs, what the last build saw"
+    return tuple(
+        Refusal(manifest="", slot="", path=path, reason=f"`{path}` {why}", mend=(unstage(repository.top, path),))
+        for path in staged
+    )
+
+
+def _up_to_private(path: str) -> str:
+    before, name, _ = f"/{path}".partition(f"/{PRIVATE}/")
+    return f"{before}{name}".strip("/") if name else path
+
+
+def _judge_manifests(
+    repository: Repository, folder: str, manifest: str, slots: tuple[str, ...], *, everything: bool, briefly: bool
+) -> Verdict | None:
     with Blobs(folder) as blobs:
         manifests = _manifests(repository, folder, manifest, blobs)
         found = [place for place in manifests if everything or _touched(repository, place, blobs)]
@@ -63,7 +97,7 @@ def judge_staged(
             return None
         from tydust_assetgen.git_hook.check import judge
 
-        return judge(folder, repository, found, blobs, memo, tuple(slots), everything=everything)
+        return judge(folder, repository, found, blobs, memo, slots, everything=everything)
 
 
 def _known(folder: str, repository: Repository, place: str, memo: Memo) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tydust_assetgen.git_hook.git import Repository
 
 MANIFEST_NAME = "assets.toml"
+PRIVATE = ".assetgen"
 SIDECAR = ".import"
 EXPORT_NAMES = frozenset(
     {"assetgen.unity.json", "music.h", "music.hpp", "Music.cs", "music.gd", "music.rs", "music.py"}

@@ -11,7 +11,7 @@ import msgspec
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning.plan import Step
-from tydust_assetgen.system import write_atomic
+from tydust_assetgen.system.safe_folder import SafeFolder
 
 FINISHING = "finishing"
 """What stands in the rates for all but generating: finishing, encoding and verifying a file."""
@@ -19,6 +19,7 @@ _FINISHING_S_PER_S = 0.06
 """For one second of stereo, before anything was measured here; see docs/performance.md."""
 _START_S = 1.5
 """A worker loads numpy and scipy before its first track."""
+_MAX_BYTES = 1 << 20
 _MEMORY = 0.7
 """Weight of what was known before against the newest measurement."""
 
@@ -39,12 +40,13 @@ class Rates:
     """Seconds of work per second of audio, by generator. A lost or damaged file means that nothing is known yet."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._folder = path, SafeFolder(path.parent)
         self._rates: dict[str, float] = {}
         self._changed = False
         self._begun: set[str] = set()
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            self._rates = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+            data = self._folder.read(path.name, _MAX_BYTES)
+            self._rates = msgspec.json.decode(data, type=dict[str, float]) if data else {}
 
     def learn(self, name: str, audio_s: float, seconds: float) -> None:
         """Remember how long a performance took; what a generator's first one in a build waits for counts apart."""
@@ -61,7 +63,7 @@ class Rates:
         """Write what was learned; not being able to is no reason to fail a build."""
         if self._changed:
             with contextlib.suppress(OSError):
-                write_atomic(self._path, msgspec.json.encode(self._rates, order="sorted"), durable=False)
+                self._folder.write(self._path.name, msgspec.json.encode(self._rates, order="sorted"))
 
     def step_s(self, step: Step) -> float:
         """How long one step will take on one core."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tydust_assetgen.errors import UsageError
 from tydust_assetgen.store import Store
+from tydust_assetgen.system.safe_folder import SafeFolder
 
 MANIFEST_NAME = "assets.toml"
 
@@ -46,6 +47,11 @@ class Project:
     def private(self) -> Path:
         """What git ignores: store, state, logs."""
         return self.root / ".assetgen"
+
+    @property
+    def private_folder(self) -> SafeFolder:
+        """The same, as what we write to and delete from."""
+        return SafeFolder(self.private)
 
     @property
     def state(self) -> Path:

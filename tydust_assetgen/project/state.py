@@ -5,8 +5,8 @@ matters, and for every fresh slot the fingerprint of what it was made from. This
 to do runs, so it imports almost nothing, parses nothing and asks the disk once for each file. The file is a cache:
 when it is lost, damaged or from another version, everything is looked at again.
 
-The layout is plain: lines of text (numbers of things, then paths), an empty line, four 64-bit integers for each path,
-and lines of text that only a closer look reads. No pickle, no marshal.
+The layout is plain: a line with the digest of all that follows, lines of text (numbers of things, then paths), an
+empty line, four 64-bit integers for each path, and lines of text that only a closer look reads. No pickle, no marshal.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import sys
 from _blake2 import blake2b  # not hashlib: that loads OpenSSL, a tenth of the whole run
 from collections.abc import Mapping
 from os import stat
+from stat import S_ISREG
 
 from tydust_assetgen.version import VERSION
 
-MAGIC = f"assetgen state 2, version {VERSION}, {sys.byteorder} endian"
+MAGIC = f"assetgen state 3, version {VERSION}, {sys.byteorder} endian"
 NOTHING = (-1, -1, -1, -1)
+_MAX_BYTES = 1 << 28
+_UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _INODE = 2**63 - 1
 """Some file systems use all 64 bits of an inode's number."""
 
@@ -43,11 +46,11 @@ class State:
     """
 
     def __init__(self, lines: list[str], body: bytes) -> None:
-        self.manifest = lines[1]
-        self.complete = lines[2] == "complete"
-        self.slot_count = int(lines[3])
-        self._watched_count = int(lines[4])
-        self._paths = lines[5:]
+        self.manifest = lines[0]
+        self.complete = lines[1] == "complete"
+        self.slot_count = int(lines[2])
+        self._watched_count = int(lines[3])
+        self._paths = lines[4:]
         split = 32 * len(self._paths)
         self._numbers: list[int] = memoryview(body)[:split].cast("q").tolist()
         self._rest = body[split:]
@@ -126,7 +129,7 @@ def stat_of(path: str) -> Stat:
 
 
 def digest_of_manifest(data: bytes) -> str:
-    """Digest of the manifest's bytes, to tell whether it changed since."""
+    """Digest of the manifest's bytes, to tell whether it changed since. A state has one of itself, too."""
     return blake2b(data, digest_size=16).hexdigest()
 
 
@@ -138,13 +141,24 @@ def toolchain() -> list[str]:
 def read_state(path: str) -> State | None:
     """The state at `path`, or `None` when there is none that this version can read."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        head, _, data = _read_plain_file(path).partition(b"\n")
+        magic, _, digest = head.decode("ascii").rpartition(" ")
+        if magic != MAGIC or digest != digest_of_manifest(data):
+            return None
         text, _, body = data.partition(b"\n\n")
-        lines = text.decode("utf-8", "surrogateescape").split("\n")
-        return State(lines, body) if lines[0] == MAGIC else None
+        return State(text.decode("utf-8", "surrogateescape").split("\n"), body)
     except (OSError, ValueError, IndexError, TypeError):
         return None
+
+
+def _read_plain_file(path: str) -> bytes:
+    """Not over a link, and neither a pipe nor a device, which might never end."""
+    descriptor = os.open(path, os.O_RDONLY | _UNWAITING)
+    with open(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
+            raise OSError
+        return file.read(_MAX_BYTES)
 
 
 def encode_state(
@@ -160,7 +174,6 @@ def encode_state(
 
     ordered = [path for _, paths in slots.values() for path in paths]
     lines = [
-        MAGIC,
         manifest,
         "complete" if len(slots) == slot_count else "partial",
         str(slot_count),
@@ -175,4 +188,5 @@ def encode_state(
     stats = [*watched.values(), *(outputs[path][0] for path in ordered)]
     numbers = pack(f"={4 * len(stats)}q", *(number for found in stats for number in found))
     text, tail = ("\n".join(part).encode("utf-8", "surrogateescape") for part in (lines, rest))
-    return text + b"\n\n" + numbers + tail
+    data = text + b"\n\n" + numbers + tail
+    return f"{MAGIC} {digest_of_manifest(data)}\n".encode() + data

@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-import time
 from pathlib import Path
 
 from tydust_assetgen.remote import DistrustError, RemoteError
-from tydust_assetgen.system import remove
+from tydust_assetgen.system.safe_folder import LinkError, SafeFolder
 
+_MARK = "assetgen-cache.txt"
+_MARK_TEXT = b"This folder is a cache of assetgen: it adds files here, and deletes what it left half written.\n"
 _ABANDONED_S = 24 * 3600
 """A temporary file of this age belongs to nobody any more."""
 
 
 class Directory:
-    """Satisfies `Transport`. The folder must be there: where a drive is not mounted, nothing is written by mistake."""
+    """Satisfies `Transport`. The folder must be there: where a drive is not mounted, nothing is written by mistake.
+
+    A manifest may name any folder, so nothing is written before the first `put`, and nothing is ever deleted but our
+    own temporary files, in a folder that an earlier `put` has marked.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._count = 0
-        self._lock = threading.Lock()
         if not root.is_dir():
             raise RemoteError("there is no such folder", "is it mounted? else make it once")
-        self._sweep()
+        self._folder = SafeFolder(Path(os.path.realpath(root)))
+        self._lock = threading.Lock()
+        self._prepared = False
 
     def get(self, name: str, max_bytes: int) -> bytes | None:
         try:
-            with open(self._root / name, "rb") as file:
-                data = file.read(max_bytes + 1)
-        except FileNotFoundError:
-            return None
-        if len(data) > max_bytes:
+            data = self._folder.read(name, max_bytes)
+        except LinkError as error:
+            raise DistrustError(str(error.problems[0].message)) from error
+        if data is None and self._folder.size(name) > max_bytes:
             raise DistrustError("it is larger than it should be")
         return data
 
     def has(self, name: str) -> bool:
-        return (self._root / name).is_file()
+        return self._folder.has(name)
 
     def put(self, name: str, data: bytes) -> None:
         """A temporary name of its own, also where many machines write at once, then a rename."""
-        path, temporary = self._root / name, self._temporary()
-        path.parent.mkdir(exist_ok=True)
-        temporary.parent.mkdir(exist_ok=True)
         try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                remove(temporary)
-            raise
+            self._prepare()
+            self._folder.write(name, data, by_way_of="tmp")
+        except LinkError as error:
+            raise DistrustError(str(error.problems[0].message)) from error
 
-    def _temporary(self) -> Path:
+    def _prepare(self) -> None:
+        """Once: mark the folder, or delete what was abandoned in one that is marked."""
         with self._lock:
-            self._count += 1
-        return self._root / "tmp" / f"{os.urandom(8).hex()}-{self._count}"
-
-    def _sweep(self) -> None:
-        """What killed processes left behind goes after a day."""
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(self._root / "tmp"):
-                if time.time() - entry.stat().st_mtime > _ABANDONED_S:
-                    remove(Path(entry.path))
+            if self._prepared:
+                return
+            if self._folder.read(_MARK, len(_MARK_TEXT)) == _MARK_TEXT:
+                self._folder.sweep("tmp", unused_s=_ABANDONED_S)
+            else:
+                self._folder.write(_MARK, _MARK_TEXT)
+            self._prepared = True

@@ -8,6 +8,7 @@ import msgspec
 
 from tydust_assetgen.audio import LoopPoints
 from tydust_assetgen.flow import Facts, Provenance, Verified
+from tydust_assetgen.system import digest_bytes
 
 Kind: TypeAlias = Literal["takes", "masters", "outputs"]
 KINDS: tuple[Kind, ...] = ("takes", "masters", "outputs")
@@ -63,3 +64,17 @@ def digest_in(record: Record) -> str:
 def is_digest(text: str) -> bool:
     """Records and lock files may come from elsewhere, and digests become paths."""
     return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
+
+
+def with_digest(data: bytes) -> bytes:
+    """A record as it lies on the disk: the SHA-256 of its JSON in a line, then the JSON."""
+    return digest_bytes(data).encode() + b"\n" + data
+
+
+def without_digest(data: bytes) -> bytes | None:
+    """The JSON of a record, or `None` where a bit of it is another than was written. Records of version 0.1 have no
+    digest: they begin with a brace, which no digest does."""
+    if data.startswith(b"{"):
+        return data
+    digest, _, rest = data.partition(b"\n")
+    return rest if digest == digest_bytes(rest).encode() else None

@@ -3,13 +3,14 @@
 What is read is checked against its digest first. Content lies under its own
 SHA-256 (`objects/`), small records say which content answers to which key (`records/KIND/`). Everything is written
 under a temporary name and renamed, so several processes can use one store. A damaged entry is set aside and counts
-as absent. Records are touched when they are used: `gc` drops what was not used for longest.
+as absent. Records are touched when they are used: `gc` drops what was not used for longest. A store may have come with
+a clone: no link in it is followed, and only files with names of our own form are ever deleted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -31,10 +32,17 @@ from tydust_assetgen.store.records import (
     TakeRecord,
     digest_in,
     is_digest,
+    with_digest,
+    without_digest,
 )
-from tydust_assetgen.system import digest_bytes, remove, write_atomic
+from tydust_assetgen.system import TEMPORARY_PREFIX, digest_bytes
+from tydust_assetgen.system.safe_folder import SafeFile, SafeFolder
 
 _R = TypeVar("_R", TakeRecord, MasterRecord, OutputRecord)
+_MAX_OBJECT_BYTES = 4 << 30
+_MAX_RECORD_BYTES = 4 << 20
+_OWN_NAMES = re.compile(rf"[0-9a-f]{{64}}(?:\.json)?|{re.escape(TEMPORARY_PREFIX)}[0-9a-f-]{{1,60}}")
+"""Only what is called like this is deleted: keys and digests, and what we write to before it has its name."""
 
 
 class Store:
@@ -42,6 +50,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folder = SafeFolder(root.parent)
 
     # what is there
 
@@ -56,11 +65,11 @@ class Store:
 
     def has_object(self, digest: str) -> bool:
         """Whether these bytes were made here."""
-        return is_digest(digest) and self._object_path(digest).is_file()
+        return is_digest(digest) and self._folder.has(self._object_name(digest))
 
     def has_adopted(self, digest: str) -> bool:
         """Whether these bytes are a person's own, kept by `adopt`."""
-        return is_digest(digest) and self._adopted_path(digest).is_file()
+        return is_digest(digest) and self._folder.has(self._adopted_name(digest))
 
     def output(self, key: str) -> OutputRecord | None:
         """What is known of an encoded file, or `None`."""
@@ -69,7 +78,7 @@ class Store:
 
     def size(self) -> int:
         """Bytes of all content that can be made again."""
-        return sum(path.stat().st_size for path in _files(self.root / "objects"))
+        return sum(file.size for file in self._files("objects"))
 
     # reading
 
@@ -77,14 +86,11 @@ class Store:
         """Content by its digest, verified; damaged content is set aside."""
         if not is_digest(digest):
             return None
-        path = self._adopted_path(digest) if self.has_adopted(digest) else self._object_path(digest)
-        try:
-            data = path.read_bytes()
-        except OSError:
-            return None
-        if digest_bytes(data) == digest:
+        name = self._adopted_name(digest) if self.has_adopted(digest) else self._object_name(digest)
+        data = self._read(name, _MAX_OBJECT_BYTES)
+        if data is None or digest_bytes(data) == digest:
             return data
-        self._set_aside(path)
+        self._set_aside(name)
         return None
 
     def take(self, key: str) -> Take | None:
@@ -101,15 +107,16 @@ class Store:
 
     def selection(self, key: str) -> TakeSelection | None:
         """How the take under a key was chosen from several, or `None`."""
+        data = self._read_record(self._selection_name(key))
         try:
-            return msgspec.json.decode(self._selection_path(key).read_bytes(), type=TakeSelection)
-        except (OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(data, type=TakeSelection) if data else None
+        except (RecursionError, msgspec.MsgspecError):
             return None
 
     # writing
 
     def put_selection(self, key: str, selection: TakeSelection) -> None:
-        self._write(self._selection_path(key), msgspec.json.encode(selection, order="deterministic"))
+        self._write(self._selection_name(key), with_digest(msgspec.json.encode(selection, order="deterministic")))
 
     def put_take(self, key: str, take: Take) -> None:
         audio = self._put_audio(take.audio)
@@ -148,25 +155,24 @@ class Store:
         """
         digest = digest_bytes(data)
         if self.read_object(digest) is None:
-            self._write(self._object_path(digest), data)
+            self._write(self._object_name(digest), data)
         return digest
 
     def adopt(self, data: bytes) -> str:
         """Keep a person's own bytes, apart from what can be made again; returns their digest."""
         digest = digest_bytes(data)
-        self._write(self._adopted_path(digest), data)
+        self._write(self._adopted_name(digest), data)
         return digest
 
     def keep_aside(self, name: str, data: bytes) -> Path:
         """Keep bytes that are about to be written over and that nobody else has; returns where."""
-        path = self.root.parent / "aside" / f"{digest_bytes(data)[:12]}-{name}"
-        self._write(path, data)
-        return path
+        place = f"aside/{digest_bytes(data)[:12]}-{name}"
+        self._write(place, data)
+        return self._folder.root / place
 
     def sweep(self) -> None:
         """Delete what killed processes left half written. Only called by who holds the build lock."""
-        for path in _files(self.root / "tmp"):
-            remove(path)
+        self._folder.sweep(self._name("tmp"))
 
     # keeping it small
 
@@ -182,7 +188,7 @@ class Store:
         oldest_kept_s = time.time() - max_age_s if max_age_s is not None else 0.0
         kept = [found for found in records if found[0] >= oldest_kept_s]
         sizes = {digest: self._size(digest) for _, _, digest in kept}
-        newest_first: list[tuple[float, Path, str]] = []
+        newest_first: list[tuple[float, str, str]] = []
         total, seen = 0, set[str]()
         for found in reversed(kept):
             added = 0 if found[2] in seen else sizes[found[2]]
@@ -191,64 +197,86 @@ class Store:
             total += added
             seen.add(found[2])
             newest_first.append(found)
-        keep_paths = {path for _, path, _ in newest_first}
-        for _, path, _ in records:
-            if path not in keep_paths:
-                remove(path)
-        own = [path.name for path in _files(self.root / "adopted")] if adopted is None else adopted
+        kept_names = {name for _, name, _ in newest_first}
+        for _, name, _ in records:
+            if name not in kept_names:
+                self._folder.remove(name)
+        own = [_stem(file.name) for file in self._files("adopted")] if adopted is None else adopted
         freed = self._drop_unreferenced(seen | set(own))
-        for path in _files(self.root / "records" / "contests"):
-            if self._record("takes", path.stem, TakeRecord, use=False) is None:
-                remove(path)  # its take is gone
+        for file in self._files("records/contests"):
+            if self._record("takes", _stem(file.name), TakeRecord, use=False) is None:
+                self._folder.remove(file.name)  # its take is gone
         removed = len(records) - len(newest_first)
         return Collected(removed=removed, freed_bytes=freed, kept=len(newest_first), kept_bytes=total)
 
     def _drop_unreferenced(self, wanted: set[str]) -> int:
-        kept = {self._object_path(digest) for digest in wanted} | {self._adopted_path(digest) for digest in wanted}
+        kept = {self._object_name(digest) for digest in wanted} | {self._adopted_name(digest) for digest in wanted}
         freed = 0
         for folder in ("objects", "adopted", "damaged", "tmp"):
-            for path in _files(self.root / folder):
-                if path not in kept:
-                    freed += path.stat().st_size
-                    remove(path)
+            for file in self._files(folder):
+                if file.name not in kept:
+                    freed += file.size
+                    self._folder.remove(file.name)
         return freed
 
-    def _all_records(self) -> Iterator[tuple[float, Path, str]]:
-        """Time of last use, place and content of every record that can be read."""
+    def _all_records(self) -> Iterator[tuple[float, str, str]]:
+        """Time of last use, name and content of every record that can be read."""
         for kind in KINDS:
-            for path in _files(self.root / "records" / kind):
-                record = self._any_record(kind, path.stem, use=False)
+            for file in self._files(f"records/{kind}"):
+                record = self._any_record(kind, _stem(file.name), use=False)
                 if record is not None:
-                    yield path.stat().st_mtime, path, digest_in(record)
+                    yield file.modified_s, file.name, digest_in(record)
 
     # how it lies on the disk
 
     def _size(self, digest: str) -> int:
-        with contextlib.suppress(OSError):
-            return self._object_path(digest).stat().st_size
-        return 0
+        return self._folder.size(self._object_name(digest))
 
-    def _object_path(self, digest: str) -> Path:
-        return self.root / "objects" / digest[:2] / digest
+    def _object_name(self, digest: str) -> str:
+        return self._name(f"objects/{digest[:2]}/{digest}")
 
-    def _adopted_path(self, digest: str) -> Path:
-        return self.root / "adopted" / digest
+    def _adopted_name(self, digest: str) -> str:
+        return self._name(f"adopted/{digest}")
 
-    def _record_path(self, kind: Kind, key: str) -> Path:
-        return self.root / "records" / kind / key[:2] / f"{key}.json"
+    def _record_name(self, kind: Kind, key: str) -> str:
+        return self._name(f"records/{kind}/{key[:2]}/{key}.json")
 
-    def _selection_path(self, key: str) -> Path:
-        return self.root / "records" / "contests" / key[:2] / f"{key}.json"
+    def _selection_name(self, key: str) -> str:
+        return self._name(f"records/contests/{key[:2]}/{key}.json")
+
+    def _name(self, name: str) -> str:
+        """In the private folder."""
+        return f"{self.root.name}/{name}"
+
+    def _files(self, folder: str) -> list[SafeFile]:
+        """The files below one of our folders that have names of our form."""
+        return [
+            file
+            for file in self._folder.files(self._name(folder))
+            if _OWN_NAMES.fullmatch(file.name.rpartition("/")[2])
+        ]
+
+    def _read(self, name: str, max_bytes: int) -> bytes | None:
+        try:
+            return self._folder.read(name, max_bytes)
+        except OSError:
+            return None
+
+    def _read_record(self, name: str) -> bytes | None:
+        """A record's JSON, where it is as it was written."""
+        data = self._read(name, _MAX_RECORD_BYTES)
+        return data and without_digest(data)
 
     def _record(self, kind: Kind, key: str, type_: type[_R], *, use: bool = True) -> _R | None:
-        path = self._record_path(kind, key)
+        name = self._record_name(kind, key)
+        data = self._read_record(name)
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=type_)
-            if not is_digest(digest_in(record)):
+            record = msgspec.json.decode(data, type=type_) if data else None
+            if record is None or not is_digest(digest_in(record)):
                 return None
             if use:
-                os.utime(path)
-        except (OSError, msgspec.MsgspecError):
+                self._folder.touch(name)
+        except (OSError, RecursionError, msgspec.MsgspecError):
             return None
         return record
 
@@ -262,20 +290,19 @@ class Store:
                 return self._record(kind, key, OutputRecord, use=use)
 
     def _put_record(self, kind: Kind, key: str, record: Record) -> None:
-        self._write(self._record_path(kind, key), msgspec.json.encode(record, order="deterministic"))
+        data = msgspec.json.encode(record, order="deterministic")
+        self._write(self._record_name(kind, key), with_digest(data))
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, name: str, data: bytes) -> None:
         try:
-            write_atomic(path, data, durable=False, by_way_of=self.root / "tmp")
+            self._folder.write(name, data, by_way_of=self._name("tmp"))
         except OSError as error:
             hint = "free some disk space, or run `assetgen gc --max-size 1GB`"
             raise StoreError(f"can't write to the store: {error.strerror or error}", hint=hint) from error
 
-    def _set_aside(self, path: Path) -> None:
+    def _set_aside(self, name: str) -> None:
         with contextlib.suppress(OSError):
-            aside = self.root / "damaged" / path.name
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(aside)
+            self._folder.move(name, self._name(f"damaged/{name.rpartition('/')[2]}"))
 
     def _put_audio(self, audio: Audio) -> StoredAudio:
         import numpy as np
@@ -295,5 +322,6 @@ class Store:
         return Audio(samples, stored.rate_hz)
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+def _stem(name: str) -> str:
+    """A key or digest, out of the name of its file."""
+    return name.rpartition("/")[2].removesuffix(".json")

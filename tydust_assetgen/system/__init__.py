@@ -148,12 +148,14 @@ def build_lock(directory: Path, *, wait: bool, on_wait: Callable[[], None]) -> I
 
     Raises:
         BusyError: another build holds it and `wait` is false.
-        StoreError: the lock file can't be made.
+        StoreError: the lock file can't be made, or `directory` is a link.
     """
     from filelock import FileLock, Timeout
 
+    from tydust_assetgen.system.safe_folder import SafeFolder
+
     try:
-        os.makedirs(directory, exist_ok=True)
+        SafeFolder(directory).prepare()
         lock = FileLock(directory / "build.lock")
         try:
             lock.acquire(timeout=0)
