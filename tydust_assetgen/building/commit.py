@@ -96,7 +96,7 @@ class ResultCommitter:
         made_here = store.has_object(digest) or (locked and locked.digest == digest and not locked.hand_made)
         if made_here or not digest:
             return
-        kept = store.keep_aside(Path(path).name, system.inside(self.snapshot.tree, path).read_bytes())
+        kept = store.keep_aside(Path(path).name, system.read_bounded(system.inside(self.snapshot.tree, path)))
         place = kept.relative_to(self.project.root).as_posix()
         self.tell(events.Warned(message=f"what stood at `{path}` is kept as `{place}`", slot=step.slot))
 

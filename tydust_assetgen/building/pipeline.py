@@ -31,7 +31,7 @@ from tydust_assetgen.flow import Check, Encoded, Master, Provenance, Recipe, Ver
 from tydust_assetgen.generate.protocol import Progress
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.store import OutputRecord, Store
-from tydust_assetgen.system import digest_bytes
+from tydust_assetgen.system import digest_bytes, read_bounded
 
 
 class Tell(Protocol):
@@ -147,7 +147,7 @@ def _inspect_file(job: InspectJob, file: FileToInspect) -> InspectedFile:
     from tydust_assetgen import verify
 
     try:
-        data = Path(file.place).read_bytes()
+        data = read_bounded(Path(file.place))
     except OSError as error:
         why = "it is missing" if isinstance(error, FileNotFoundError) else f"it can't be read: {error.strerror}"
         missing = Check(name="there", status="fail", measured="no file", wanted="a file", reason=why)

@@ -70,7 +70,7 @@ def _measured(snapshot: Snapshot, one: LockedOutput) -> LockedOutput:
     from tydust_assetgen.verify import listen  # numpy and scipy come with it
 
     try:
-        data = system.inside(snapshot.tree, one.output.path).read_bytes()
+        data = system.read_bounded(system.inside(snapshot.tree, one.output.path))
     except OSError:
         return one
     sound = listen(data, one.output) if system.digest_bytes(data) == one.digest else None

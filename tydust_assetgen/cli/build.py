@@ -18,7 +18,7 @@ from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
 from tydust_assetgen.project.lockfile import read_lock
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.seeds import published
-from tydust_assetgen.system import cores
+from tydust_assetgen.system import cores, read_bounded
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -160,7 +160,7 @@ def plot(arguments: argparse.Namespace) -> int:
     (step,) = plan(snapshot).steps
     output = step.recipe.outputs[0]
     try:
-        data = (snapshot.tree / output.path).read_bytes()
+        data = read_bounded(snapshot.tree / output.path)
     except OSError as error:
         hint = f"`assetgen build {arguments.slot}` makes it"
         raise AssetgenError(f"`{output.path}` can't be read: {error.strerror}", hint=hint) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tydust_assetgen.project.state import digest_of_manifest, read_state
+from tydust_assetgen.project.state import digest_of_manifest, read_plain_file, read_state
 
 
 def try_fast_path(arguments: list[str]) -> int | None:
@@ -42,8 +42,7 @@ def _fresh_slots(folder: str) -> int | None:
     if state is None or not state.complete:
         return None
     try:
-        with open(os.path.join(folder, "assets.toml"), "rb") as file:
-            manifest = file.read()
+        manifest = read_plain_file(os.path.join(folder, "assets.toml"), over_link=True)
     except OSError:
         return None
     same = state.manifest == digest_of_manifest(manifest)

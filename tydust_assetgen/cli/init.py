@@ -8,7 +8,7 @@ import msgspec
 
 from tydust_assetgen.errors import UsageError
 from tydust_assetgen.project.project import Project
-from tydust_assetgen.system import write_atomic
+from tydust_assetgen.system import read_bounded, write_atomic
 
 _MANIFEST = """\
 # The music of this game. `assetgen build` makes what is missing or stale, and nothing else.
@@ -58,7 +58,7 @@ def write_starter(project: Project, name: str) -> list[Path]:
     write_atomic(project.manifest, _MANIFEST.format(name=title).encode())
     written = [project.manifest]
     ignore = project.root / ".gitignore"
-    before = ignore.read_bytes() if ignore.is_file() else b""
+    before = read_bounded(ignore, 1 << 20) if ignore.is_file() else b""
     if b".assetgen/" not in before.split():
         gap = b"" if not before or before.endswith(b"\n") else b"\n"
         write_atomic(ignore, before + gap + _IGNORED.encode())

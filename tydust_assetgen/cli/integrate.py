@@ -18,7 +18,7 @@ from tydust_assetgen.generate.registry import parameter_types
 from tydust_assetgen.manifest import Manifest, read_manifest
 from tydust_assetgen.planning.snapshot import choose
 from tydust_assetgen.project.project import Project
-from tydust_assetgen.system import write_atomic
+from tydust_assetgen.system import read_bounded, write_atomic
 
 
 def list_files(arguments: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def unity_script(arguments: argparse.Namespace) -> int:
     path = Path(arguments.folder) / arguments.folder_ / SCRIPT.name
     data = SCRIPT.read_bytes()
     try:
-        if path.exists() and path.read_bytes() != data:
+        if path.exists() and read_bounded(path) != data:
             raise AssetgenError(f"`{path}` was changed: left alone", hint="move it away to get a new one")
         write_atomic(path, data)
     except OSError as error:

@@ -16,7 +16,7 @@ from tydust_assetgen.git_hook.memo import Content
 from tydust_assetgen.git_hook.names import MANIFEST_NAME, lock_of
 from tydust_assetgen.planning.resolve_keys import ResolvedSlot
 from tydust_assetgen.project.lockfile import LockedOutput, LockFile, read_lock
-from tydust_assetgen.system import digest_file
+from tydust_assetgen.system import digest_file, read_bounded
 
 Fix = tuple[str, tuple[str, ...]]
 """A reason, and commands."""
@@ -104,7 +104,7 @@ class Fixes:
     @cached_property
     def _manifest_staged(self) -> bool:
         with contextlib.suppress(OSError):
-            return Path(self.top, self.place).read_bytes().replace(b"\r\n", b"\n") == self.data.replace(b"\r\n", b"\n")
+            return read_bounded(Path(self.top, self.place)).replace(b"\r\n", b"\n") == self.data.replace(b"\r\n", b"\n")
         return True
 
     def add(self, paths: list[str], *, force: bool = False) -> str:

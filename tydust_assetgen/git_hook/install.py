@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.git_hook.git import run
-from tydust_assetgen.system import digest_bytes, remove, write_atomic
+from tydust_assetgen.system import digest_bytes, read_bounded, remove, write_atomic
 
 NAME = "pre-commit"
 BEFORE = "pre-commit.before-assetgen"
@@ -102,7 +102,7 @@ def _read(hook: Path) -> bytes | None:
     if not os.path.lexists(hook):
         return None
     try:
-        return hook.read_bytes()
+        return read_bounded(hook, 1 << 20)
     except OSError:
         return b""  # a link that leads nowhere, or no file at all: somebody else's, in any case
 

@@ -18,15 +18,18 @@ _Token: TypeAlias = tuple[str, int]
 _END: _Token = ("", 0)
 
 # Texts, which `re` compiles when they are first needed: lines are looked up only where something is wrong.
+# A text that nobody closed ends with its line, or with the file: each character is looked at once, whatever is written.
 _WRITTEN = (
-    r'(?s)"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
-    r"|'''(?:[^']|'(?!''))*'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"'
-    r"|'[^'\n]*'"
+    r'(?s)"""(?:[^"\\]|\\(?:.|\Z)|"(?!""))*(?:"{3,5}|\Z)'
+    r"|'''(?:[^']|'(?!''))*(?:'{3,5}|\Z)"
+    r'|"(?:[^"\\\n]|\\[^\n]|\\(?=\n|\Z))*(?:"|(?=\n)|\Z)'
+    r"|'[^'\n]*(?:'|(?=\n)|\Z)"
     r"|#[^\n]*"
     r"|[A-Za-z0-9_+:.-]+"
     r"|[\n\[\]{}=,]"
 )
+_DEEPEST = 16
+"""Parts of a path that are kept: no key of a manifest lies deeper."""
 _ESCAPE = r'\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([btnfre"\\]))'
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 _MUSIC = "music"
@@ -113,17 +116,21 @@ def _header(tokens: Iterator[_Token]) -> _Path:
     for word in words:
         if not word:
             break
-        path = path if word in "[]" else (*path, *_plain(word))
+        path = path if word in "[]" else _deeper(path, word)
     return path
+
+
+def _deeper(path: _Path, word: str) -> _Path:
+    return (*path, *_plain(word))[:_DEEPEST] if len(path) < _DEEPEST else path
 
 
 def _pair(tokens: Iterator[_Token], base: _Path, word: str, line: int) -> Iterator[tuple[_Path, int]]:
     """`key = value`, from after the key's first word, and whatever the value has inside."""
-    path = (*base, *_plain(word))
+    path = _deeper(base, word)
     for more, _ in tokens:
         if more in "=\n":
             break
-        path = (*path, *_plain(more))
+        path = _deeper(path, more)
     yield path, line
     yield from _inside(tokens, path, next(tokens, _END)[0])
 
@@ -144,7 +151,7 @@ def _array(tokens: Iterator[_Token], path: _Path) -> Iterator[tuple[_Path, int]]
         item += word == ","
         if word in "[{":
             yield (*path, str(item)), line
-            yield from _inside(tokens, (*path, str(item)), word)
+            yield from _inside(tokens, (*path, str(item))[:_DEEPEST], word)
 
 
 def _inline(tokens: Iterator[_Token], path: _Path) -> Iterator[tuple[_Path, int]]:
@@ -161,7 +168,7 @@ def _plain(word: str) -> _Path:
         return (word[1:-1],)
     if word[0] == '"':
         return (re.sub(_ESCAPE, _unescape, word[1:-1]),)
-    return tuple(part for part in word.split(".") if part)
+    return tuple(part for part in word.split(".", _DEEPEST)[:_DEEPEST] if part)
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -38,7 +38,7 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
 def _accept(snapshot: Snapshot, step: OutputStep) -> Published:
     path = step.output.path
     try:
-        data = system.inside(snapshot.tree, path).read_bytes()
+        data = system.read_bounded(system.inside(snapshot.tree, path))
     except OSError as error:
         raise AssetgenError(f"`{path}` can't be read: {error.strerror}", hint="put your file there first") from error
     if damage := codec.damage(data, step.output.codec):

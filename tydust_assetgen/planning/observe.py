@@ -20,7 +20,7 @@ from tydust_assetgen.project.keys import Keys
 from tydust_assetgen.project.lockfile import LockedOutput, LockFile
 from tydust_assetgen.project.state import NOTHING, Stat, stat_of
 from tydust_assetgen.store import Store
-from tydust_assetgen.system import digest_file
+from tydust_assetgen.system import digest_file, read_bounded
 
 _UNREADABLE = "unreadable"
 
@@ -137,7 +137,7 @@ class Observer:
             return FileState(digest=digest, unreadable=True)
         if self.store.has_object(digest) or self._made_for_another_slot(output.path, digest, lock):
             return FileState(digest=digest, ours=True)
-        data = (self.manifest.assets / output.path).read_bytes()
+        data = read_bounded(self.manifest.assets / output.path)
         return FileState(digest=digest, damage=damage(data, output.codec))
 
 

@@ -23,6 +23,7 @@ from tydust_assetgen.planning.resolve_keys import KeyResolver, ResolvedSlot
 from tydust_assetgen.project.lockfile import LockFile, read_lock
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.state import Stat, State, digest_of_manifest, read_state, stat_of
+from tydust_assetgen.system import read_bounded
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _no_such_slot(manifest: Manifest, slot: str) -> UsageError:
 
 def _digest_of(manifest: Path) -> str:
     try:
-        return digest_of_manifest(manifest.read_bytes())
+        return digest_of_manifest(read_bounded(manifest))
     except OSError:
         return ""  # reading it properly says what is wrong
 

@@ -16,6 +16,7 @@ import msgspec
 
 from tydust_assetgen.flow import Brief, Facts, Finish, Output, Provenance, Scalar, Sound
 from tydust_assetgen.project.keys import Versions, output_key
+from tydust_assetgen.system import read_bounded
 
 FORMAT = 1
 MAX_BYTES = 256 * 1024 * 1024
@@ -117,7 +118,7 @@ class LockFile:
         block = self._found(slot) if self.trusted else self.blocks.get(slot, b"")
         try:
             return _entry_decoder.decode(block) if block else None
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return None
 
     def _found(self, slot: str) -> bytes:
@@ -170,7 +171,7 @@ def read_lock(path: Path, *, trusted: bool = False) -> LockFile:
     try:
         if path.stat().st_size > MAX_BYTES:
             return LockFile(unread=f"`{path.name}` is larger than {MAX_BYTES >> 20} MiB and was not read")
-        data = path.read_bytes()
+        data = read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         return LockFile(name=path.name)
     except OSError as error:
@@ -215,12 +216,12 @@ def _slot_of(block: bytes) -> str:
     line = block[12 : block.index(b"\n", 2)].rstrip(b",")
     try:
         return msgspec.json.decode(line, type=str)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""
 
 
 def _name_of(block: bytes) -> _Name | None:
     try:
         return _name_decoder.decode(block)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None

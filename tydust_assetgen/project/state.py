@@ -23,7 +23,8 @@ from tydust_assetgen.version import VERSION
 MAGIC = f"assetgen state 3, version {VERSION}, {sys.byteorder} endian"
 NOTHING = (-1, -1, -1, -1)
 _MAX_BYTES = 1 << 28
-_UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _INODE = 2**63 - 1
 """Some file systems use all 64 bits of an inode's number."""
 
@@ -141,7 +142,7 @@ def toolchain() -> list[str]:
 def read_state(path: str) -> State | None:
     """The state at `path`, or `None` when there is none that this version can read."""
     try:
-        head, _, data = _read_plain_file(path).partition(b"\n")
+        head, _, data = read_plain_file(path).partition(b"\n")
         magic, _, digest = head.decode("ascii").rpartition(" ")
         if magic != MAGIC or digest != digest_of_manifest(data):
             return None
@@ -151,9 +152,13 @@ def read_state(path: str) -> State | None:
         return None
 
 
-def _read_plain_file(path: str) -> bytes:
-    """Not over a link, and neither a pipe nor a device, which might never end."""
-    descriptor = os.open(path, os.O_RDONLY | _UNWAITING)
+def read_plain_file(path: str, *, over_link: bool = False) -> bytes:
+    """A file's content: neither of a pipe nor of a device, which might never end.
+
+    Raises:
+        OSError: it is none, or larger than a state or a manifest can be.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _UNWAITING | (0 if over_link else _NO_LINK))
     with open(descriptor, "rb") as file:
         about = os.fstat(descriptor)
         if not S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:

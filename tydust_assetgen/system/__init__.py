@@ -17,6 +17,8 @@ from pathlib import Path
 from tydust_assetgen.errors import AssetgenError, BusyError, StoreError
 
 TEMPORARY_PREFIX = ".assetgen-tmp-"
+MAX_BYTES = 4 << 30
+"""No sound of ours is larger, and no memory is meant for one that is."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -42,8 +44,8 @@ def digest_file(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """A file's content.
+def read_bounded(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """A file's content. Whatever a person, a clone or another program may have put there is read by this.
 
     Raises:
         OSError: it can't be read, is larger, or is no plain file.

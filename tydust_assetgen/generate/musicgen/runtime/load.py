@@ -24,6 +24,7 @@ from tydust_assetgen.generate.musicgen.runtime import demucs
 from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare, unswept, without_bars
 from tydust_assetgen.generate.musicgen.spec import checkpoint
 from tydust_assetgen.generate.musicgen.spec.checkpoint import Traits
+from tydust_assetgen.generate.musicgen.spec.checkpoint_scan import scan_file
 from tydust_assetgen.generate.musicgen.spec.estimates import CORES
 from tydust_assetgen.generate.musicgen.spec.models import Source
 from tydust_assetgen.generate.musicgen.spec.requirements import (
@@ -152,12 +153,27 @@ def _package(path: Path) -> dict[str, Any]:
     return package
 
 
+def _checked(package: dict[str, Any], name: str, path: Path) -> str:
+    """A text of a file, if it is the one that was scanned before anything was loaded: a pickle can be written so that
+    who only reads along finds another one in it.
+
+    Raises:
+        GenerationError: it is another.
+    """
+    scan = scan_file(path)
+    scanned = {"xp.cfg": scan.config, "pretrained": scan.pretrained}
+    found = {key: package.get(key, "") for key in scanned}
+    if found != scanned:
+        raise GenerationError(f"`{path}` is made to look like another model than it is: it is refused")
+    return str(found[name])
+
+
 def _language_model(folder: Path, device: str, dtype: str, executor: Executor, *, as_stored: bool) -> Any:
     """The transformer with its conditioners."""
     from omegaconf import OmegaConf
 
     package = _package(folder / "state_dict.bin")
-    config = OmegaConf.create(package["xp.cfg"])
+    config = OmegaConf.create(_checked(package, "xp.cfg", folder / "state_dict.bin"))
     config.device, config.dtype = device, dtype
     for path in _TRAINING_ONLY:
         _drop(config, path.split("."))
@@ -266,13 +282,15 @@ def _codec(folder: Path, device: str, executor: Executor) -> Any:
     from tydust_assetgen.generate.musicgen.runtime.skip_init import without_initialising
 
     package = _package(folder / "compression_state_dict.bin")
+    path = folder / "compression_state_dict.bin"
     if "pretrained" in package:
+        name = _checked(package, "pretrained", path)
         with without_bars():
             from transformers import EncodecModel
 
-            made = EncodecModel.from_pretrained(package["pretrained"], use_safetensors=True, local_files_only=True)
+            made = EncodecModel.from_pretrained(name, use_safetensors=True, local_files_only=True)
         return HFEncodecCompressionModel(made).to(device).eval()
-    config = OmegaConf.create(package["xp.cfg"])
+    config = OmegaConf.create(_checked(package, "xp.cfg", path))
     config.device = "cpu"
     with without_initialising():
         codec = builders.get_compression_model(config)

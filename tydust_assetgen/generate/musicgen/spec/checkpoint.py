@@ -230,7 +230,8 @@ def _yaml(text: str) -> dict[str, Any]:
 
 
 def _not_too_deep(events: Iterable[object]) -> None:
-    """The loader in C goes down without looking, and ends the whole process where the stack does."""
+    """The loader in C goes down without looking, and ends the whole process where the stack does. Aliases cost nothing
+    to load, and all the memory there is when they are copied."""
     depth = 0
     for event in events:
         kind = type(event).__name__
@@ -238,6 +239,10 @@ def _not_too_deep(events: Iterable[object]) -> None:
         depth -= kind.endswith(("MappingEndEvent", "SequenceEndEvent"))
         if depth > _DEEPEST:
             raise ValueError("its tables go too deep")
+        if kind == "AliasEvent":
+            raise ValueError(
+                "it repeats parts by reference, which no published model's does: a few lines could grow huge"
+            )
 
 
 class ModelInfo(NamedTuple):
