@@ -364,3 +364,46 @@ def test_options_stand_before_or_after_the_command(built: Game, tmp_path_factory
     before = elsewhere.run("-C", str(built.root), "status", "--json").stdout
     assert elsewhere.run("status", "-C", str(built.root), "--json").stdout == before
     assert json.loads(before)["slots"]
+
+
+STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\u200f\r"
+
+
+def test_nothing_from_a_file_steers_the_terminal(game: Game) -> None:
+    """Whatever may hold any text: the lock file, tags and chunks of a sound, a prompt, a name in a message."""
+    game.slots({"a.wav": "a"})
+    game.build()
+    lock = game.project.lock_file
+    lock.write_text(lock.read_text().replace('"generator": "tone"', json.dumps({"generator": STEERING})[1:-1]))
+    assert "\\u001b" in lock.read_text()
+    game.slots({"a.wav": f"other {STEERING}".replace("\r", "")})
+    sound = game.root / "assets/a.wav"
+    data = bytearray(sound.read_bytes())
+    data[12:16] = b"\x1b[2J"  # the name of the first chunk
+    sound.write_bytes(data)
+    (game.root / "genres.toml").write_text("")
+    for words in (["status"], ["explain", "a.wav"], ["verify"], ["check"], ["lint"], ["build", "--dry-run", "-v"], ["build"],
+                  ["list"], ["takes", "a.wav"], ["build", STEERING], [STEERING], ["--manifest", STEERING, "build"]):  # fmt: skip
+        done = game.run(*words)
+        shown = done.stdout + done.stderr
+        bad = [one for one in shown if not one.isprintable() and one != "\n"]
+        assert bad == [], (words, shown)
+        assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_letters_that_a_terminal_does_not_have_are_written_out(game: Game, encoding: str) -> None:
+    game.slots({"m\u016fzika/\u97f3.wav": "\u266b caf\xe9"})
+    game.build()
+    for words in (["status"], ["list"], ["explain", "m\u016fzika/\u97f3.wav"], ["verify"], ["check"], ["build"]):
+        done = subprocess.run(
+            command(*words), cwd=game.root, env=environment() | {"PYTHONIOENCODING": encoding}, capture_output=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    listed = subprocess.run(
+        command("list", "--json"),
+        cwd=game.root,
+        env=environment() | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    assert "m\u016fzika/\u97f3.wav" in json.dumps(json.loads(listed.stdout), ensure_ascii=False)

@@ -7,6 +7,7 @@ named; 130 interrupted. A traceback never reaches a user.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -22,6 +23,8 @@ def command() -> None:
     for name in ("stdout", "stderr"):  # closed by whoever started us, such as a service: messages are lost
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  stays open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):  # JSON is UTF-8; what else has no letter here is written out
+        sys.stdout.reconfigure(encoding="utf-8" if "--json" in sys.argv else None, errors="backslashreplace")
     code = main()
     if "tydust_assetgen.cli.run" not in sys.modules:
         os._exit(code)

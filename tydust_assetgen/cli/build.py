@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from tydust_assetgen.building.preflight import cautions
@@ -11,6 +10,7 @@ from tydust_assetgen.cli.integrate import depfile_of
 from tydust_assetgen.cli.json_types import PlanResult, step_result
 from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import clock, console, count_of, nothing_to_do, reporter
+from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.planning.estimate import Rates
 from tydust_assetgen.planning.plan import Plan, plan
@@ -95,7 +95,7 @@ def adopt(arguments: argparse.Namespace) -> int:
 
     paths = adopt_slot(project_of(arguments), arguments.slot)
     if not arguments.quiet:
-        sys.stderr.write(f"adopted {', '.join(paths)}\n")
+        say(f"adopted {', '.join(paths)}")
     return 0
 
 
@@ -111,7 +111,7 @@ def gc(arguments: argparse.Namespace) -> int:
         print_json(done)
     elif not arguments.quiet:
         freed, kept = done.freed_bytes / 1e6, done.kept_bytes / 1e6
-        sys.stderr.write(f"removed {done.removed} entries ({freed:.1f} MB), kept {done.kept} ({kept:.1f} MB)\n")
+        say(f"removed {done.removed} entries ({freed:.1f} MB), kept {done.kept} ({kept:.1f} MB)")
     return 0
 
 
@@ -130,9 +130,9 @@ def init(arguments: argparse.Namespace) -> int:
     project = project_of(arguments)
     for path in write_starter(project, arguments.name):
         if not arguments.quiet:
-            sys.stderr.write(f"wrote {path}\n")
+            say(f"wrote {path}")
     if not arguments.quiet:
-        sys.stderr.write("  hint: edit `assets.toml`, then run `assetgen build`\n")
+        say("  hint: edit `assets.toml`, then run `assetgen build`")
     return 0
 
 
@@ -147,7 +147,7 @@ def midi(arguments: argparse.Namespace) -> int:
         raise UnavailableError(f"the generator `{made_by.name}` writes no score", slot=arguments.slot, hint=hint)
     path = _output_path(arguments, ".mid")
     _write(path, made_by.midi(published(step.recipe.brief, step.published)))
-    sys.stderr.write(f"wrote {path}\n")
+    say(f"wrote {path}")
     return 0
 
 
@@ -168,7 +168,7 @@ def plot(arguments: argparse.Namespace) -> int:
     path = _output_path(arguments, ".png")
     facts = step.entry.facts if step.entry else Facts()
     draw(decoded.audio, facts, decoded.loop, step.recipe.title, path)
-    sys.stderr.write(f"wrote {path}\n")
+    say(f"wrote {path}")
     return 0
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from tydust_assetgen import events
 from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import LineReporter, console, count_of
+from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.errors import UsageError
 from tydust_assetgen.planning.plan import plan
 from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
@@ -62,7 +62,7 @@ def push(arguments: argparse.Namespace) -> int:
         print_json(PushResult(**sent._asdict()))
     elif not arguments.quiet:
         left = f", {sent.left} not sent" if sent.left else ""
-        sys.stderr.write(f"sent {count_of(sent.sent, 'record')}, {sent.there} were there{left}\n")
+        say(f"sent {count_of(sent.sent, 'record')}, {sent.there} were there{left}")
     return 1 if sent.left else 0
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.errors import AssetgenError, UsageError
 from tydust_assetgen.git_hook.judge_staged import judge_staged
 
@@ -47,7 +48,7 @@ def staged(arguments: argparse.Namespace) -> int:
     elif found is not None and found.refusals:
         _print_refusals(found)
     elif arguments.verbose and found is not None:
-        sys.stderr.write(f"all that is staged is right: {found.right} slots\n")
+        say(f"all that is staged is right: {found.right} slots")
     return 1 if found is not None and found.refusals else 0
 
 
@@ -61,14 +62,14 @@ def _print_json(found: Verdict | None) -> None:
 def _print_refusals(found: Verdict) -> None:
     for refusal in found.refusals[:_MOST_SHOWN]:
         slot = f"{refusal.slot}: " if refusal.slot else ""
-        sys.stderr.write(f"refused: {slot}{refusal.reason}\n")
-        sys.stderr.write(f"  hint: `{' && '.join(refusal.mend)}`\n")
+        say(f"refused: {slot}{refusal.reason}")
+        say(f"  hint: `{' && '.join(refusal.mend)}`")
     more = len(found.refusals) - _MOST_SHOWN
     if more > 0:
-        sys.stderr.write(f"refused: {more} more; `assetgen check --staged --json` lists them all\n")
+        say(f"refused: {more} more; `assetgen check --staged --json` lists them all")
     sys.stderr.write(_count(found))
     if os.path.basename(os.environ.get("GIT_INDEX_FILE", "")).startswith("next-index"):
-        sys.stderr.write("  hint: you named files to `git commit`: name these, too, or stage all and name none\n")
+        say("  hint: you named files to `git commit`: name these, too, or stage all and name none")
 
 
 def _count(found: Verdict) -> str:
@@ -100,5 +101,5 @@ def _print_outcome(outcome: Outcome, arguments: argparse.Namespace) -> int:
 
         print_json({"hook": str(outcome.hook), "done": outcome.done.name.lower()})
     elif not arguments.quiet:
-        sys.stderr.write(f"`{outcome.hook}`: {outcome.done.value}\n")
+        say(f"`{outcome.hook}`: {outcome.done.value}")
     return 0

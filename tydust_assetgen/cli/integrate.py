@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tydust_assetgen.cli.json_types import ListResult, SlotFiles
 from tydust_assetgen.cli.output import print_json, project_of
+from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.exports.depfile import CMAKE_DIR, depfile
 from tydust_assetgen.generate.registry import parameter_types
@@ -59,7 +60,7 @@ def unity_script(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise AssetgenError(f"can't write `{path}`: {error.strerror or error}") from error
     if not arguments.quiet:
-        sys.stderr.write(f"wrote {path}\n")
+        say(f"wrote {path}")
     return 0
 
 

@@ -6,11 +6,12 @@ Progress and messages go to stderr, data to stdout.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
 from tydust_assetgen import events
+from tydust_assetgen.cli.terminal import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,11 +21,16 @@ Color: TypeAlias = Literal["auto", "always", "never"]
 
 
 def console(color: Color = "auto", *, stderr: bool = True) -> Console:
-    """A console that neither wraps nor highlights by itself."""
+    """A console that neither wraps nor highlights by itself, and that nothing from a file can steer."""
     from rich.console import Console
+    from rich.text import Text
+
+    class EscapingConsole(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(escaped(text), **options)
 
     force = {"auto": None, "always": True, "never": None}[color]
-    return Console(
+    return EscapingConsole(
         stderr=stderr,
         highlight=False,
         soft_wrap=True,

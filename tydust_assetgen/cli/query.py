@@ -11,6 +11,7 @@ import msgspec
 from tydust_assetgen.cli.json_types import CheckResult, ExportResult, StatusResult, step_result
 from tydust_assetgen.cli.output import print_json, project_of
 from tydust_assetgen.cli.progress import console
+from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning.plan import Snapshot, Step, plan
@@ -67,22 +68,20 @@ def check(arguments: argparse.Namespace) -> int:
         print_json(CheckResult(fresh=todo.fresh, stale=tuple(map(step_result, stale)), beside=exports))
         return 1 if stale or exports else 0
     for problem in snapshot.lock.problems:
-        sys.stderr.write(f"warning: {problem}\n")
+        say(f"warning: {problem}")
     for step in stale:
         for reason in step.reasons:
-            sys.stderr.write(f"not fresh: {step.slot}: {reason}\n")
+            say(f"not fresh: {step.slot}: {reason}")
     if stale:
         command = "assetgen adopt SLOT" if all(step.action == "blocked" for step in stale) else "assetgen build"
-        sys.stderr.write(
-            f"  hint: `{command}` puts it right; {len(stale)} of {len(stale) + todo.fresh} slots are not fresh\n"
-        )
+        say(f"  hint: `{command}` puts it right; {len(stale)} of {len(stale) + todo.fresh} slots are not fresh")
         return 1
     for found in exports:
-        sys.stderr.write(f"not fresh: {found.reason}\n  hint: {found.hint}\n")
+        say(f"not fresh: {found.reason}\n  hint: {found.hint}")
     if exports:
         return 1
     if not arguments.quiet:
-        sys.stderr.write(f"all is fresh: {todo.fresh} slots\n")
+        say(f"all is fresh: {todo.fresh} slots")
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from tydust_assetgen.cli.parser import parser
+from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.system.safe_folder import SafeFolder
 
@@ -50,14 +51,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _print_error(error: AssetgenError) -> int:
     for problem in error.problems:
-        sys.stderr.write(f"error: {problem}\n")
+        say(f"error: {problem}")
     return error.exit_code
 
 
 def _print_bug(trace: str) -> int:
     log = _keep(trace, Path(".assetgen")) or _keep(trace, _own_temporary_folder()) or Path("nowhere")
-    sys.stderr.write(f"error: this is our own bug, not yours; its traceback is in `{log}`\n")
-    sys.stderr.write(f"  hint: please report it with that file: {trace.strip().splitlines()[-1]}\n")
+    say(f"error: this is our own bug, not yours; its traceback is in `{log}`")
+    say(f"  hint: please report it with that file: {trace.strip().splitlines()[-1]}")
     return 3
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tydust_assetgen.cli.output import print_json, project_of, verbosity_of
 from tydust_assetgen.cli.progress import console, reporter
+from tydust_assetgen.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def takes(arguments: argparse.Namespace) -> int:
     for hint in _hints(known):
         out.print(f"  hint: {hint}", style="dim", markup=False)
     for place in places:
-        sys.stderr.write(f"wrote {place}\n")
+        say(f"wrote {place}")
     return 0
 
 
