@@ -15,6 +15,7 @@ from conftest import environment
 from tydust_assetgen.remote.address import Address, read_address
 from tydust_assetgen.remote.local import Directory
 from tydust_assetgen.remote.remote import open_transport
+from tydust_assetgen.system import TEMPORARY_PREFIX
 
 from .conftest import until
 
@@ -55,14 +56,15 @@ def test_nothing_half_stands_under_a_final_name(cache: str, tmp_path: Path) -> N
 
 
 def test_what_a_killed_sender_left_goes_after_a_day(folder: Path) -> None:
-    (folder / "tmp").mkdir()
-    old, new = folder / "tmp/old", folder / "tmp/new"
-    for path in (old, new):
+    Directory(folder).put("ac/first", b"a whole one, which marks the folder")
+    old, new, other = (folder / "tmp" / f"{TEMPORARY_PREFIX}{name}" for name in ("1-a", "1-b", "of somebody else"))
+    for path in (old, new, other):
         path.write_bytes(b"half")
-    os.utime(old, (time.time() - 90_000,) * 2)
-    Directory(folder)
-    assert not old.exists()
-    assert new.exists()
+        os.utime(path, (time.time() - (0 if path == new else 90_000),) * 2)
+    Directory(folder).get("ac/first", 100)
+    assert old.exists()
+    Directory(folder).put("ac/second", b"another")
+    assert [path.exists() for path in (old, new, other)] == [False, True, True]
 
 
 def test_an_interrupted_build_does_not_wait_for_its_uploads(tmp_path: Path, folder: Path) -> None:
