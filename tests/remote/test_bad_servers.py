@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tydust_assetgen.remote.address import Address, read_address
+from tydust_assetgen.remote.http import authorization
 
 from .conftest import ONE, MakeGame, free_port, until, warnings
 
@@ -267,3 +271,43 @@ def test_credentials_come_from_outside(
     machine("ann", bad.address).build()
     wanted = {"netrc": "Basic YW5uOmh1bnRlcjI=", "token": "Bearer abc="}.get(way, "")
     assert set(bad.authorized) == {wanted}
+
+
+NETRC = "machine cache.example.org login ann password hunter2\ndefault login ann password hunter3\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "by_user", "sent"),
+    [
+        ("https://cache.example.org/game", False, "hunter2"),
+        ("https://other.example.org/game", False, ""),
+        ("http://cache.example.org/game", False, ""),
+        ("http://cache.example.org/game", True, "hunter2"),
+        ("http://other.example.org/game", True, ""),
+    ],
+)
+def test_what_belongs_to_a_host_goes_to_no_other_and_never_in_the_clear(
+    tmp_path: Path, address: str, by_user: bool, sent: str
+) -> None:
+    (tmp_path / "netrc").write_text(NETRC)
+    found = read_address(address)
+    assert isinstance(found, Address)
+    header = authorization(found._replace(named_by_user=by_user), {"NETRC": str(tmp_path / "netrc")})
+    login = f"Basic {base64.b64encode(f'ann:{sent}'.encode()).decode()}" if sent else ""
+    assert header.get("Authorization", "") == login
+    token = authorization(found._replace(named_by_user=by_user), {"ASSETGEN_CACHE_TOKEN": f"{found.host}=abc"})
+    assert token.get("Authorization", "") == ("" if address.startswith("http:") and not by_user else "Bearer abc")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ann:hunter2@cache.example.org/game", "https//ann:hunter2@host/x", "https://ann:hunter2@host:999999/x",
+     "https://ann:hunter2@", "ftp://ann:hunter2@host/x", "https:/ann:hunter2@host", "file://ann:hunter2@host/x"],
+)  # fmt: skip
+def test_no_malformed_address_shows_its_password(machine: MakeGame, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    for game in (machine("ann", text), machine("bob", [])):
+        for words in (("build",), ("cache", "status"), ("status",), ("build", "--json"), ("cache", "push")):
+            told = game.run(*words)
+            assert "hunter2" not in told.stdout + told.stderr, words
+            assert "Traceback" not in told.stderr
+        monkeypatch.setenv("ASSETGEN_CACHE_REMOTE", text)

@@ -48,7 +48,7 @@ def _address(text: str) -> Address:
     found = read_address(text, secrets=True)
     if isinstance(found, Objection):
         raise UsageError(f"`{REMOTE}` is not right: {found.message}", hint=found.hint)
-    return found
+    return found._replace(named_by_user=True)
 
 
 def _yes(text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from tydust_assetgen import events
-from tydust_assetgen.cli.terminal import escaped
+from tydust_assetgen.cli.terminal import escaped, redacted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +60,7 @@ class JsonReporter:
         sys.stdout.flush()
 
     def __call__(self, event: events.Event) -> None:
-        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+        sys.stdout.write(redacted(msgspec.json.encode(event).decode()) + "\n")
         sys.stdout.flush()
 
 

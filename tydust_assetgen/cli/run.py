@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from tydust_assetgen.cli.parser import parser
-from tydust_assetgen.cli.terminal import say
+from tydust_assetgen.cli.terminal import redacted, say
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.system.safe_folder import SafeFolder
 
@@ -67,7 +67,7 @@ def _keep(trace: str, folder: Path | None) -> Path | None:
     if folder is None:
         return None
     with contextlib.suppress(OSError, AssetgenError):
-        SafeFolder(folder).write("logs/assetgen-bug.log", trace.encode("utf-8", "backslashreplace"))
+        SafeFolder(folder).write("logs/assetgen-bug.log", redacted(trace).encode("utf-8", "backslashreplace"))
         return folder / "logs" / "assetgen-bug.log"
     return None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+
+_LOGIN = re.compile(r"""[^\s/@:"'`]+:[^\s/@"'`]*@(?=[\w\[])|(?<=//)[^\s/@"'`]+@""")
 
 
 def say(text: str) -> None:
@@ -15,6 +18,12 @@ def escaped(text: str) -> str:
 
     Names, tags and messages come from files that anyone may have written, and terminals obey what they are shown.
     """
+    text = redacted(text)
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
+def redacted(text: str) -> str:
+    """Without what looks like the user and the password of an address, whoever put them there."""
+    return _LOGIN.sub("…@", text) if "@" in text else text

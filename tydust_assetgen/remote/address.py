@@ -23,6 +23,7 @@ _SCHEMES: dict[str, Scheme] = {
 }
 _KNOWN = "known are a folder, `https:`, `http:`, `s3:`, `gs:`, `az:`, `sftp:`"
 _LIKE_A_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_LIKE_A_LOGIN = re.compile(r"[^\s/@]+:[^\s@]*@")
 _NO_SECRETS = (
     "a manifest is read by everyone: put them into your `.netrc`, or the whole address into `ASSETGEN_CACHE_REMOTE`"
 )
@@ -40,6 +41,13 @@ class Address(NamedTuple):
     """For a directory its path; else what follows the host, without slashes at the ends."""
     user: str = ""
     password: str = ""
+    named_by_user: bool = False
+    """It comes from the user's own environment, not from a manifest, which may be a stranger's."""
+
+    @property
+    def discreet(self) -> bool:
+        """Whether nobody on the way can read what is sent: over TLS, or on this machine."""
+        return self.scheme != "http" or self.host in ("localhost", "127.0.0.1", "::1")
 
 
 class Objection(NamedTuple):
@@ -63,6 +71,10 @@ def read_address(text: str, *, secrets: bool = False) -> Address | Objection:
         return Objection("it is empty")
     like = _LIKE_A_SCHEME.match(text.strip())
     if not like:
+        if _LIKE_A_LOGIN.search(text):
+            return Objection(
+                "it has a user or a password in it, but no scheme", "such as `https://cache.example.org/game`"
+            )
         return Address("directory", text.strip(), path=text.strip())
     try:
         url = urlsplit(text.strip())

@@ -25,6 +25,7 @@ _CHUNK_BYTES = 1 << 18
 _FULL = (413, 507)
 _READ_ONLY = "`read_only = true` under `[cache]`, or `ASSETGEN_CACHE_READ_ONLY=1`, stops uploads from here"
 _LOGIN = "credentials come from your `.netrc`, or from `ASSETGEN_CACHE_TOKEN`"
+_NOT_IN_THE_CLEAR = "credentials go over plain `http:` only to an address that stands in `ASSETGEN_CACHE_REMOTE`"
 
 
 class Http:
@@ -32,6 +33,7 @@ class Http:
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._base = address.shown
+        self._discreet = address.discreet or address.named_by_user
         self._headers = {"User-Agent": "assetgen", "Accept-Encoding": "identity"}
         self._headers |= authorization(address, os.environ)
         self._pool = _pool(address, min(CONNECT_S, timeout_s), timeout_s)
@@ -40,7 +42,7 @@ class Http:
         with self._ask("GET", name) as answer:
             if answer.status in (404, 410):
                 return None
-            _check(answer, (200,))
+            self._check(answer, (200,))
             return _at_most(answer, max_bytes)
 
     def has(self, name: str) -> bool:
@@ -48,7 +50,7 @@ class Http:
         with self._ask("HEAD", name) as answer:
             if answer.status in (404, 405, 410, 501):
                 return False
-            _check(answer, (200, 204))
+            self._check(answer, (200, 204))
             return True
 
     def put(self, name: str, data: bytes) -> None:
@@ -57,7 +59,17 @@ class Http:
                 raise RemoteError(f"it is full (HTTP {answer.status})")
             if answer.status in (401, 403, 405):
                 raise RemoteError(f"it takes no uploads from here (HTTP {answer.status})", _READ_ONLY)
-            _check(answer, (200, 201, 202, 204))
+            self._check(answer, (200, 201, 202, 204))
+
+    def _check(self, answer: urllib3.BaseHTTPResponse, well: tuple[int, ...]) -> None:
+        status = answer.status
+        if status in well:
+            return
+        if status in (401, 403, 407):
+            raise RemoteError(f"it lets us not in (HTTP {status})", _LOGIN if self._discreet else _NOT_IN_THE_CLEAR)
+        if 300 <= status < 400:
+            raise RemoteError(f"it sends us elsewhere (HTTP {status})", "name the address that it leads to")
+        raise RemoteError(f"it answers with HTTP {status}")
 
     @contextmanager
     def _ask(self, method: str, name: str, body: bytes | None = None) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -91,17 +103,6 @@ def _pool(address: Address, connect_s: float, timeout_s: float) -> urllib3.PoolM
     headers = urllib3.make_headers(proxy_basic_auth=words)
     place = f"{login.scheme}://{login.netloc.rpartition('@')[2]}"
     return urllib3.ProxyManager(place, maxsize=_AT_ONCE, timeout=timeout, proxy_headers=headers)
-
-
-def _check(answer: urllib3.BaseHTTPResponse, well: tuple[int, ...]) -> None:
-    status = answer.status
-    if status in well:
-        return
-    if status in (401, 403, 407):
-        raise RemoteError(f"it lets us not in (HTTP {status})", _LOGIN)
-    if 300 <= status < 400:
-        raise RemoteError(f"it sends us elsewhere (HTTP {status})", "name the address that it leads to")
-    raise RemoteError(f"it answers with HTTP {status}")
 
 
 def _at_most(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
@@ -138,11 +139,14 @@ TOKEN = "ASSETGEN_CACHE_TOKEN"  # noqa: S105  the name of a variable
 
 
 def authorization(address: Address, environment: Mapping[str, str]) -> dict[str, str]:
-    """The header, or none.
+    """The header, or none. What belongs to a host goes to no other; and where others can read along, it goes only to an
+    address that the user's own environment has: a manifest could say `http:` of a host that is asked by `https:`.
 
     Raises:
         RemoteError: the netrc file can't be read.
     """
+    if not (address.discreet or address.named_by_user):
+        return {}
     host, _, token = environment.get(TOKEN, "").partition("=")
     if token and host.strip().lower() in (address.host, f"{address.host}:{address.port}"):
         return {"Authorization": f"Bearer {token.strip()}"}
@@ -153,12 +157,13 @@ def authorization(address: Address, environment: Mapping[str, str]) -> dict[str,
 
 
 def _from_netrc(host: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Of this very host: `default` in a netrc file names none, and would go to whatever a manifest names."""
     named = environment.get("NETRC", "")
     home = Path(os.path.expanduser("~"))
     files = [Path(named)] if named else [home / ".netrc", home / "_netrc"]
     file = next((file for file in files if file.is_file()), None)
     try:
-        found = netrc.netrc(str(file)).authenticators(host) if file else None
+        found = netrc.netrc(str(file)).hosts.get(host) if file else None
     except (OSError, netrc.NetrcParseError):
         raise RemoteError("the netrc file can't be read") from None
     return (found[0], found[2] or "") if found else None
