@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import struct
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +19,7 @@ from conftest import REPOSITORY
 
 from tests.generate.musicgen import caches
 from tydust_assetgen.errors import GenerationError, UnavailableError
+from tydust_assetgen.generate.musicgen.spec.checkpoint_scan import scan_file
 from tydust_assetgen.generate.musicgen.spec.models import WEIGHTS, Source, find
 from tydust_assetgen.generate.musicgen.spec.requirements import ROUNDED, Precision
 
@@ -435,3 +438,39 @@ def test_the_network_guard_reaches_into_workers() -> None:
         check=False,
     )
     assert "AssertionError: a test reached for the network" in done.stderr
+
+
+def _pickle_with(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Rewrite the pickle in a file of torch."""
+    with zipfile.ZipFile(path) as file:
+        parts = {entry.filename: file.read(entry) for entry in file.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for name, data in parts.items():
+            file.writestr(name, change(data) if name.endswith("data.pkl") else data)
+
+
+def test_the_configuration_that_is_loaded_is_the_one_that_was_scanned(tmp_path: Path, tiny_t5: Checkpoint) -> None:
+    """A pickle that names `xp.cfg` twice: the first is read along, the second is what is loaded."""
+    for name in WEIGHTS:
+        shutil.copy(tiny_t5.folder / name, tmp_path)
+    other = b"X" + struct.pack("<I", 7) + b"lie: no"
+    again = b"X" + struct.pack("<I", 6) + b"xp.cfg" + other + b"s."
+    _pickle_with(tmp_path / WEIGHTS[0], lambda data: data[:-1] + again)
+    assert torch.load(tmp_path / WEIGHTS[0], weights_only=True)["xp.cfg"] == "lie: no"
+    assert scan_file(tmp_path / WEIGHTS[0]).config == scan_file(tiny_t5.folder / WEIGHTS[0]).config
+    with pytest.raises(GenerationError, match="made to look like another model"):
+        on_cpu(tmp_path)
+
+
+def test_a_configuration_that_repeats_itself_by_reference_is_refused(tmp_path: Path, tiny_t5: Checkpoint) -> None:
+    """Nine lines of YAML can stand for a billion values."""
+    for name in WEIGHTS:
+        shutil.copy(tiny_t5.folder / name, tmp_path)
+    package = torch.load(tmp_path / WEIGHTS[0], weights_only=True)
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(8)
+    )
+    package["xp.cfg"] = bomb + package["xp.cfg"]
+    torch.save(package, tmp_path / WEIGHTS[0])
+    with pytest.raises(GenerationError, match="repeats parts by reference"):
+        on_cpu(tmp_path)

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from tydust_assetgen.errors import GenerationError, UnavailableError
 from tydust_assetgen.generate.musicgen.runtime import demucs
 from tydust_assetgen.generate.musicgen.runtime.audiocraft_imports import prepare, unswept, without_bars
+from tydust_assetgen.generate.musicgen.runtime.weights_file import checked_text, load_package
 from tydust_assetgen.generate.musicgen.spec import checkpoint
 from tydust_assetgen.generate.musicgen.spec.checkpoint import Traits
-from tydust_assetgen.generate.musicgen.spec.checkpoint_scan import scan_file
 from tydust_assetgen.generate.musicgen.spec.estimates import CORES
 from tydust_assetgen.generate.musicgen.spec.models import Source
 from tydust_assetgen.generate.musicgen.spec.requirements import (
@@ -142,38 +142,12 @@ def _quiet() -> Iterator[None]:
             yield
 
 
-def _package(path: Path) -> dict[str, Any]:
-    """What a file holds, its tensors mapped."""
-    import torch
-
-    try:
-        package: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        raise GenerationError(f"`{path}` can't be loaded: {str(error).strip().splitlines()[0][:200]}") from error
-    return package
-
-
-def _checked(package: dict[str, Any], name: str, path: Path) -> str:
-    """A text of a file, if it is the one that was scanned before anything was loaded: a pickle can be written so that
-    who only reads along finds another one in it.
-
-    Raises:
-        GenerationError: it is another.
-    """
-    scan = scan_file(path)
-    scanned = {"xp.cfg": scan.config, "pretrained": scan.pretrained}
-    found = {key: package.get(key, "") for key in scanned}
-    if found != scanned:
-        raise GenerationError(f"`{path}` is made to look like another model than it is: it is refused")
-    return str(found[name])
-
-
 def _language_model(folder: Path, device: str, dtype: str, executor: Executor, *, as_stored: bool) -> Any:
     """The transformer with its conditioners."""
     from omegaconf import OmegaConf
 
-    package = _package(folder / "state_dict.bin")
-    config = OmegaConf.create(_checked(package, "xp.cfg", folder / "state_dict.bin"))
+    package = load_package(folder / "state_dict.bin")
+    config = OmegaConf.create(checked_text(package, "xp.cfg", folder / "state_dict.bin"))
     config.device, config.dtype = device, dtype
     for path in _TRAINING_ONLY:
         _drop(config, path.split("."))
@@ -281,16 +255,16 @@ def _codec(folder: Path, device: str, executor: Executor) -> Any:
 
     from tydust_assetgen.generate.musicgen.runtime.skip_init import without_initialising
 
-    package = _package(folder / "compression_state_dict.bin")
+    package = load_package(folder / "compression_state_dict.bin")
     path = folder / "compression_state_dict.bin"
     if "pretrained" in package:
-        name = _checked(package, "pretrained", path)
+        name = checked_text(package, "pretrained", path)
         with without_bars():
             from transformers import EncodecModel
 
             made = EncodecModel.from_pretrained(name, use_safetensors=True, local_files_only=True)
         return HFEncodecCompressionModel(made).to(device).eval()
-    config = OmegaConf.create(_checked(package, "xp.cfg", path))
+    config = OmegaConf.create(checked_text(package, "xp.cfg", path))
     config.device = "cpu"
     with without_initialising():
         codec = builders.get_compression_model(config)
