@@ -150,7 +150,7 @@ def test_init_writes_a_manifest_that_reads_and_lints(game: Game) -> None:
     assert game.run("lint").returncode == 0
     again = game.run("init")
     assert again.returncode == 2
-    assert "there is a `assets.toml` here already" in again.stderr
+    assert "`assets.toml` is here already" in again.stderr
 
 
 def test_midi_writes_the_score(game: Game) -> None:
@@ -233,7 +233,7 @@ def test_every_command_has_help(game: Game, name: str) -> None:
 def test_wrong_words_get_help_and_exit_code_2(game: Game) -> None:
     done = game.run("biuld")
     assert done.returncode == 2
-    assert "build" in done.stderr
+    assert done.stderr == "error: there is no command `biuld`\n  hint: did you mean `build`?\n"
     assert game.run("build", "--job", "2").returncode == 2
     assert game.run("build", "--jobs", "0").returncode == 2
 
@@ -407,3 +407,74 @@ def test_letters_that_a_terminal_does_not_have_are_written_out(game: Game, encod
         capture_output=True,
     )
     assert "m\u016fzika/\u97f3.wav" in json.dumps(json.loads(listed.stdout), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "hint"),
+    [
+        ("build --forse", "there is no option `--forse` here", "did you mean `--force`?"),
+        ("build --jbos=3", "there is no option `--jbos=3` here", "did you mean `--jobs`?"),
+        ("cache sttaus", "there is no command `sttaus`", "did you mean `status`?"),
+        ("help biuld", "there is no command `biuld`", "did you mean `build`?"),
+        ("qqq", "there is no command `qqq`", "`assetgen help` lists them all"),
+        ("--color blue build", "`--color` can't be `blue`", "one of auto, always, never"),
+        ("doctor now", "`now` is one word too many", "`assetgen doctor --help` shows how"),
+        ("explain", "the following arguments are required: SLOT", "`assetgen explain --help` shows how"),
+    ],
+)
+def test_what_was_probably_meant_is_named(game: Game, words: str, what: str, hint: str) -> None:
+    done = game.run(*words.split())
+    assert done.returncode == 2
+    assert done.stderr == f"error: {what}\n  hint: {hint}\n"
+    assert done.stdout == ""
+
+
+def test_alone_it_says_where_the_project_stands_and_what_comes_next(game: Game) -> None:
+    done = game.run()
+    assert done.returncode == 0
+    assert "no `assets.toml` here" in done.stdout
+    assert "assetgen init" in done.stdout
+    game.slots({"a.wav": "a", "b.wav": "b"})
+    assert game.run().stdout.startswith("0 of 2 slots fresh, 2 to be made or written\n  assetgen build ")
+    game.build()
+    assert game.run().stdout.startswith("2 of 2 slots fresh\n  assetgen watch ")
+
+
+def test_help_is_a_command_too(game: Game) -> None:
+    assert game.run("help").stdout == game.run("--help").stdout
+    assert game.run("help", "build").stdout == game.run("build", "--help").stdout
+
+
+def test_from_a_folder_below_the_project_is_found(built: Game) -> None:
+    below = built.root / "src/deep"
+    below.mkdir(parents=True)
+    there = {"cwd": below, "env": environment(), "text": True, "capture_output": True}
+    assert subprocess.run(command("check"), **there).stderr == built.run("check").stderr  # type: ignore[call-overload]
+    named = subprocess.run(command("--manifest", "assets.toml.bak", "check"), **there)  # type: ignore[call-overload]
+    assert named.returncode == 2
+    assert subprocess.run(command("init"), **there).returncode == 0  # type: ignore[call-overload]
+    assert (below / "assets.toml").is_file()
+
+
+def test_a_pattern_names_all_slots_that_fit(game: Game) -> None:
+    game.slots({"music/boss1.wav": "a", "music/boss2.wav": "b", "music/menu.wav": "c", "music/[x].wav": "d"})
+    assert game.run("build", "music/boss*").stderr.splitlines()[-1].startswith("2 generated")
+    assert sorted(game.digests()) == ["music/boss1.wav", "music/boss2.wav"]
+    assert game.run("build", "music/[x].wav").returncode == 0, "a name is a name first"
+    assert (game.root / "assets/music/[x].wav").is_file()
+    done = game.run("build", "music/boos*")
+    assert done.returncode == 2
+    assert "no slot `music/boos*`" in done.stderr
+
+
+def test_merge_marks_are_called_so(built: Game) -> None:
+    manifest = built.project.manifest
+    text = manifest.read_text()
+    manifest.write_text(f"{text}<<<<<<< ours\n=======\n>>>>>>> theirs\n")
+    done = built.run("build")
+    assert f"assets.toml:{text.count(chr(10)) + 1}: has a merge conflict" in done.stderr
+    assert "delete the marks, then build" in done.stderr
+    manifest.write_text(text)
+    lock = built.project.lock_file
+    lock.write_text(lock.read_text().replace("\n\n{", "\n\n<<<<<<< ours\n{", 1))
+    assert "has a merge conflict" in built.run("status").stderr

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             code = run(words)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what was done is kept\n")
+        sys.stderr.write("interrupted: what was done is kept; `assetgen build` goes on from there\n")
         code = 130
     return code
 

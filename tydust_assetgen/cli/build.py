@@ -127,7 +127,7 @@ def _adopted(project: Project) -> set[str] | None:
 def init(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.cli.init import write_starter
 
-    project = project_of(arguments)
+    project = Project.at(arguments.folder, arguments.manifest)  # here, also where a folder above has one
     for path in write_starter(project, arguments.name):
         if not arguments.quiet:
             say(f"wrote {path}")

@@ -53,7 +53,7 @@ def write_starter(project: Project, name: str) -> list[Path]:
         UsageError: there is a manifest already.
     """
     if project.manifest.exists():
-        raise UsageError(f"there is a `{project.manifest.name}` here already", hint="edit it; nothing was changed")
+        raise UsageError(f"`{project.manifest.name}` is here already", hint="edit it; nothing was changed")
     title = msgspec.json.encode(name or project.root.name or "My Game").decode()
     write_atomic(project.manifest, _MANIFEST.format(name=title).encode())
     written = [project.manifest]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tydust_assetgen.cli.progress import Color, console
-from tydust_assetgen.project.project import Project
+from tydust_assetgen.project.project import MANIFEST_NAME, Project
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +24,13 @@ _MARKS = {"pass": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", 
 
 
 def project_of(arguments: argparse.Namespace) -> Project:
-    """The project that `-C` and `--manifest` name."""
-    return Project.at(arguments.folder, arguments.manifest)
+    """The project that `-C` and `--manifest` name. Where no manifest is named, and none is here, it is the one of the
+    nearest folder above that has one, as with git."""
+    here = Project.at(arguments.folder, arguments.manifest)
+    if arguments.manifest != MANIFEST_NAME or here.manifest.exists():
+        return here
+    above = (folder for folder in here.root.parents if (folder / MANIFEST_NAME).is_file())
+    return Project.at(next(above, here.root))
 
 
 def verbosity_of(arguments: argparse.Namespace) -> int:

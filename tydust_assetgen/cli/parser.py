@@ -6,24 +6,25 @@ import argparse
 import re
 from typing import Any
 
-from tydust_assetgen.cli import build, hook, integrate, query, takes
+from tydust_assetgen.cli import build, hook, integrate, overview, query, takes
+from tydust_assetgen.cli.argument_parser import ArgumentParser
 from tydust_assetgen.version import VERSION
 
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """The whole command line of `assetgen`."""
-    top = argparse.ArgumentParser(
+    top = ArgumentParser(
         prog="assetgen",
         description="A game's music, built like code: from assets.toml to finished, verified, looping tracks.",
         epilog="Exit codes: 0 all is well; 1 something you can correct; 2 wrong usage or manifest; 3 our own bug.",
-        allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"assetgen {VERSION}")
     _add_common(top)
-    commands_ = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    top.set_defaults(run=overview.overview, parser_=top)
+    commands_ = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     _add_making(commands_)
     _add_looking(commands_)
     _add_helping(commands_, top)
@@ -44,11 +45,9 @@ def _add_common(to: argparse.ArgumentParser, *, hidden: bool = False) -> None:
     add("-v", "--verbose", action="store_true", default=False, help_="also say why")
 
 
-def _command(
-    to: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_: str, run: object
-) -> argparse.ArgumentParser:
-    made = to.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".", allow_abbrev=False)
-    made.set_defaults(run=run)
+def _command(to: argparse._SubParsersAction[ArgumentParser], name: str, help_: str, run: object) -> ArgumentParser:
+    made = to.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".")
+    made.set_defaults(run=run, parser_=made)
     _add_common(made, hidden=True)
     return made
 
@@ -61,7 +60,7 @@ def _slots(to: argparse.ArgumentParser, help_: str = "only these slots") -> None
     to.add_argument("slots", nargs="*", metavar="SLOT", help=help_)
 
 
-def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_making(to: argparse._SubParsersAction[ArgumentParser]) -> None:
     command = _command(to, "build", "make what is missing or stale, and nothing else", build.build)
     _slots(command)
     command.add_argument("--force", action="store_true", help="make these slots again, whatever is there")
@@ -102,7 +101,7 @@ def _add_making(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     init.add_argument("--name", default="", help="name of the game")
 
 
-def _add_cache(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_cache(to: argparse._SubParsersAction[ArgumentParser]) -> None:
     cache = _command(to, "cache", "look at the cache that the team shares, or fill it", _cache_status)
     deeds = cache.add_subparsers(title="commands", metavar="COMMAND", dest="deed", required=True)
     status = _command(deeds, "status", "show what the store and each remote have of the slots", _cache_status)
@@ -124,7 +123,7 @@ def _cache_push(arguments: argparse.Namespace) -> int:
     return push(arguments)
 
 
-def _add_watch(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_watch(to: argparse._SubParsersAction[ArgumentParser]) -> None:
     watch = _command(to, "watch", "build, and build again whenever something changes, until Ctrl-C", _watch)
     _slots(watch)
     watch.add_argument("--poll", action="store_true", help="look twice a second: for drives that give no signs")
@@ -143,7 +142,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     return watch(arguments)
 
 
-def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_looking(to: argparse._SubParsersAction[ArgumentParser]) -> None:
     status = _command(to, "status", "show the state of every slot", query.status)
     _slots(status)
     _json(status)
@@ -170,7 +169,7 @@ def _add_looking(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _json(lint)
 
 
-def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: argparse.ArgumentParser) -> None:
+def _add_helping(to: argparse._SubParsersAction[ArgumentParser], top: ArgumentParser) -> None:
     midi = _command(to, "midi", "write a slot's score as a MIDI file, to carry on in a DAW", build.midi)
     midi.add_argument("slot", metavar="SLOT")
     midi.add_argument("-o", "--output", metavar="FILE", help="default: the slot's name with .mid, here")
@@ -190,6 +189,9 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     schema = _command(to, "schema", "print the JSON Schema of assets.toml, for editors", query.schema)
     kinds, help_ = ("manifest", "events", "results"), "of assets.toml, of the events of --json, or of its results"
     schema.add_argument("what", nargs="?", choices=kinds, default="manifest", help=help_)
+    about = _command(to, "help", "show all commands, or what one of them takes", overview.help_of)
+    about.add_argument("about", metavar="COMMAND", nargs="?", help="such as build")
+    about.set_defaults(top=top)
     doctor = _command(to, "doctor", "show versions, encoders and generators, and what is missing", query.doctor)
     _json(doctor)
     completion = _command(to, "completion", "print a completion script for your shell", query.completion)
@@ -197,7 +199,7 @@ def _add_helping(to: argparse._SubParsersAction[argparse.ArgumentParser], top: a
     completion.set_defaults(parser=top)
 
 
-def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_models(to: argparse._SubParsersAction[ArgumentParser]) -> None:
     models = _command(to, "models", "show MusicGen's models and which are here", _models)
     models.add_argument("--folder", dest="folders", action="append", default=[], metavar="DIR", help="look there, too")
     _json(models)
@@ -208,8 +210,9 @@ def _add_models(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     _json(pull)
 
 
-def _add_hook(to: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = to.add_parser("hook", help="have git ask assetgen before each commit", allow_abbrev=False)
+def _add_hook(to: argparse._SubParsersAction[ArgumentParser]) -> None:
+    group = to.add_parser("hook", help="have git ask assetgen before each commit")
+    group.set_defaults(parser_=group)
     _add_common(group, hidden=True)
     deeds = group.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="deed")
     help_ = "put the pre-commit hook in place; a hook that is there stays, and runs first"

@@ -28,6 +28,8 @@ _MISSED_LU = 0.1
 _MOST_TRIES = 8
 _MOST_LIMITING_DB = 12.0
 """More than this is no limiting any more: the track stays under its target instead."""
+_LIMITING_TOLD_DB = 3.0
+"""Less of it on a few peaks is everyday mastering, and nobody hears it."""
 _BETWEEN_DB = 0.3
 """A wave can rise this much between the four points of each frame that the envelope looks at."""
 _SAFETY_DB = 0.1
@@ -101,7 +103,7 @@ def _attempt(limiter: Limiter, gain_db: float, limit_db: float) -> _Try:
 
 
 def _notes(best: _Try, over_db: float, target_lufs: float) -> tuple[str, ...]:
-    limiting = (f"{best.limiting_db:.1f} dB of limiting at most",) if best.limiting_db >= 0.05 else ()
+    limiting = (f"{best.limiting_db:.1f} dB of limiting at most",) if best.limiting_db >= _LIMITING_TOLD_DB else ()
     lufs = best.lufs - over_db
     if abs(lufs - target_lufs) <= _MISSED_LU:
         return limiting

@@ -84,10 +84,20 @@ def _explain(error: tomli.TOMLDecodeError, text: str, path: Path) -> NoReturn:
     message = str(error).split(" (at ")[0]
     if message.startswith(_TWICE):
         _explain_twice(text, path, line)
+    if merge := _merge_mark(text):
+        _refuse(
+            path, "has a merge conflict", "choose what is right and delete the marks, then build, and add both", merge
+        )
     if "'\\x00'" in message:
         _refuse(path, "has a NUL byte", "remove it; TOML is plain text", line)
     message = message[:1].lower() + message[1:]
     _refuse(path, f"is not TOML: {message}", 'texts go in quotes: `key = "D minor"`; slots too', line)
+
+
+def _merge_mark(text: str) -> int:
+    """The line of git's first mark of a conflict, or 0."""
+    found = re.search(r"^<{7} ", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
 def _explain_twice(text: str, path: Path, line: int) -> NoReturn:

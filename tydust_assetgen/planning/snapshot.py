@@ -6,6 +6,7 @@ written. Slots whose recipe, lock entry and files are as the last build left the
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,15 +98,18 @@ def observe_project(project: Project, request: PlanRequest, on_edited: Callable[
 
 
 def choose(manifest: Manifest, slots: Iterable[str]) -> tuple[str, ...]:
-    """These slots, in the manifest's order; all of them when none is named.
+    """These slots, in the manifest's order; all of them when none is named. A pattern, such as `music/boss*`, names all
+    that fit it.
 
     Raises:
         UsageError: the manifest has no such slot.
     """
-    chosen, there = dict.fromkeys(slots), set(manifest.slots)
-    for slot in chosen:
-        if slot not in there:
-            raise _no_such_slot(manifest, slot)
+    chosen, there = set[str](), set(manifest.slots)
+    for named in slots:
+        fitting = {named} if named in there else {slot for slot in there if fnmatch.fnmatchcase(slot, named)}
+        if not fitting:
+            raise _no_such_slot(manifest, named)
+        chosen |= fitting
     return tuple(slot for slot in manifest.slots if slot in chosen) if chosen else manifest.slots
 
 

@@ -188,7 +188,8 @@ def _parse(data: bytes, name: str) -> _Parts:
     headless = header is None or header.assetgen_lock != FORMAT
     blocks, damaged = _sorted_out([head, *rest] if headless else rest)
     lost = len(damaged) + (headless and not damaged)
-    problems = (f"`{name}` is damaged: {lost} of its blocks can't be read",) if lost and data.strip() else ()
+    why = "has a merge conflict" if b"<<<<<<< " in data else "is damaged"
+    problems = (f"`{name}` {why}: {lost} of its blocks can't be read",) if lost and data.strip() else ()
     return _Parts(blocks, problems)
 
 
