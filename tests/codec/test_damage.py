@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,11 @@ def flipped(data: bytes, bit: int) -> bytes:
     other = bytearray(data)
     other[bit // 8] ^= 1 << bit % 8
     return bytes(other)
+
+
+def test_what_libsndfile_says_is_told_without_our_bytes_name() -> None:
+    about = struct.pack("<4sIHHIIHH", b"fmt ", 16, 0x1234, 2, 44_100, 176_400, 4, 16)
+    body = b"WAVE" + about + struct.pack("<4sI", b"data", 8) + bytes(8)
+    with pytest.raises(CodecError) as error:
+        decode(b"RIFF" + struct.pack("<I", len(body)) + body, "wav")
+    assert str(error.value) == "the wav file does not decode: Error in WAV/W64/RF64 file. Malformed 'fmt ' chunk"

@@ -240,12 +240,17 @@ def odd(game: Game) -> Game:
     return game
 
 
+HOSTILE = 'D minor\n\r\t\0\x1b\u2028*/ "; system("x") \\\\ ??/ ${x} #{y}\n'
+"""A lock file may come from anyone, and its keys go into code."""
+
+
 def _text(game: Game, language: str, slots: tuple[str, ...]) -> bytes:
     import msgspec
 
     entry = game.lock.entry("music/one.ogg")
     assert entry is not None
     (own,) = entry.outputs
+    entry = msgspec.structs.replace(entry, facts=msgspec.structs.replace(entry.facts, key=HOSTILE))
     entries = []
     for slot in slots:
         output = Output(path=slot, codec="wav" if slot.endswith("wav") else "ogg")

@@ -16,7 +16,7 @@ from conftest import Game
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.remote import DistrustError
 from tydust_assetgen.remote.local import Directory
-from tydust_assetgen.system import TEMPORARY_PREFIX
+from tydust_assetgen.system import TEMPORARY_PREFIX, safe_folder
 from tydust_assetgen.system.safe_folder import LinkError, SafeFolder, sweep_inside, write_inside
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="only administrators make links there")
@@ -100,6 +100,10 @@ def test_a_state_behind_a_link_is_not_read_and_goes(game: Game, precious: Path) 
 
 def test_only_names_of_our_form_are_swept(game: Game) -> None:
     game.slots({"a.wav": "a"})
+    notes = [game.root / name for name in (f"{TEMPORARY_PREFIX}notes", f"{TEMPORARY_PREFIX}", "assets/.assetgen-tmp-x")]
+    for path in notes:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
     folder = game.root / ".assetgen/store/tmp"
     folder.mkdir(parents=True)
     for name in ("notes.txt", OURS):
@@ -111,6 +115,33 @@ def test_only_names_of_our_form_are_swept(game: Game) -> None:
         (game.root / ".assetgen/store" / folder / "notes.txt").write_text("x")
     assert game.run("gc", "--max-size", "0").returncode == 0
     assert len(list((game.root / ".assetgen/store").rglob("notes.txt"))) == 4
+    assert all(path.is_file() for path in notes)
+
+
+def test_links_are_refused_also_without_handles_of_folders(
+    tmp_path: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where no call of the system refuses a link by itself."""
+    for name in ("_HANDLES", "_NO_LINK", "_FOLDER"):
+        monkeypatch.setattr(safe_folder, name, 0)
+    folder = SafeFolder(tmp_path / "private")
+    folder.write("logs/one", b"1", by_way_of="tmp")
+    assert folder.read("logs/one", 10) == b"1"
+    (tmp_path / "private/logs/worker-1.log").symlink_to(precious / "thesis.txt")
+    (tmp_path / "private/deep").symlink_to(precious, target_is_directory=True)
+    before = contents(precious)
+    for work in (
+        lambda: folder.read("logs/worker-1.log", 100),
+        lambda: folder.open_to_append("logs/worker-1.log", empty=True),
+        lambda: folder.read("deep/thesis.txt", 100),
+        lambda: folder.write("deep/new", b"x"),
+        lambda: folder.files("deep"),
+    ):
+        with pytest.raises(LinkError, match="is a link"):
+            work()
+    folder.sweep("logs")
+    assert [file.name for file in folder.files("")] == ["logs/one"]
+    assert contents(precious) == before
 
 
 def test_temporary_files_go_wherever_we_write(game: Game) -> None:
@@ -256,6 +287,5 @@ def test_what_a_safe_folder_does(tmp_path: Path) -> None:
     os.write(descriptor, b"one line")
     os.close(descriptor)
     assert folder.read("log", 100) == b"one line"
-    assert not folder.is_marked()
     folder.prepare()
-    assert folder.is_marked()
+    assert "*" in (folder.read(".gitignore", 1000) or b"").decode().splitlines()

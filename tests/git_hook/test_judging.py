@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from conftest import HEAD, REPOSITORY
+from conftest import HEAD, REPOSITORY, Game
+
+from tydust_assetgen.building.pool import Pool
 
 from .conftest import Repo, clean
 
@@ -467,3 +470,38 @@ def test_nothing_heavy_is_loaded(tmp_path: Path, repo: Repo) -> None:
             [sys.executable, "-c", script], cwd=tmp_path, env=bare, capture_output=True, text=True, check=True
         )
         assert done.stdout.split() == [str(code)], done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_any_name_of_the_repository_will_do(tmp_path: Path, pool: Pool) -> None:
+    folder = tmp_path / "a\nb \x1b[2J\u202e"
+    folder.mkdir()
+    game = Game(folder, pool)
+    game.slots({"a.wav": "a"})
+    game.build()
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    assert game.run("check", "--staged").returncode == 0
+    game.slots({"a.wav": "b"})
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    done = game.run("check", "--staged")
+    assert done.returncode == 1
+    assert done.stderr.startswith("refused: a.wav: ")
+
+
+def test_a_private_folder_is_not_committed(tmp_path: Path, pool: Pool) -> None:
+    game = Game(tmp_path, pool)
+    game.slots({"a.wav": "a"})
+    game.build()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=tmp_path, check=True)
+    assert game.run("check", "--staged").returncode == 0
+    subprocess.run(["git", "add", "--force", ".assetgen"], cwd=tmp_path, check=True)
+    done = game.run("check", "--staged")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "refused: `.assetgen` is staged, but what lies in it is for this machine alone: store, logs, what the last "
+        "build saw\n  hint: `git rm -r --cached --quiet -- .assetgen`\n"
+    )
+    subprocess.run(["git", "rm", "-r", "--cached", "--quiet", "--", ".assetgen"], cwd=tmp_path, check=True)
+    assert game.run("check", "--staged").returncode == 0

@@ -60,7 +60,7 @@ def _try_fast_paths(words: list[str]) -> int | None:
             code = hook.try_fast_path(words)
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # the answer can't be written: the whole program says why
+    except Exception:  # noqa: BLE001  whatever it is, such as a disk that is full: the whole program says it in words
         return None
     else:
         return code

@@ -62,7 +62,7 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> formats.Decoded:
     try:
         audio, bits = _m4a(data, max_duration_s) if kind == "m4a" else _sndfile(data, kind, max_duration_s)
     except soundfile.SoundFileError as error:
-        raise CodecError(f"the {kind} file does not decode: {error}") from error
+        raise CodecError(f"the {kind} file does not decode: {formats.reason(error)}") from error
     tags, loop = tagging.read(data, kind)
     return formats.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
 

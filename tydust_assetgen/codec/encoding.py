@@ -114,7 +114,7 @@ def _sndfile(audio: Audio, output: Output) -> bytes:
             for chunk in _prepared(audio.samples, output):
                 sink.write(chunk)
     except (soundfile.SoundFileError, ValueError) as error:
-        raise CodecError(f"{output.codec} could not be encoded: {error}", slot=output.path) from error
+        raise CodecError(f"{output.codec} could not be encoded: {formats.reason(error)}", slot=output.path) from error
     return file.getvalue()
 
 

@@ -134,3 +134,8 @@ def damage(data: bytes, codec: Codec) -> str:
     checkers = {"ogg": ogg.damage, "flac": flac.damage, "mp3": mp3.damage, "wav": riff.damage, "m4a": mp4.damage}
     found = sniff.container(data) or CONTAINERS[codec]
     return checkers[found](data) if found in checkers else ""
+
+
+def reason(error: Exception) -> str:
+    """What libsndfile says, without the name that Python has for our bytes."""
+    return str(getattr(error, "error_string", error)).rstrip(".").strip()

@@ -51,9 +51,14 @@ def _rows(tracks: Sequence[Track], quote: Callable[[str], str], row: Callable[[s
     """One line a track; `row` makes it of the track's name and its values as the language writes them."""
     lines = []
     for track in tracks:
-        said = {name: quote(v) if isinstance(v, str) else repr(v) for name, v in _values(track).items()}
+        said = {name: quote(_plain(v)) if isinstance(v, str) else repr(v) for name, v in _values(track).items()}
         lines.append(row(track.name, said))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """On one line, whatever a lock file says: a key with a new line in it would end the literal, or the comment."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _in_order(_: str, said: dict[str, str]) -> str:
@@ -80,7 +85,7 @@ def _utf16(text: str) -> str:
 
 
 def _utf8(text: str) -> str:
-    """A literal of Python, Rust and GDScript. Names hold no control characters."""
+    """A literal of Python, Rust and GDScript. `_plain` has left no control characters."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

@@ -63,7 +63,12 @@ def look(folder: str) -> Repository:
         ("ls-files", "-s", "-z", "--full-name", "--", ":(top,glob)**/*.toml", ":(top,glob)**/*.lock"),
     )
     places, changed, texts = _together(folder, asked)
-    top, private = (os.fsdecode(line) for line in places.rstrip(b"\n").split(b"\n"))
+    if places.count(b"\n") == 2:
+        top, private = map(os.fsdecode, places[:-1].split(b"\n"))
+    else:  # a folder with a new line in its name: each by itself
+        top, private = (
+            os.fsdecode(run(folder, "rev-parse", word)[:-1]) for word in ("--show-toplevel", "--git-common-dir")
+        )
     return Repository(
         top=os.path.abspath(top),
         private=os.path.abspath(os.path.join(folder, private)),

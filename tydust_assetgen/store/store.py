@@ -35,14 +35,13 @@ from tydust_assetgen.store.records import (
     with_digest,
     without_digest,
 )
-from tydust_assetgen.system import TEMPORARY_PREFIX, digest_bytes
+from tydust_assetgen.system import digest_bytes, is_temporary
 from tydust_assetgen.system.safe_folder import SafeFile, SafeFolder
 
 _R = TypeVar("_R", TakeRecord, MasterRecord, OutputRecord)
 _MAX_OBJECT_BYTES = 4 << 30
 _MAX_RECORD_BYTES = 4 << 20
-_OWN_NAMES = re.compile(rf"[0-9a-f]{{64}}(?:\.json)?|{re.escape(TEMPORARY_PREFIX)}[0-9a-f-]{{1,60}}")
-"""Only what is called like this is deleted: keys and digests, and what we write to before it has its name."""
+_KEY_OR_DIGEST = re.compile(r"[0-9a-f]{64}(?:\.json)?")
 
 
 class Store:
@@ -250,11 +249,7 @@ class Store:
 
     def _files(self, folder: str) -> list[SafeFile]:
         """The files below one of our folders that have names of our form."""
-        return [
-            file
-            for file in self._folder.files(self._name(folder))
-            if _OWN_NAMES.fullmatch(file.name.rpartition("/")[2])
-        ]
+        return [file for file in self._folder.files(self._name(folder)) if _is_ours(file.name.rpartition("/")[2])]
 
     def _read(self, name: str, max_bytes: int) -> bytes | None:
         try:
@@ -320,6 +315,11 @@ class Store:
             return None
         samples = np.frombuffer(data, dtype="<f4").reshape(stored.channels, stored.frames)
         return Audio(samples, stored.rate_hz)
+
+
+def _is_ours(name: str) -> bool:
+    """Only what is called like this is deleted."""
+    return _KEY_OR_DIGEST.fullmatch(name) is not None or is_temporary(name)
 
 
 def _stem(name: str) -> str:

@@ -121,12 +121,18 @@ def remove(path: Path) -> None:
         os.unlink(path)
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file is called as we call what we write to before it has its name."""
+    rest = name.removeprefix(TEMPORARY_PREFIX)
+    return rest != name and 0 < len(rest) <= 60 and not rest.strip("0123456789abcdef-")
+
+
 def sweep_temporaries(directories: set[Path]) -> None:
     """Delete what a killed build left behind. Only called by who holds the build lock."""
     for directory in directories:
         with contextlib.suppress(OSError):
             for entry in os.scandir(directory):
-                if entry.name.startswith(TEMPORARY_PREFIX):
+                if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
                     remove(Path(entry.path))
 
 

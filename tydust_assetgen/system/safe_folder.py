@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -18,16 +17,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tydust_assetgen.errors import AssetgenError, StoreError
-from tydust_assetgen.system import TEMPORARY_PREFIX, inside
+from tydust_assetgen.system import TEMPORARY_PREFIX, inside, is_temporary
 
-MARK = ".gitignore"
-_MARK_TEXT = b"# Made by assetgen, and private to it: git keeps out. Delete the folder whenever you like.\n*\n"
+_IGNORE = ".gitignore"
+_IGNORE_TEXT = b"# Made by assetgen, and private to it: git keeps out. Delete the folder whenever you like.\n*\n"
 _HANDLES = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe must not hold us up before we know what it is
 _DEEPEST = 8
-_TEMPORARY = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f-]{{1,60}}")
 
 
 class LinkError(StoreError):
@@ -70,6 +68,7 @@ class SafeFolder:
         """
         try:
             with self._place(name) as place:
+                self._refuse_link(place, name)
                 descriptor = os.open(place.path, os.O_RDONLY | _NEVER_WAIT | _NO_LINK, dir_fd=place.folder)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -135,6 +134,7 @@ class SafeFolder:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | (os.O_TRUNC if empty else 0) | _NEVER_WAIT | _NO_LINK
         try:
             with self._place(name, create=True) as place:
+                self._refuse_link(place, name)
                 descriptor = os.open(place.path, flags, 0o644, dir_fd=place.folder)
         except OSError as error:
             raise self._explained(error, name) from error
@@ -191,12 +191,11 @@ class SafeFolder:
         """
         oldest_s = time.time() - unused_s
         for file in self.files(folder, deep=False):
-            ours = _TEMPORARY.fullmatch(file.name.rpartition("/")[2])
-            if ours and (not unused_s or file.modified_s < oldest_s):
+            if is_temporary(file.name.rpartition("/")[2]) and (not unused_s or file.modified_s < oldest_s):
                 self.remove(file.name)
 
     def prepare(self) -> None:
-        """Make the folder, and mark it as ours and as nothing for git.
+        """Make the folder, with a `.gitignore` that keeps all of it out of git.
 
         Raises:
             LinkError: there is a link in its place.
@@ -204,15 +203,8 @@ class SafeFolder:
         """
         with self._open_root(create=True):
             pass
-        if not self.has(MARK):
-            self.write(MARK, _MARK_TEXT)
-
-    def is_marked(self) -> bool:
-        """Whether `prepare` has been here."""
-        try:
-            return self.read(MARK, 4096) == _MARK_TEXT
-        except (OSError, StoreError):
-            return False
+        if not self.has(_IGNORE):
+            self.write(_IGNORE, _IGNORE_TEXT)
 
     # how a name is reached
 
@@ -268,6 +260,11 @@ class SafeFolder:
     def _stat(self, place: _Place) -> os.stat_result:
         return os.stat(place.path, dir_fd=place.folder, follow_symlinks=False)
 
+    def _refuse_link(self, place: _Place, name: str) -> None:
+        """Where `O_NOFOLLOW` does not do it."""
+        if place.folder is None and _is_link_at(place.path, None):
+            raise _link_error(self.root / name)
+
     def _explained(self, error: OSError, name: str) -> Exception:
         return _link_error(self.root / name) if error.errno in (errno.ELOOP, errno.EMLINK) else error
 
@@ -292,9 +289,11 @@ def _step(here: int | str | None, name: str, path: Path, *, create: bool) -> int
     if create:
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, dir_fd=folder)
+    if not _HANDLES:
+        if _is_link(os.lstat(name)):
+            raise _link_error(path)
+        return name
     try:
-        if not _HANDLES and not _is_link(os.lstat(name)):
-            return name
         return os.open(name, _FOLDER, dir_fd=folder)
     except OSError as error:
         if _is_link_at(name, folder):
