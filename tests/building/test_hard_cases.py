@@ -266,3 +266,27 @@ def test_init_keeps_a_gitignore_in_any_encoding(game: Game) -> None:
 def test_a_project_path_must_be_text() -> None:
     with pytest.raises(UsageError, match="not UTF-8"):
         Project.at(os.fsdecode(b"/tmp/\xff"))
+
+
+def test_a_pointer_of_git_lfs_is_called_so_and_left_alone(game: Game) -> None:
+    """As after a clone without Git LFS: the pointer names the very file that the lock file has."""
+    game.slots({"a.wav": "a", "b.wav": "b"})
+    game.build()
+    path = game.path("a.wav")
+    digest, size = game.digests()["a.wav"], path.stat().st_size
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n"
+    path.write_text(pointer)
+    done = game.run("check")
+    assert done.returncode == 1
+    assert "`a.wav` is only a pointer of Git LFS, which has not fetched the file yet" in done.stderr
+    assert "hint: `git lfs pull` puts it right" in done.stderr
+    done = game.run("build")
+    assert done.returncode == 0
+    assert "`git lfs pull` fetches it" in done.stderr
+    assert "adopt" not in done.stderr
+    frozen = game.run("build", "--frozen")
+    assert frozen.returncode == 1
+    assert "only a pointer of Git LFS" in frozen.stderr
+    assert path.read_text() == pointer
+    game.build("a.wav", force=True)
+    assert game.digests()["a.wav"] == digest

@@ -152,7 +152,7 @@ class _Build:
         committer = ResultCommitter(snapshot, self.plan, journal, self.tell)
         if self.cache is not None:
             committer.on_made = self.cache.upload
-        announce_plan(committer, rates, options.jobs or cores())
+        announce_plan(committer, rates, options.jobs or cores(), frozen=options.frozen)
         try:
             self._work(committer, rates)
             prune(committer, remove=options.prune)

@@ -22,8 +22,9 @@ from tydust_assetgen.store import Store, digest_in
 _FROZEN_HINT = "`assetgen build` where it can be made sends it to the cache; commit the lock file then"
 
 
-def announce_plan(committer: ResultCommitter, rates: Rates, jobs: int) -> None:
-    """Tell what the build is going to do, and what it can't do. Slots that are wholly blocked get their result."""
+def announce_plan(committer: ResultCommitter, rates: Rates, jobs: int, *, frozen: bool = False) -> None:
+    """Tell what the build is going to do, and what it can't do. Slots that are wholly blocked get their result: with
+    `frozen`, those fail whose files Git LFS has not fetched."""
     plan, tell = committer.plan, committer.tell
     for problem in committer.snapshot.lock.problems:
         tell(events.Warned(message=problem, hint="what the store still has is not made again"))
@@ -36,17 +37,21 @@ def announce_plan(committer: ResultCommitter, rates: Rates, jobs: int) -> None:
         )
     )
     for step in plan.steps:
-        _announce_blocked(step, committer)
+        _announce_blocked(step, committer, frozen=frozen)
     for words, slot in cautions(plan, committer.project).items():
         tell(events.Warned(message=words, slot=slot))
 
 
-def _announce_blocked(step: Step, committer: ResultCommitter) -> None:
+def _announce_blocked(step: Step, committer: ResultCommitter, *, frozen: bool) -> None:
     blocked = [output.output.path for output in step.outputs if output.action == "blocked"]
     if not blocked:
         return
     hint = f"`assetgen adopt {step.slot}` keeps it, `assetgen build --force {step.slot}` makes it again"
+    hint = "`git lfs pull` fetches it" if step.not_fetched else hint
     reasons = tuple(str(reason) for reason in step.reasons if reason.path in blocked or not reason.path)
+    if frozen and step.not_fetched:
+        committer.fail(step, Failure(message="; ".join(reasons), hint=hint))
+        return
     committer.tell(events.Blocked(slot=step.slot, reasons=reasons, hint=hint))
     if step.action == "blocked":
         committer.results.append(result_of(step, "blocked", hint=hint))

@@ -10,7 +10,7 @@ import msgspec
 
 from tydust_assetgen.cli.json_types import CheckResult, ExportResult, StatusResult, step_result
 from tydust_assetgen.cli.output import print_json, project_of
-from tydust_assetgen.cli.progress import console
+from tydust_assetgen.cli.progress import console, count_of
 from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
@@ -74,6 +74,7 @@ def check(arguments: argparse.Namespace) -> int:
             say(f"not fresh: {step.slot}: {reason}")
     if stale:
         command = "assetgen adopt SLOT" if all(step.action == "blocked" for step in stale) else "assetgen build"
+        command = "git lfs pull" if any(step.not_fetched for step in stale) else command
         say(f"  hint: `{command}` puts it right; {len(stale)} of {len(stale) + todo.fresh} slots are not fresh")
         return 1
     for found in exports:
@@ -81,7 +82,7 @@ def check(arguments: argparse.Namespace) -> int:
     if exports:
         return 1
     if not arguments.quiet:
-        say(f"all is fresh: {todo.fresh} slots")
+        say(f"all is fresh: {count_of(todo.fresh, 'slot')}")
     return 0
 
 

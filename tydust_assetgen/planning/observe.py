@@ -23,6 +23,8 @@ from tydust_assetgen.store import Store
 from tydust_assetgen.system import digest_file, read_bounded
 
 _UNREADABLE = "unreadable"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How it begins (Git LFS specification, docs/spec.md)."""
 
 
 @dataclass
@@ -138,6 +140,8 @@ class Observer:
         if self.store.has_object(digest) or self._made_for_another_slot(output.path, digest, lock):
             return FileState(digest=digest, ours=True)
         data = read_bounded(self.manifest.assets / output.path)
+        if data.startswith(_LFS_POINTER):
+            return FileState(digest=digest, pointer=True)
         return FileState(digest=digest, damage=damage(data, output.codec))
 
 

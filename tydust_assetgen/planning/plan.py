@@ -32,6 +32,8 @@ class FileState(msgspec.Struct, frozen=True, kw_only=True):
     """Why it does not decode whole; empty when it does, or when nobody needed to look."""
     size: int = 0
     unreadable: bool = False
+    pointer: bool = False
+    """Git LFS has not fetched the file yet: only its pointer is there."""
     ours: bool = False
     """The store has these very bytes, so a person loses nothing when they are written over."""
 
@@ -129,6 +131,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def slot(self) -> str:
         return self.recipe.slot
+
+    @property
+    def not_fetched(self) -> bool:
+        """Whether all that it lacks is that Git LFS has not fetched its files."""
+        return self.action == "blocked" and any(reason.kind == "not fetched" for reason in self.reasons)
 
     @property
     def follows(self) -> dict[str, str]:
@@ -259,6 +266,8 @@ def _judge(state: SlotState, index: int) -> tuple[OutputStep, tuple[Reason, ...]
         return step("make", *why)
     if seen.unreadable:
         return step("blocked", Reason(kind="unreadable", path=path))
+    if seen.pointer:
+        return step("blocked", Reason(kind="not fetched", path=path))
     own = locked is not None and locked.hand_made and locked.key == key and not stored
     if seen.digest and seen.digest == stored:
         return step("relock", Reason(kind="lock entry lost", path=path))

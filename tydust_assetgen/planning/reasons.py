@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal[
     "hand-made",
     "hand-made and missing",
     "unreadable",
+    "not fetched",
     "forced",
 ]
 _LONGEST_VALUE = 60
@@ -66,6 +67,7 @@ _SENTENCES: dict[str, str] = {
     "hand-made": "`{path}` is hand-made, and its recipe has changed since",
     "hand-made and missing": "`{path}` is hand-made, and missing",
     "unreadable": "`{path}` can't be read",
+    "not fetched": "`{path}` is only a pointer of Git LFS, which has not fetched the file yet",
     "forced": "asked for by `--force`",
 }
 
