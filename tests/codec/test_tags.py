@@ -349,3 +349,63 @@ def test_old_wav_tags_and_loops_are_replaced() -> None:
     assert [name for name, _ in riff.chunks(twice)].count(b"smpl") == 1
     assert tagging.read(twice, "wav") == ({"title": "new"}, LOOP)
     assert soundfile.read(io.BytesIO(twice))[0].shape == (100_003, 2)
+
+
+@pytest.mark.parametrize(
+    ("tags", "loop"),
+    [
+        ({"LOOPSTART": "100", "LOOPLENGTH": "400"}, LoopPoints(100, 500)),
+        ({"LOOPSTART": "100", "LOOPEND": "500"}, LoopPoints(100, 500)),
+        ({"LOOP_START": "100", "LOOP_END": "500"}, LoopPoints(100, 500)),
+        ({"LOOPSTART": "100", "LOOPLENGTH": "400", "LOOPEND": "999"}, LoopPoints(100, 500)),
+        ({"LOOPSTART": "500", "LOOPEND": "100"}, None),
+        ({"LOOPSTART": "0", "LOOPLENGTH": "0"}, None),
+        ({"LOOP_START": "0:01.5", "LOOP_END": "0:09"}, None),
+        ({"LOOPSTART": "100"}, None),
+    ],
+)
+@pytest.mark.parametrize("codec", ["ogg", "opus"])
+def test_loops_of_every_common_kind_are_read_and_others_stay_tags(
+    codec: Codec, tags: dict[str, str], loop: LoopPoints | None
+) -> None:
+    found = decode(ogg.with_tags(encoded(codec), codec, tags), codec)
+    assert found.loop == loop
+    left = {name.upper(): text for name, text in found.tags.items()}
+    if loop is None:
+        assert left == tags
+    else:
+        assert not {"LOOPSTART", "LOOPLENGTH", "LOOP_START", "LOOP_END"} & left.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "end", "loop"),
+    [
+        (0, 100, 499, LoopPoints(100, 500)),
+        (0, 0, 0, None),
+        (0, 50, 10, None),
+        (1, 100, 499, None),
+        (2, 100, 499, None),
+    ],
+)
+def test_a_sampler_chunk_is_a_loop_only_if_it_plays_forward(
+    kind: int, start: int, end: int, loop: LoopPoints | None
+) -> None:
+    head = struct.pack("<9I", 0, 0, 22_676, 60, 0, 0, 0, 1, 0)
+    chunk = (b"smpl", head + struct.pack("<6I", 0, kind, start, end, 0, 0))
+    plain = [part for part in riff.chunks(encoded("wav")) if part[0] != b"smpl"]
+    assert decode(riff.wav([*plain, chunk]), "wav").loop == loop
+
+
+@pytest.mark.parametrize("codec", ["ogg", "opus"])
+def test_recordings_in_a_chain_are_all_decoded(codec: Codec) -> None:
+    """`cat intro.ogg loop.ogg > both.ogg`, as people do, and as players play it."""
+    one, two = (encode(master(frames=frames), output(codec), TAGS) for frames in (50_000, 80_000))
+    parts = [decode(data, codec).audio.samples for data in (one, two)]
+    both = decode(one + two, codec)
+    assert np.array_equal(both.audio.samples, np.concatenate(parts, axis=1))
+    assert damage(one + two, codec) == ""
+    mono = encode(master(frames=50_000, channels=1), output(codec), TAGS)
+    with pytest.raises(CodecError, match="a chain of recordings with different rates or channels"):
+        decode(one + mono, codec)
+    with pytest.raises(CodecError, match="a chain of 70 recordings"):
+        decode(one * 70, codec)

@@ -50,6 +50,9 @@ _BITS = {
 }
 
 
+_MOST_LINKS = 64
+
+
 def decode(data: bytes, kind: Codec, max_duration_s: float) -> formats.Decoded:
     """See `codec.decode`."""
     _refuse_large(data)
@@ -60,11 +63,28 @@ def decode(data: bytes, kind: Codec, max_duration_s: float) -> formats.Decoded:
     if kind in _OGG and (found := ogg.content(data)) != _OGG[kind]:
         raise CodecError(f"the file is no {kind}, it is {found} in Ogg")
     try:
-        audio, bits = _m4a(data, max_duration_s) if kind == "m4a" else _sndfile(data, kind, max_duration_s)
+        audio, bits = _audio(data, kind, max_duration_s)
     except soundfile.SoundFileError as error:
         raise CodecError(f"the {kind} file does not decode: {formats.reason(error)}") from error
     tags, loop = tagging.read(data, kind)
     return formats.Decoded(audio, kind, _kbps(data, kind, audio), bits, _within(loop, audio.frames), tags)
+
+
+def _audio(data: bytes, kind: Codec, max_duration_s: float) -> tuple[Audio, str]:
+    """The samples, and for WAV and FLAC what they are stored as."""
+    if kind == "m4a":
+        return _m4a(data, max_duration_s)
+    chain = ogg.links(data) if kind in _OGG else [data]
+    if len(chain) > _MOST_LINKS:
+        raise CodecError(f"the file is a chain of {len(chain)} recordings, more than are read")
+    parts = [_sndfile(link, kind, max_duration_s)[0] for link in chain] if len(chain) > 1 else []
+    if not parts:
+        return _sndfile(data, kind, max_duration_s)
+    if len({(part.rate_hz, part.channels) for part in parts}) > 1:
+        raise CodecError("the file is a chain of recordings with different rates or channels")
+    audio = Audio(np.concatenate([part.samples for part in parts], axis=1), parts[0].rate_hz)
+    _refuse(audio.frames, audio.rate_hz, audio.channels, max_duration_s)
+    return audio, ""
 
 
 def decode_other(data: bytes, kind: str, max_duration_s: float) -> Audio:

@@ -26,6 +26,7 @@ _NAMES = {
     "licence": "LICENSE",
 }
 _FIELDS = {name.lower(): field for field, name in _NAMES.items()} | {"product": "game"}
+_LOOP_TAGS = (("loopstart", "looplength", True), ("loopstart", "loopend", False), ("loop_start", "loop_end", False))
 
 
 def write(data: bytes, codec: Codec, tags: Tags, loop: LoopPoints | None, rate_hz: int) -> bytes:
@@ -60,7 +61,7 @@ def _read(data: bytes, codec: Codec) -> tuple[dict[str, str], LoopPoints | None]
         parts = riff.chunks(data)
         return riff.info_of(parts), riff.loop_of(parts)
     found = {name.lower(): text for name, text in sorted(_values(data, codec).items())}
-    loop = _loop(found.pop("loopstart", ""), found.pop("looplength", ""))
+    loop = _loop(found)
     return {_FIELDS.get(name, name): text for name, text in found.items()}, loop
 
 
@@ -79,7 +80,19 @@ def _loop_values(loop: LoopPoints | None) -> dict[str, str]:
     return {"LOOPSTART": str(loop.start_frames), "LOOPLENGTH": str(loop.length_frames)} if loop else {}
 
 
-def _loop(start: str, length: str) -> LoopPoints | None:
-    if not (start.isdecimal() and length.isdecimal() and len(start + length) < 30 and int(length)):
-        return None
-    return LoopPoints(int(start), int(start) + int(length))
+def _loop(tags: dict[str, str]) -> LoopPoints | None:
+    """The loop that tags name in samples, which they then no longer hold: LOOPSTART with LOOPLENGTH (RPG Maker), with
+    LOOPEND, or LOOP_START with LOOP_END (ZDoom). What is not understood, such as times, stays among the tags."""
+    for first, last, is_length in _LOOP_TAGS:
+        start, end = _samples(tags.get(first, "")), _samples(tags.get(last, ""))
+        if start is None or end is None:
+            continue
+        end += start if is_length else 0
+        if end > start:
+            del tags[first], tags[last]
+            return LoopPoints(start, end)
+    return None
+
+
+def _samples(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 15 else None

@@ -73,6 +73,18 @@ def damage(data: bytes) -> str:
     return ""
 
 
+def links(data: bytes) -> list[bytes]:
+    """The streams that follow each other in a file, each as a file of its own: `cat intro.ogg loop.ogg` makes such a
+    chain (RFC 3533, section 4), and players play all of it. The file has to be whole: checksums are not looked at."""
+    starts, opening, position = list[int](), False, id3.end_of_all(data)
+    while data.startswith(_CAPTURE, position):
+        page = _page_at(data, position)
+        if page.flags & _FIRST and not opening:
+            starts.append(page.start)
+        opening, position = bool(page.flags & _FIRST), page.end
+    return [data[start:end] for start, end in zip(starts, [*starts[1:], position], strict=True)]
+
+
 def content(data: bytes) -> str:
     """What the first stream is, by its first packet."""
     page = next(_pages(data))

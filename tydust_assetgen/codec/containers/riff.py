@@ -115,12 +115,16 @@ def smpl(loop: LoopPoints, rate_hz: int) -> Chunk:
     return b"smpl", head + struct.pack("<6I", 0, 0, loop.start_frames, loop.end_frames - 1, 0, 0)
 
 
+_FORWARD = 0
+"""The others play to and fro, or backward (Microsoft, "New Multimedia Data Types and Data Techniques", 1994)."""
+
+
 def loop_of(parts: Iterable[Chunk]) -> LoopPoints | None:
-    """The first loop of a sampler chunk, if there is one."""
+    """The first loop of a sampler chunk, if it plays forward. Some editors write one from 0 to 0 where none is."""
     for name, content in parts:
         if name == b"smpl" and len(content) >= 60 and struct.unpack_from("<I", content, 28)[0] > 0:
-            start, end = struct.unpack_from("<2I", content, 44)
-            return LoopPoints(start, end + 1)
+            kind, start, end = struct.unpack_from("<3I", content, 40)
+            return LoopPoints(start, end + 1) if kind == _FORWARD and end > start else None
     return None
 
 
