@@ -108,12 +108,18 @@ def asked_by(manifest: Manifest) -> IsAsked:
 
 
 def judge(one: ExportFile, found: bytes | None) -> JudgedExport:
-    """How an export is, by what stands there; `None` for nothing."""
+    """How an export is, by what stands there; `None` for nothing. Git may have given its lines the ends of Windows. A
+    sidecar in which a person chose another importer, such as `keep`, is as that person wants it."""
     wanted = one.text(found)
     if wanted is None:
-        return JudgedExport(one.path, "foreign", slot=one.slot)
+        return JudgedExport(one.path, "fresh" if one.slot else "foreign", slot=one.slot)
     status: Literal["fresh", "missing", "stale"] = "missing" if found is None else "stale"
-    return JudgedExport(one.path, "fresh" if found == wanted else status, wanted, one.slot)
+    same = found is not None and _plain_ends(found) == _plain_ends(wanted)
+    return JudgedExport(one.path, "fresh" if same else status, wanted, one.slot)
+
+
+def _plain_ends(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n")
 
 
 def judge_on_disk(manifest: Manifest, known: Callable[[str], LockEntry | None]) -> list[JudgedExport]:
