@@ -174,7 +174,7 @@ def test_a_lock_file_with_a_conflict_in_it_is_refused(repo: Repo) -> None:
     lock.write_text(lock.read_text().replace('  "title"', '<<<<<<< mine\n\n=======\n  "title"', 1))
     repo.git("add", "assets.lock")
     said = repo.refused()
-    assert "`assets.lock` is damaged" in said
+    assert "`assets.lock` has a merge conflict: 2 of its blocks" in said
 
 
 def test_a_commit_without_music_is_silent_whatever_the_music_is_like(repo: Repo) -> None:
