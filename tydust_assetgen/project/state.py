@@ -163,7 +163,7 @@ def read_plain_file(path: str, *, over_link: bool = False) -> bytes:
         about = os.fstat(descriptor)
         if not S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
             raise OSError
-        return file.read(_MAX_BYTES)
+        return file.read(about.st_size)
 
 
 def encode_state(

@@ -52,9 +52,10 @@ def read_bounded(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """
     _refuse_endless(path)
     with open(path, "rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise OSError(errno.EFBIG, "it is too large")
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(min(size, max_bytes) + 1)  # Python takes so much memory before it reads
+    if len(data) > min(size, max_bytes):
+        raise OSError(errno.EFBIG, "it is too large" if size >= max_bytes else "it grows while it is read")
     return data
 
 

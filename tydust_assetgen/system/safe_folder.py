@@ -78,8 +78,8 @@ class SafeFolder:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode) or about.st_size > max_bytes:
                 return None
-            data = file.read(max_bytes + 1)
-        return data if len(data) <= max_bytes else None
+            data = file.read(about.st_size + 1)  # Python takes so much memory before it reads
+        return data if len(data) <= about.st_size else None
 
     def has(self, name: str) -> bool:
         """Whether there is such a plain file; one behind a link is none."""
