@@ -413,6 +413,8 @@ def test_letters_that_a_terminal_does_not_have_are_written_out(game: Game, encod
     ("words", "what", "hint"),
     [
         ("build --forse", "there is no option `--forse` here", "did you mean `--force`?"),
+        ("init --genre", "there is no option `--genre` here", "`assetgen init --help` shows how"),
+        ("build --dry", "there is no option `--dry` here", "did you mean `--dry-run`?"),
         ("build --jbos=3", "there is no option `--jbos=3` here", "did you mean `--jobs`?"),
         ("cache sttaus", "there is no command `sttaus`", "did you mean `status`?"),
         ("help biuld", "there is no command `biuld`", "did you mean `build`?"),

@@ -43,9 +43,10 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def nearest(said: str, known: Iterable[str]) -> str:
-    """`did you mean …?`; empty where nothing is near."""
-    near = difflib.get_close_matches(said, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else ""
+    """`did you mean …?`; empty where nothing is near. The dashes of options are no likeness."""
+    bare = {name.lstrip("-"): name for name in known}
+    near = difflib.get_close_matches(said.lstrip("-"), bare, n=1, cutoff=0.6)
+    return f"did you mean `{bare[near[0]]}`?" if near else ""
 
 
 def _unknown_option(extra: list[str], known: list[str]) -> str:
