@@ -122,7 +122,7 @@ def test_links_are_refused_also_without_handles_of_folders(
     tmp_path: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows, where no call of the system refuses a link by itself."""
-    for name in ("_HANDLES", "_NO_LINK", "_FOLDER"):
+    for name in ("_HANDLES", "NO_LINK", "_FOLDER"):
         monkeypatch.setattr(safe_folder, name, 0)
     folder = SafeFolder(tmp_path / "private")
     folder.write("logs/one", b"1", by_way_of="tmp")
@@ -167,10 +167,11 @@ def test_a_private_folder_that_git_tracks_is_no_store(game: Game) -> None:
     git(game.root, "init", "--quiet")
     git(game.root, "add", "--force", ".assetgen")
     game.slots({"a.wav": "b"})
-    done = game.run("build")
-    assert done.returncode == 1
-    assert "`.assetgen` is tracked by git" in done.stderr
-    assert "git rm -r --cached --quiet .assetgen" in done.stderr
+    for words in (("build",), ("build", "--frozen"), ("gc", "--max-size", "0"), ("adopt", "a.wav")):
+        done = game.run(*words)
+        assert done.returncode == 1
+        assert "`.assetgen` is tracked by git" in done.stderr
+        assert "git rm -r --cached --quiet .assetgen" in done.stderr
     git(game.root, "rm", "-r", "--cached", "--quiet", ".assetgen")
     assert game.run("build").returncode == 0
 

@@ -472,30 +472,30 @@ def test_nothing_heavy_is_loaded(tmp_path: Path, repo: Repo) -> None:
         assert done.stdout.split() == [str(code)], done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such names there")
-def test_any_name_of_the_repository_will_do(tmp_path: Path, pool: Pool) -> None:
-    folder = tmp_path / "a\nb \x1b[2J\u202e"
-    folder.mkdir()
+def staged(folder: Path, pool: Pool) -> Game:
+    """A game that is built, and staged whole."""
+    folder.mkdir(exist_ok=True)
     game = Game(folder, pool)
     game.slots({"a.wav": "a"})
     game.build()
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    for words in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
     assert game.run("check", "--staged").returncode == 0
+    return game
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_any_name_of_the_repository_will_do(tmp_path: Path, pool: Pool) -> None:
+    game = staged(tmp_path / "a\nb \x1b[2J\u202e", pool)
     game.slots({"a.wav": "b"})
-    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=game.root, check=True)
     done = game.run("check", "--staged")
     assert done.returncode == 1
     assert done.stderr.startswith("refused: a.wav: ")
 
 
 def test_a_private_folder_is_not_committed(tmp_path: Path, pool: Pool) -> None:
-    game = Game(tmp_path, pool)
-    game.slots({"a.wav": "a"})
-    game.build()
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    subprocess.run(["git", "add", "--all"], cwd=tmp_path, check=True)
-    assert game.run("check", "--staged").returncode == 0
+    game = staged(tmp_path, pool)
     subprocess.run(["git", "add", "--force", ".assetgen"], cwd=tmp_path, check=True)
     done = game.run("check", "--staged")
     assert done.returncode == 1

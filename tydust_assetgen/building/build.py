@@ -15,17 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tydust_assetgen import events, system
+from tydust_assetgen import events
 from tydust_assetgen.building.commit import ResultCommitter
 from tydust_assetgen.building.execute import execute
 from tydust_assetgen.building.journal import BuildJournal
+from tydust_assetgen.building.lock import locked
 from tydust_assetgen.building.pool import Pool
 from tydust_assetgen.building.preflight import announce_plan, find_damage, steps_to_do
 from tydust_assetgen.building.prune import prune
 from tydust_assetgen.building.report import Options, Report, report_of
 from tydust_assetgen.building.restore import restore
 from tydust_assetgen.building.write_exports import write_exports
-from tydust_assetgen.errors import StoreError
 from tydust_assetgen.planning.estimate import Rates
 from tydust_assetgen.planning.plan import Plan, Snapshot, plan
 from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
@@ -78,8 +78,7 @@ def build(
         workers = pool or stack.enter_context(Pool(options.jobs or cores(), project.logs))
         before = _stats(project)
         snapshot, todo = look()
-        _refuse_tracked(project)
-        with system.build_lock(project.private, wait=options.wait, on_wait=announce_waiting):
+        with locked(project, wait=options.wait, on_wait=announce_waiting):
             if _stats(project) != before:  # another build has been here meanwhile
                 snapshot, todo = look()
             cache = _cache_session(snapshot, tell, workers)
@@ -89,22 +88,6 @@ def build(
                 snapshot, todo = look()
             stages = _Build(snapshot, todo, options, tell, started_s, workers, cache)
             return stages.run(last=pool is None)
-
-
-def _refuse_tracked(project: Project) -> None:
-    """A private folder that git tracks came with the clone, and may hold anything.
-
-    Raises:
-        StoreError: there is one.
-    """
-    if not project.private.is_dir() or not any((folder / ".git").exists() for folder in project.manifest.parents):
-        return
-    from tydust_assetgen.git_hook.git import tracks
-
-    name = project.private.name
-    if tracks(str(project.root), name):
-        hint = f"`git rm -r --cached --quiet {name}`, and delete the folder if you don't know who filled it"
-        raise StoreError(f"`{name}` is tracked by git: what came with a clone is not trusted as a store", hint=hint)
 
 
 def _request(options: Options) -> PlanRequest:

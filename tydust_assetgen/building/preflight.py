@@ -49,7 +49,7 @@ def _announce_blocked(step: Step, committer: ResultCommitter, *, frozen: bool) -
     hint = f"`assetgen adopt {step.slot}` keeps it, `assetgen build --force {step.slot}` makes it again"
     hint = "`git lfs pull` fetches it" if step.not_fetched else hint
     reasons = tuple(str(reason) for reason in step.reasons if reason.path in blocked or not reason.path)
-    if frozen and step.not_fetched:
+    if frozen and step.not_fetched and step.action == "blocked":
         committer.fail(step, Failure(message="; ".join(reasons), hint=hint))
         return
     committer.tell(events.Blocked(slot=step.slot, reasons=reasons, hint=hint))

@@ -11,6 +11,7 @@ from tydust_assetgen.building.publish import retract
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.exports.files import MAX_SIDECAR_BYTES, StaleSidecar, stale_sidecars
 from tydust_assetgen.planning.plan import Orphan, Snapshot
+from tydust_assetgen.system.safe_folder import remove_inside
 
 
 def prune(committer: ResultCommitter, *, remove: bool) -> None:
@@ -56,7 +57,7 @@ def _remove_sidecar(snapshot: Snapshot, one: StaleSidecar, tell: events.Emit) ->
     try:
         removed = one.has_no_choices(system.read_bounded(path, MAX_SIDECAR_BYTES))
         if removed:
-            system.remove(path)
+            remove_inside(snapshot.tree, one.path)
     except OSError as error:
         raise AssetgenError(f"can't remove `{one.path}`: {error.strerror or error}") from error
     tell(events.Orphaned(slot=one.slot, path=one.path, removed=removed, modified=not removed))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from tydust_assetgen import events, system
+from tydust_assetgen import events
 from tydust_assetgen.building.commit import ResultCommitter
 from tydust_assetgen.building.report import reasons_of
 from tydust_assetgen.building.tasks import Task
 from tydust_assetgen.flow import Facts, Provenance, Verified
 from tydust_assetgen.planning.plan import Step
 from tydust_assetgen.store import Store
-from tydust_assetgen.system.safe_folder import sweep_inside
+from tydust_assetgen.system.safe_folder import SafeFolder, sweep_inside
 
 
 def restore(steps: Sequence[Step], committer: ResultCommitter, *, sweep: bool) -> list[Task]:
@@ -34,11 +36,11 @@ def restore(steps: Sequence[Step], committer: ResultCommitter, *, sweep: bool) -
 
 def _sweep_temporaries(steps: Sequence[Step], committer: ResultCommitter) -> None:
     committer.project.store.sweep()
-    for folder in ("", "logs", "aside"):
+    for folder in ("", "logs"):
         committer.project.private_folder.sweep(folder)
+    SafeFolder(Path(os.path.realpath(committer.project.root))).sweep()
     outputs = [output.output.path for step in steps for output in step.outputs]
     sweep_inside(committer.snapshot.tree, outputs)
-    system.sweep_temporaries({committer.project.root})
 
 
 def _restore_slot(step: Step, committer: ResultCommitter) -> Task | None:

@@ -100,12 +100,12 @@ def adopt(arguments: argparse.Namespace) -> int:
 
 
 def gc(arguments: argparse.Namespace) -> int:
-    from tydust_assetgen.system import build_lock
+    from tydust_assetgen.building.lock import locked
 
     project = project_of(arguments)
     if not project.private.is_dir():
         raise AssetgenError("there is no store here yet", hint="`assetgen build` makes one")
-    with build_lock(project.private, wait=True, on_wait=lambda: None):
+    with locked(project):
         done = project.store.gc(max_bytes=arguments.max_size, max_age_s=arguments.max_age, adopted=_adopted(project))
     if arguments.json:
         print_json(done)

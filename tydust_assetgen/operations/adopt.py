@@ -6,6 +6,7 @@ import msgspec
 
 from tydust_assetgen import codec, system
 from tydust_assetgen.building.journal import BuildJournal, entry_of
+from tydust_assetgen.building.lock import locked
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published
 from tydust_assetgen.planning.plan import OutputStep, Snapshot, plan
@@ -22,7 +23,7 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
         UsageError: the manifest has no such slot.
         AssetgenError: a file is missing, or does not decode whole as what its name says.
     """
-    with system.build_lock(project.private, wait=True, on_wait=lambda: None):
+    with locked(project):
         snapshot = observe_project(project, PlanRequest(slots=(slot,), thorough=True))
         todo = plan(snapshot)
         (step,) = todo.steps

@@ -134,8 +134,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def not_fetched(self) -> bool:
-        """Whether all that it lacks is that Git LFS has not fetched its files."""
-        return self.action == "blocked" and any(reason.kind == "not fetched" for reason in self.reasons)
+        """Whether Git LFS has not fetched one of its files."""
+        return any(reason.kind == "not fetched" for reason in self.reasons)
 
     @property
     def follows(self) -> dict[str, str]:

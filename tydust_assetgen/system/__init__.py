@@ -19,6 +19,8 @@ from tydust_assetgen.errors import AssetgenError, BusyError, StoreError
 TEMPORARY_PREFIX = ".assetgen-tmp-"
 MAX_BYTES = 4 << 30
 """No sound of ours is larger, and no memory is meant for one that is."""
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""How a file of ours is opened: bytes as they are, and not over a link, where the system can refuse one."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -65,25 +67,22 @@ def _refuse_endless(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = True, by_way_of: Path | None = None) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Put `data` under `path`, whole or not at all.
 
     Args:
         path: the final name.
         data: all of the content.
         durable: False leaves out the two fsyncs, for what is checked against its digest whenever it is read.
-        by_way_of: folder of the temporary file, on the same disk; the target's own when not given.
 
     Raises:
         OSError: the disk is full, read-only, or gone. The old file, if any, is untouched.
     """
     os.makedirs(path.parent, exist_ok=True)
-    folder = by_way_of or path.parent
-    os.makedirs(folder, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    temporary = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{name}"
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{name}"
     try:
-        _write_all(temporary, data, durable)
+        fill(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK, 0o644), data, durable=durable)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -93,8 +92,12 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, by_way_of: Pa
         _sync_directory(path.parent)
 
 
-def _write_all(path: Path, data: bytes, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+def fill(descriptor: int, data: bytes, *, durable: bool) -> None:
+    """Write all of `data` to an open file, to the disk itself if `durable`, and close it.
+
+    Raises:
+        OSError: the disk is full or gone.
+    """
     try:
         view = memoryview(data)
         while view:
@@ -126,15 +129,6 @@ def is_temporary(name: str) -> bool:
     """Whether a file is called as we call what we write to before it has its name."""
     rest = name.removeprefix(TEMPORARY_PREFIX)
     return rest != name and 0 < len(rest) <= 60 and not rest.strip("0123456789abcdef-")
-
-
-def sweep_temporaries(directories: set[Path]) -> None:
-    """Delete what a killed build left behind. Only called by who holds the build lock."""
-    for directory in directories:
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(directory):
-                if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
-                    remove(Path(entry.path))
 
 
 def inside(tree: Path, relative: str) -> Path:

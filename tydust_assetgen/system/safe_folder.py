@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tydust_assetgen.errors import AssetgenError, StoreError
-from tydust_assetgen.system import TEMPORARY_PREFIX, inside, is_temporary
+from tydust_assetgen.system import NO_LINK, TEMPORARY_PREFIX, fill, inside, is_temporary
 
 _IGNORE = ".gitignore"
-_IGNORE_TEXT = b"# Made by assetgen, and private to it: git keeps out. Delete the folder whenever you like.\n*\n"
+_IGNORE_TEXT = b"# Made by assetgen for this machine alone, so git ignores all of it. You can delete the folder.\n*\n"
 _HANDLES = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe must not hold us up before we know what it is
+_JUNCTION = 0xA0000003
+"""IO_REPARSE_TAG_MOUNT_POINT."""
 _DEEPEST = 8
 
 
@@ -69,7 +70,7 @@ class SafeFolder:
         try:
             with self._place(name) as place:
                 self._refuse_link(place, name)
-                descriptor = os.open(place.path, os.O_RDONLY | _NEVER_WAIT | _NO_LINK, dir_fd=place.folder)
+                descriptor = os.open(place.path, os.O_RDONLY | _NEVER_WAIT | NO_LINK, dir_fd=place.folder)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -115,7 +116,7 @@ class SafeFolder:
             self._place(name, create=True) as last,
         ):
             try:
-                _fill(first, data, durable)
+                fill(_new(first), data, durable=durable)
                 os.replace(first.path, last.path, src_dir_fd=first.folder, dst_dir_fd=last.folder)
                 if durable and last.folder is not None:
                     os.fsync(last.folder)  # makes the rename itself last
@@ -131,7 +132,7 @@ class SafeFolder:
             LinkError: there is a link on the way.
             OSError: it can't be opened, or is no plain file.
         """
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | (os.O_TRUNC if empty else 0) | _NEVER_WAIT | _NO_LINK
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | (os.O_TRUNC if empty else 0) | _NEVER_WAIT | NO_LINK
         try:
             with self._place(name, create=True) as place:
                 self._refuse_link(place, name)
@@ -269,17 +270,11 @@ class SafeFolder:
         return _link_error(self.root / name) if error.errno in (errno.ELOOP, errno.EMLINK) else error
 
 
-def _fill(place: _Place, data: bytes, durable: bool) -> None:
-    """Write a file that nobody else has: what stood under its name is deleted first, not written into."""
+def _new(place: _Place) -> int:
+    """A descriptor of a file that nobody else has: what stood under its name is deleted, not written into."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place.path, dir_fd=place.folder)
-    descriptor = os.open(place.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o644, dir_fd=place.folder)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
-        if durable:
-            os.fsync(descriptor)
+    return os.open(place.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o644, dir_fd=place.folder)
 
 
 def _step(here: int | str | None, name: str, path: Path, *, create: bool) -> int | str:
@@ -310,9 +305,9 @@ def _is_link_at(name: str, folder: int | None) -> bool:
 
 
 def _is_link(about: os.stat_result) -> bool:
-    """A symbolic link, or what Windows has for one, junctions included."""
-    reparse = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0) & getattr(about, "st_file_attributes", 0)
-    return stat.S_ISLNK(about.st_mode) or bool(reparse)
+    """A symbolic link, or a junction of Windows. Other reparse points there, such as a file that OneDrive has not
+    fetched yet, lead nowhere else."""
+    return stat.S_ISLNK(about.st_mode) or getattr(about, "st_reparse_tag", 0) == _JUNCTION
 
 
 def _link_error(path: Path) -> LinkError:
