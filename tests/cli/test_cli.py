@@ -391,6 +391,19 @@ def test_nothing_from_a_file_steers_the_terminal(game: Game) -> None:
         assert "Traceback" not in shown
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names of files are Unicode there")
+@pytest.mark.parametrize("words", ["check", "build", "status", "verify"])
+def test_a_locale_without_a_letter_is_an_error_in_words(game: Game, words: str) -> None:
+    game.slots({"title \u266b.wav": "a"})
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        command(words), cwd=game.root, env=environment() | plain, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: names of files can't hold `\\u266b` here: the locale is ascii\n  hint: set ")
+    assert game.run(words).returncode == (0 if words in ("build", "status") else 1)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_letters_that_a_terminal_does_not_have_are_written_out(game: Game, encoding: str) -> None:
     game.slots({"m\u016fzika/\u97f3.wav": "\u266b caf\xe9"})

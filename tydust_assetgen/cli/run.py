@@ -39,6 +39,8 @@ def run(words: list[str]) -> int:
         _flush_or_silence_stdout()
         what = f"{error.strerror or error}" + (f": `{error.filename}`" if error.filename else "")
         return _print_error(AssetgenError(what, hint="is the disk full, or a folder read-only or gone?"))
+    except UnicodeEncodeError as error:
+        return _print_unwritable(error)
     except Exception:  # noqa: BLE001  the last net: a traceback never reaches a user
         return _print_bug(traceback.format_exc())
     return code
@@ -53,6 +55,16 @@ def _print_error(error: AssetgenError) -> int:
     for problem in error.problems:
         say(f"error: {problem}")
     return error.exit_code
+
+
+def _print_unwritable(error: UnicodeEncodeError) -> int:
+    """A letter that names of files can't have here. Linux gives Python such a system with `LC_ALL=C`, if its own ways
+    out are turned off."""
+    if sys.getfilesystemencoding() in ("utf-8", "utf8"):
+        return _print_bug(traceback.format_exc())
+    letter = error.object[error.start]
+    what = f"names of files can't hold `{letter}` here: the locale is {error.encoding}"
+    return _print_error(AssetgenError(what, hint="set `PYTHONUTF8=1`, or a locale such as `LC_ALL=C.UTF-8`"))
 
 
 def _print_bug(trace: str) -> int:
