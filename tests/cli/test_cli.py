@@ -482,6 +482,16 @@ def test_a_pattern_names_all_slots_that_fit(game: Game) -> None:
     assert "no slot `music/boos*`" in done.stderr
 
 
+@pytest.mark.parametrize("words", ["explain", "takes", "adopt", "midi", "plot", "pick"])
+def test_what_is_about_one_slot_takes_its_whole_name(built: Game, words: str) -> None:
+    before = built.project.lock_file.read_bytes()
+    for pattern in ("*", "one.*", "*.wav"):
+        done = built.run(words, pattern, *(["1"] if words == "pick" else []))
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: the manifest has no slot `{pattern}`\n")
+    assert built.project.lock_file.read_bytes() == before
+
+
 def test_merge_marks_are_called_so(built: Game) -> None:
     manifest = built.project.manifest
     text = manifest.read_text()

@@ -14,7 +14,7 @@ from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.errors import AssetgenError, UnavailableError, UsageError
 from tydust_assetgen.planning.estimate import Rates
 from tydust_assetgen.planning.plan import Plan, plan
-from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
+from tydust_assetgen.planning.snapshot import PlanRequest, observe_project, one_slot
 from tydust_assetgen.project.lockfile import read_lock
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.seeds import published
@@ -140,7 +140,7 @@ def midi(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.generate.protocol import WritesMidi
     from tydust_assetgen.generate.registry import generator
 
-    (step,) = plan(observe_project(project_of(arguments), PlanRequest(slots=(arguments.slot,), thorough=True))).steps
+    (step,) = plan(observe_project(project_of(arguments), one_slot(arguments.slot))).steps
     made_by = generator(step.recipe.brief.generator)
     if not isinstance(made_by, WritesMidi):
         hint = '`generator = "composer"` writes one'
@@ -156,7 +156,7 @@ def plot(arguments: argparse.Namespace) -> int:
     from tydust_assetgen.flow import Facts
     from tydust_assetgen.operations.plot import plot as draw
 
-    snapshot = observe_project(project_of(arguments), PlanRequest(slots=(arguments.slot,), thorough=True))
+    snapshot = observe_project(project_of(arguments), one_slot(arguments.slot))
     (step,) = plan(snapshot).steps
     output = step.recipe.outputs[0]
     try:

@@ -15,7 +15,7 @@ from tydust_assetgen.cli.terminal import say
 from tydust_assetgen.flow import Brief
 from tydust_assetgen.generate.registry import generator
 from tydust_assetgen.planning.plan import Snapshot, Step, plan
-from tydust_assetgen.planning.snapshot import PlanRequest, choose, observe_project
+from tydust_assetgen.planning.snapshot import PlanRequest, choose, observe_project, one_slot
 
 _WORDS = {
     "fresh": ("fresh", "green"),
@@ -97,7 +97,7 @@ def _exports_not_fresh(snapshot: Snapshot, arguments: argparse.Namespace) -> tup
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    (step,) = plan(observe_project(project_of(arguments), PlanRequest(slots=(arguments.slot,), thorough=True))).steps
+    (step,) = plan(observe_project(project_of(arguments), one_slot(arguments.slot))).steps
     if arguments.json:
         result = msgspec.structs.asdict(step_result(step))
         print_json({**result, "recipe": step.recipe, "keys": step.keys, "locked": step.entry})

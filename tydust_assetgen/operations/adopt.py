@@ -10,7 +10,7 @@ from tydust_assetgen.building.lock import locked
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import Facts, Provenance, Published
 from tydust_assetgen.planning.plan import OutputStep, Snapshot, plan
-from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
+from tydust_assetgen.planning.snapshot import observe_project, one_slot
 from tydust_assetgen.project.project import Project
 
 _BY_HAND = Provenance(generator="a person", version="", licence="unknown")
@@ -24,7 +24,7 @@ def adopt(project: Project, slot: str) -> tuple[str, ...]:
         AssetgenError: a file is missing, or does not decode whole as what its name says.
     """
     with locked(project):
-        snapshot = observe_project(project, PlanRequest(slots=(slot,), thorough=True))
+        snapshot = observe_project(project, one_slot(slot))
         todo = plan(snapshot)
         (step,) = todo.steps
         accepted = {output.output.path: _accept(snapshot, output) for output in step.outputs}

@@ -19,7 +19,7 @@ from tydust_assetgen.building.report import Options, Report
 from tydust_assetgen.errors import AssetgenError
 from tydust_assetgen.flow import JudgedTake, Output, Scores, Take
 from tydust_assetgen.planning.plan import Step, plan
-from tydust_assetgen.planning.snapshot import PlanRequest, observe_project
+from tydust_assetgen.planning.snapshot import observe_project, one_slot
 from tydust_assetgen.project.project import Project
 from tydust_assetgen.project.seeds import seed_of
 from tydust_assetgen.store import Store
@@ -72,8 +72,7 @@ def takes_of(project: Project, slot: str) -> KnownTakes:
 
 def _step(project: Project, slot: str, picks: Mapping[str, int] = MappingProxyType({})) -> Step:
     """What a build would do with one slot."""
-    request = PlanRequest(slots=(slot,), thorough=True, picks=picks)
-    (step,) = plan(observe_project(project, request)).steps
+    (step,) = plan(observe_project(project, one_slot(slot, picks))).steps
     return step
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tydust_assetgen.codec import objection
 from tydust_assetgen.errors import AssetgenError, ManifestError, Problem, UsageError
@@ -32,7 +33,9 @@ class PlanRequest:
     """What somebody wants to know, or to have done."""
 
     slots: Collection[str] = ()
-    """Only these; all when empty."""
+    """Only these; all when empty. A pattern, such as `music/boss*`, names all that fit it."""
+    whole_names: bool = False
+    """There are no patterns among `slots`."""
     force: bool = False
     """Make these slots again, whatever is there. Needs `slots`."""
     thorough: bool = False
@@ -41,6 +44,11 @@ class PlanRequest:
     """Takes to pin, by slot; 0 takes the pin back."""
     with_followed: bool = False
     """Plan also what `slots` follow, where it must be made first."""
+
+
+def one_slot(slot: str, picks: Mapping[str, int] = MappingProxyType({})) -> PlanRequest:
+    """All about one slot, by its whole name."""
+    return PlanRequest(slots=(slot,), whole_names=True, thorough=True, picks=picks)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def observe_project(project: Project, request: PlanRequest, on_edited: Callable[
     if state is not None and manifest_digest not in ("", state.manifest):
         on_edited()
     manifest = read_manifest(project.manifest, parameter_types())
-    wanted = choose(manifest, request.slots)
+    wanted = choose(manifest, request.slots, patterns=not request.whole_names)
     unchanged = state is not None and state.watched_unchanged(str(project.root))
     named = {str(path): stat_of(str(path)) for path in manifest.files}
     inputs = Inputs(manifest_digest, stat_of(str(project.lock_file)), named)
@@ -97,16 +105,17 @@ def observe_project(project: Project, request: PlanRequest, on_edited: Callable[
     )
 
 
-def choose(manifest: Manifest, slots: Iterable[str]) -> tuple[str, ...]:
-    """These slots, in the manifest's order; all of them when none is named. A pattern, such as `music/boss*`, names all
-    that fit it.
+def choose(manifest: Manifest, slots: Iterable[str], *, patterns: bool = True) -> tuple[str, ...]:
+    """These slots, in the manifest's order; all of them when none is named. What is no slot's name is a pattern.
 
     Raises:
         UsageError: the manifest has no such slot.
     """
     chosen, there = set[str](), set(manifest.slots)
     for named in slots:
-        fitting = {named} if named in there else {slot for slot in there if fnmatch.fnmatchcase(slot, named)}
+        fitting = {named} & there
+        if patterns and not fitting:
+            fitting = {slot for slot in there if fnmatch.fnmatchcase(slot, named)}
         if not fitting:
             raise _no_such_slot(manifest, named)
         chosen |= fitting
